@@ -1,0 +1,56 @@
+# Every target does its own set-up: Python >= 3.11 with venv, a C compiler and make are all that must be there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CC_ASAN ?= $(shell command -v clang || command -v cc)
+NATIVE_SOURCES := $(wildcard cext/*/*.c cext/*/*.h cext/*/*.pyx) setup.py
+NATIVE_SOURCES := $(filter-out $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx)),$(NATIVE_SOURCES))
+
+.PHONY: build demo test bench bench-once lint format asan dist clean
+build: $(VENV)/native.stamp
+
+$(VENV)/python.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "kdumpkey needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "this Python has no venv module (Debian: apt-get install python3-venv)"; exit 1; }
+	touch $@
+
+$(VENV)/deps.stamp: $(VENV)/python.stamp pyproject.toml
+	$(BIN)/python -c 'import tomllib,pathlib; p=tomllib.loads(pathlib.Path("pyproject.toml").read_text()); o=p["project"]; print("\n".join([*p["build-system"]["requires"],*o["dependencies"],*o["optional-dependencies"]["dev"],*o["optional-dependencies"]["bench"]]))' > $(VENV)/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --requirement $(VENV)/requirements.txt
+	touch $@
+
+$(VENV)/native.stamp: $(VENV)/deps.stamp $(NATIVE_SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	touch $@
+
+demo: build
+	@$(BIN)/python -m kdumpkey.demo
+
+test: build
+	$(BIN)/python -m pytest
+
+bench: build
+	$(BIN)/python -m pytest bench --benchmark-only --benchmark-columns=min,median,ops --benchmark-sort=name
+
+bench-once: build
+	$(BIN)/python -m pytest bench --benchmark-disable
+
+lint: build
+	$(BIN)/ruff check src tests bench setup.py
+	$(BIN)/ruff format --check src tests bench setup.py
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/cython-lint cext
+
+format: $(VENV)/deps.stamp
+	$(BIN)/ruff check --fix src tests bench setup.py
+	$(BIN)/ruff format src tests bench setup.py
+
+asan: build
+	$(BIN)/python -m pytest tests/c -k sanitized --run-sanitized
+
+dist: build
+	tests/wheel.sh $(BIN)/python
+
+clean:
+	rm -rf build dist .venv src/*.egg-info src/kdumpkey/_native/*.so cext/aesxts/aesxts.c cext/secret/secret.c

@@ -1,0 +1,1 @@
+"""Compiled modules. They import nothing of kdumpkey."""

@@ -1,0 +1,128 @@
+"""The errors of kdumpkey: one tree, each class with the exit code that the command line gives for it.
+
+The codes are cryptsetup's own: 1 wrong parameters or anything else, 2 no permission or bad key, 3 out of memory,
+4 wrong device, 5 device exists or is busy.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class KdumpkeyError(Exception):
+    """Base of every error that kdumpkey raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(KdumpkeyError):
+    """The command line or the arguments of a call cannot be acted on."""
+
+
+class HeaderError(KdumpkeyError):
+    """A LUKS header is damaged, inconsistent or hostile.
+
+    `path` names the field in the JSON area (``keyslots.0.area.offset``), or is empty where the fault lies elsewhere.
+    """
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(f"{path}: {message}" if path else message)
+        self.path = path
+
+
+class NotLuksError(HeaderError):
+    """There is no LUKS header of the wanted kind on the device."""
+
+
+class RequirementsError(KdumpkeyError):
+    """The LUKS2 header demands features that are not implemented."""
+
+
+class KeyslotError(KdumpkeyError):
+    """A keyslot does not exist, is not usable, is full, or none is left."""
+
+
+class CipherError(KdumpkeyError):
+    """A cipher, mode, IV generator or hash that kdumpkey does not implement."""
+
+
+class TierError(KdumpkeyError):
+    """An AES-XTS implementation tier that cannot be used."""
+
+
+class UnknownTierError(TierError):
+    """No tier has this name."""
+
+
+class TierNotBuiltError(TierError):
+    """The tier exists, but this build does not contain it (it is for another architecture)."""
+
+
+class TierNotOnThisCpuError(TierError):
+    """The tier is built, but this processor or operating system does not offer its instructions."""
+
+
+class KeyMismatchError(KdumpkeyError):
+    """This key does not open this keyslot: to the keyslot loop it means "next"."""
+
+    exit_code = 2
+
+
+class WrongKeyError(KdumpkeyError):
+    """No keyslot opens with this passphrase, or the volume key is not this volume's."""
+
+    exit_code = 2
+
+
+class PermissionDeniedError(KdumpkeyError):
+    """The operating system forbids it."""
+
+    exit_code = 2
+
+
+class ResourceError(KdumpkeyError):
+    """There is not enough memory for what was asked."""
+
+    exit_code = 3
+
+
+class DeviceError(KdumpkeyError):
+    """The device or file does not exist, cannot be read, or is of the wrong kind."""
+
+    exit_code = 4
+
+
+class BusyError(KdumpkeyError):
+    """The device or the file to be made exists or is in use."""
+
+    exit_code = 5
+
+
+class KeyringError(KdumpkeyError):
+    """A request to the kernel's key retention service failed; `errno` says why."""
+
+    def __init__(self, message: str, errno: int = 0) -> None:
+        super().__init__(message)
+        self.errno = errno
+
+
+class KeyNotFoundError(KeyringError):
+    """ENOKEY: no key of this type and description can be found."""
+
+
+class KeyExpiredError(KeyringError):
+    """EKEYEXPIRED: the key's time is over."""
+
+
+class KeyRevokedError(KeyringError):
+    """EKEYREVOKED: the key was revoked."""
+
+
+class KeyAccessError(KeyringError):
+    """EACCES: the key exists and this process may not use it."""
+
+    exit_code = 2
+
+
+class KeyQuotaError(KeyringError):
+    """EDQUOT: the owner's key quota is used up."""
