@@ -1,0 +1,62 @@
+#include "kdk_cpu.h"
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+
+#define BIT(word, n) (((word) >> (n)) & 1u)
+
+/* XCR0 says which register files the operating system saves on a context switch. Without that a processor's AVX is no use: another
+ * process would overwrite the registers. Only callable where CPUID reports OSXSAVE. */
+static uint64_t read_xcr0(void)
+{
+    uint32_t low, high;
+    __asm__ __volatile__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return ((uint64_t)high << 32) | low;
+}
+
+uint32_t kdk_cpu_features(void)
+{
+    uint32_t a, b1, c1, d1, b7 = 0, c7 = 0, d7 = 0, features = 0;
+    if (!__get_cpuid(1, &a, &b1, &c1, &d1))
+        return 0;
+    (void)__get_cpuid_count(7, 0, &a, &b7, &c7, &d7);
+
+    const uint32_t aesni = BIT(c1, 25) & BIT(c1, 19);
+    const uint32_t osxsave = BIT(c1, 27), avx = BIT(c1, 28);
+    const uint64_t xcr0 = osxsave ? read_xcr0() : 0;
+    const uint32_t os_ymm = (xcr0 & 0x06) == 0x06;
+    const uint32_t os_zmm = (xcr0 & 0xe6) == 0xe6;
+    const uint32_t avx2 = BIT(b7, 5), gfni = BIT(c7, 8), vaes = BIT(c7, 9), vpclmul = BIT(c7, 10);
+    const uint32_t avx512 = BIT(b7, 16) & BIT(b7, 17) & BIT(b7, 30) & BIT(b7, 31) & BIT(c7, 1) & BIT(c7, 6);
+
+    if (aesni)
+        features |= KDK_CPU_AESNI;
+    if (aesni & avx & avx2 & vaes & vpclmul & os_ymm)
+        features |= KDK_CPU_VAES_AVX2;
+    if (aesni & avx & avx2 & vaes & vpclmul & gfni & avx512 & os_zmm)
+        features |= KDK_CPU_VAES_AVX512;
+    return features;
+}
+
+#elif defined(__aarch64__)
+
+#include <sys/auxv.h>
+
+#ifndef HWCAP_AES
+#define HWCAP_AES (1u << 3)
+#endif
+
+uint32_t kdk_cpu_features(void)
+{
+    return (getauxval(AT_HWCAP) & HWCAP_AES) ? KDK_CPU_ARMV8CE : 0;
+}
+
+#else
+
+uint32_t kdk_cpu_features(void)
+{
+    return 0;
+}
+
+#endif

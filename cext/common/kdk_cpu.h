@@ -1,0 +1,16 @@
+/* The only reader of what the processor and the operating system offer. */
+#ifndef KDK_CPU_H
+#define KDK_CPU_H
+
+#include <stdint.h>
+
+enum kdk_cpu_feature {
+    KDK_CPU_AESNI = 1u << 0,        /* x86-64: AES-NI and SSE4.1 */
+    KDK_CPU_VAES_AVX2 = 1u << 1,    /* VAES, VPCLMULQDQ, AVX2, and the OS saves YMM */
+    KDK_CPU_VAES_AVX512 = 1u << 2,  /* VAES, GFNI, VPCLMULQDQ, AVX-512 F/BW/VL/DQ/VBMI/VBMI2, and the OS saves ZMM and opmasks */
+    KDK_CPU_ARMV8CE = 1u << 3       /* AArch64: the AES instructions */
+};
+
+uint32_t kdk_cpu_features(void);
+
+#endif
