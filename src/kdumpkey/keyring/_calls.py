@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Numbers of add_key, request_key, keyctl: x86_64's own table, and the generic one of the newer architectures.
 _X86_64 = (248, 249, 250)
 _GENERIC = (217, 218, 219)
-_NUMBERS = {"x86_64": _X86_64, "aarch64": _GENERIC, "riscv64": _GENERIC, "loongarch64": _GENERIC}
+NUMBERS = {"x86_64": _X86_64, "aarch64": _GENERIC, "riscv64": _GENERIC, "loongarch64": _GENERIC}
 
 _ERRORS: dict[int, type[KeyringError]] = {
     errno.ENOKEY: KeyNotFoundError,
@@ -110,12 +110,12 @@ def keyctl(what: str, operation: int, *arguments: int) -> int:
 
 def _call(what: str, which: int, *arguments: int) -> int:
     machine = os.uname().machine
-    if machine not in _NUMBERS or ctypes.sizeof(ctypes.c_void_p) != 8:
+    if machine not in NUMBERS or ctypes.sizeof(ctypes.c_void_p) != 8:
         raise KeyringError(
             f"{what}: no system call numbers are known for this {machine} process", errno.ENOSYS
         )
     padded = (*arguments, 0, 0, 0, 0, 0)[:5]
-    result = _system()(_NUMBERS[machine][which], *padded)
+    result = _system()(NUMBERS[machine][which], *padded)
     if result < 0:
         raise failure(what, ctypes.get_errno())
     return result
