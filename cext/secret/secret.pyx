@@ -5,7 +5,6 @@ cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE
 from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer
 from cpython.object cimport PyObject
-
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)
     PyObject *PyList_GetItem(object, Py_ssize_t) except NULL  # Cython's own would add a reference
@@ -21,8 +20,8 @@ cdef extern from "kdk_secret.h":
     void kdk_secret_unmap(kdk_secret *)
     bint kdk_secret_intact(const kdk_secret *)
     int kdk_secret_random(kdk_secret *)
-    void kdk_secret_xor(unsigned char *, const unsigned char *, size_t)
-    bint kdk_secret_equal(const unsigned char *, const unsigned char *, size_t)
+    void kdk_secret_xor(void *, const void *, size_t)
+    bint kdk_secret_equal(const void *, const void *, size_t)
     int kdk_secret_undumpable_process()
 
 
@@ -64,7 +63,6 @@ cdef class SecretBuffer:
     cdef int _check_open(self) except -1:
         if not kdk_secret_intact(&self._secret):
             raise ValueError("the secret buffer is closed (in a forked child: left to the parent)")
-        return 0
 
     def xor(self, other, /, Py_ssize_t offset=0):
         cdef Py_buffer view
@@ -73,7 +71,7 @@ cdef class SecretBuffer:
             self._check_open()
             if offset < 0 or offset > self._length or view.len > self._length - offset:
                 raise ValueError(f"{view.len} bytes at offset {offset} do not fit into {self._length} bytes")
-            kdk_secret_xor(self._secret.data + offset, <unsigned char *>view.buf, <size_t>view.len)
+            kdk_secret_xor(self._secret.data + offset, view.buf, <size_t>view.len)
         finally:
             PyBuffer_Release(&view)
 
@@ -82,8 +80,7 @@ cdef class SecretBuffer:
         PyObject_GetBuffer(other, &view, PyBUF_SIMPLE)
         try:
             self._check_open()
-            return self._length == view.len and kdk_secret_equal(
-                self._secret.data, <unsigned char *>view.buf, <size_t>view.len)
+            return self._length == view.len and kdk_secret_equal(self._secret.data, view.buf, view.len)
         finally:
             PyBuffer_Release(&view)
 
