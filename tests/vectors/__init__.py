@@ -1,0 +1,1 @@
+"""Known answers from outside: each module reads one algorithm's, and says where they come from."""
