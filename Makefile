@@ -40,7 +40,7 @@ lint: build
 	$(BIN)/ruff format --check src tests bench setup.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/cython-lint cext
+	PATH="$(abspath $(BIN)):$$PATH" cython-lint cext
 
 format: $(VENV)/deps.stamp
 	$(BIN)/ruff check --fix src tests bench setup.py

@@ -3,6 +3,7 @@
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.number cimport PyNumber_Index
 from libc.stdint cimport UINT64_MAX, int32_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
@@ -16,8 +17,9 @@ cdef extern from "kdk_secret.h":
 cdef extern from "kdk_aesxts.h" nogil:
     enum: KDK_AESXTS_TIERS
     enum kdk_status:
-        KDK_OK, KDK_ERR_KEY_SIZE, KDK_ERR_EQUAL_HALVES, KDK_ERR_SECTOR_SIZE, KDK_ERR_LENGTH, KDK_ERR_OVERLAP, \
-            KDK_ERR_UNKNOWN_TIER, KDK_ERR_NOT_BUILT, KDK_ERR_NOT_ON_CPU, KDK_ERR_CLOSED, KDK_ERR_IV_STEP, KDK_ERR_IV_RANGE
+        KDK_OK, KDK_ERR_KEY_SIZE, KDK_ERR_EQUAL_HALVES, KDK_ERR_SECTOR_SIZE, KDK_ERR_LENGTH, \
+            KDK_ERR_OVERLAP, KDK_ERR_UNKNOWN_TIER, KDK_ERR_NOT_BUILT, KDK_ERR_NOT_ON_CPU, KDK_ERR_CLOSED, \
+            KDK_ERR_IV_STEP, KDK_ERR_IV_RANGE
     struct kdk_aesxts_ctx:
         int32_t tier
     struct kdk_aesxts_run:
@@ -81,7 +83,8 @@ cdef class AesXts:
         if kdk_secret_map(&self._memory, sizeof(kdk_aesxts_ctx)):
             raise MemoryError("no memory for an AES-XTS context")
         PyObject_GetBuffer(key, &view, PyBUF_SIMPLE)
-        status = kdk_aesxts_init(<kdk_aesxts_ctx *>self._memory.data, <const uint8_t *>view.buf, <size_t>view.len, number)
+        status = kdk_aesxts_init(
+            <kdk_aesxts_ctx *>self._memory.data, <const uint8_t *>view.buf, <size_t>view.len, number)
         PyBuffer_Release(&view)
         if status != KDK_OK:
             raise ValueError(MESSAGES[status])
@@ -133,16 +136,18 @@ cdef class AesXts:
         try:
             self._check_open()
             if source.len != target.len:
-                raise ValueError(f"source and destination differ in length: {source.len} and {target.len} bytes")
+                raise ValueError(
+                    f"source and destination differ in length: {source.len} and {target.len} bytes")
             run.src, run.dst = <const uint8_t *>source.buf, <uint8_t *>target.buf
             if run.sector_size == 0:
                 run.sector_size = <size_t>source.len
             ctx = <const kdk_aesxts_ctx *>self._memory.data
             self._running += 1
             with nogil:
-                status = (kdk_aesxts_decrypt if decrypt else kdk_aesxts_encrypt)(ctx, &run, <size_t>source.len)
+                status = (kdk_aesxts_decrypt if decrypt else kdk_aesxts_encrypt)(
+                    ctx, &run, <size_t>source.len)
             self._running -= 1
-            if self._closed and self._running == 0:  # close() came meanwhile, and left this to the last user
+            if self._closed and self._running == 0:  # close() came meanwhile: the last user does it
                 kdk_secret_unmap(&self._memory)
         finally:
             PyBuffer_Release(&source)
@@ -151,10 +156,10 @@ cdef class AesXts:
             raise ValueError(MESSAGES[status])
         return 0
 
-    def encrypt(self, src, dst, size_t sector_size, uint64_t first_sector=0, uint64_t iv_step=1, int iv_bits=64):
+    def encrypt(self, src, dst, sector_size, first_sector=0, iv_step=1, iv_bits=64):
         self._crypt(src, dst, run_of(sector_size, first_sector, iv_step, iv_bits), False)
 
-    def decrypt(self, src, dst, size_t sector_size, uint64_t first_sector=0, uint64_t iv_step=1, int iv_bits=64):
+    def decrypt(self, src, dst, sector_size, first_sector=0, iv_step=1, iv_bits=64):
         self._crypt(src, dst, run_of(sector_size, first_sector, iv_step, iv_bits), True)
 
     def crypt_unit(self, src, dst, tweak, bint decrypt):
@@ -163,12 +168,21 @@ cdef class AesXts:
         if bytes16.shape[0] != 16:
             raise ValueError("the tweak must have 16 bytes")
         memcpy(halves, &bytes16[0], 16)
-        self._crypt(src, dst, kdk_aesxts_run(NULL, NULL, 0, 0, halves[0], 1, UINT64_MAX, halves[1]), decrypt)
+        self._crypt(
+            src, dst, kdk_aesxts_run(NULL, NULL, 0, 0, halves[0], 1, UINT64_MAX, halves[1]), decrypt)
 
 
-cdef kdk_aesxts_run run_of(size_t sector_size, uint64_t first_sector, uint64_t iv_step, int iv_bits) except *:
-    if sector_size == 0:
-        raise ValueError(MESSAGES[KDK_ERR_SECTOR_SIZE])
+cdef kdk_aesxts_run run_of(sector_size, first_sector, iv_step, iv_bits) except *:
+    cdef uint64_t mask = UINT64_MAX if iv_bits == 64 else 0xffffffff
+    cdef kdk_aesxts_run run = kdk_aesxts_run(NULL, NULL, 0, 0, 0, 0, mask, 0)
     if iv_bits != 64 and iv_bits != 32:
         raise ValueError("the IV has 64 bits (plain64) or 32 (plain)")
-    return kdk_aesxts_run(NULL, NULL, 0, sector_size, first_sector, iv_step, UINT64_MAX if iv_bits == 64 else 0xffffffff, 0)
+    try:  # PyNumber_Index: a float, which Cython would cut off, is no number of sectors
+        run.sector_size = PyNumber_Index(sector_size)
+        run.iv = PyNumber_Index(first_sector)
+        run.iv_step = PyNumber_Index(iv_step)
+    except OverflowError:
+        raise ValueError("a sector's size or number, or the IV step, is negative or past 64 bits") from None
+    if run.sector_size == 0:
+        raise ValueError(MESSAGES[KDK_ERR_SECTOR_SIZE])
+    return run
