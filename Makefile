@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CC_ASAN ?= $(shell command -v clang || command -v cc)
+CC_ASAN ?= cc
 NATIVE_SOURCES := $(wildcard cext/*/*.c cext/*/*.h cext/*/*.pyx) setup.py
 NATIVE_SOURCES := $(filter-out $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx)),$(NATIVE_SOURCES))
 
@@ -47,7 +47,7 @@ format: $(VENV)/deps.stamp
 	$(BIN)/ruff format src tests bench setup.py
 
 asan: build
-	$(BIN)/python -m pytest tests/c -k sanitized --run-sanitized
+	CC="$(CC_ASAN)" $(BIN)/python -m pytest tests/c -k sanitized --run-sanitized
 
 dist: build
 	tests/wheel.sh $(BIN)/python

@@ -10,6 +10,24 @@ import newer_cryptsetup as newer
 from tools import unavailable
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--run-sanitized",
+        action="store_true",
+        help="also run the C tests that are compiled with sanitizers (make asan)",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests named *sanitized* to `make asan`."""
+    if config.getoption("--run-sanitized"):
+        return
+    left_out = [item for item in items if "sanitized" in item.name]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session")
 def newer_cryptsetup() -> Path:
     """A cryptsetup >= 2.7, which has the keyring options, whatever release this machine runs."""
