@@ -1,19 +1,28 @@
 /* The portable tier: AES bitsliced, so that neither a branch nor an address ever depends on a secret.
  *
- * A slice is a vector of 64-bit lanes, each with one bit of every byte of four blocks; eight slices are a state. Bit 16·row + 4·column +
- * block of a lane belongs to that block's byte in that row and column (FIPS 197, 3.4). The compiler lowers the vectors to what the
- * baseline of the architecture has (SSE2, NEON), or to plain words. */
+ * A state is eight blocks as eight slices, the lowest bit first: bit b of byte p of slice i is bit i of byte p of block b. A slice is
+ * seen as four words, one a column (FIPS 197, 3.4), in each of which a byte is a row. So a block is loaded as it lies in memory, a
+ * turn of the columns is a shuffle of words, and a turn of the rows a rotation of words. The compiler lowers the vectors to what the
+ * baseline of the architecture has (SSE2, NEON), or to plain words.
+ *
+ * ShiftRows is never done: a state is kept with the ShiftRows of all rounds so far undone, as are the round keys, and MixColumns
+ * takes its rows from where they then lie (Adomnicai and Peyrin, "Fixslicing AES-like ciphers", 2021). Four ShiftRows in a row change nothing. */
 #include "kdk_aesxts.h"
 
+#include "kdk_aesxts_sbox.h"
 #include "kdk_wipe.h"
 
-#define LANES 2
-#define BLOCKS (4 * LANES)
-typedef uint64_t slice __attribute__((vector_size(8 * LANES)));
-typedef slice state[8]; /* lowest bit first */
+#define BLOCKS 8
+#define BATCH_BYTES (16 * BLOCKS)
+typedef uint8_t byte_vector __attribute__((vector_size(16)));
 
-#define INLINE static inline __attribute__((always_inline))
 #define EACH_SLICE _Pragma("GCC unroll 8") for (int i = 0; i < 8; i++)
+
+#if defined(__clang__)
+#define COLUMNS(x, a, b, c, d) __builtin_shufflevector(x, x, a, b, c, d)
+#else
+#define COLUMNS(x, a, b, c, d) __builtin_shuffle(x, (slice){a, b, c, d})
+#endif
 
 INLINE uint64_t load_le64(const uint8_t *p)
 {
@@ -33,7 +42,7 @@ INLINE void store_le64(uint8_t *p, uint64_t x)
     memcpy(p, &x, 8);
 }
 
-/* Transposes an 8 × 8 bit matrix in every byte column: bit j of byte m of word k becomes bit k of byte m of word j. Its own inverse. */
+/* Bit j of each byte of word k becomes bit k of that byte of word j. Its own inverse. */
 INLINE void transpose(state q)
 {
 #define SWAP(a, b, mask, n)                                                                                                        \
@@ -42,125 +51,39 @@ INLINE void transpose(state q)
         q[b] ^= moved;                                                                                                             \
         q[a] ^= moved << n;                                                                                                        \
     } while (0)
-    const uint64_t m1 = 0x5555555555555555, m2 = 0x3333333333333333, m4 = 0x0f0f0f0f0f0f0f0f;
+    const uint32_t m1 = 0x55555555, m2 = 0x33333333, m4 = 0x0f0f0f0f;
     SWAP(0, 1, m1, 1); SWAP(2, 3, m1, 1); SWAP(4, 5, m1, 1); SWAP(6, 7, m1, 1);
     SWAP(0, 2, m2, 2); SWAP(1, 3, m2, 2); SWAP(4, 6, m2, 2); SWAP(5, 7, m2, 2);
     SWAP(0, 4, m4, 4); SWAP(1, 5, m4, 4); SWAP(2, 6, m4, 4); SWAP(3, 7, m4, 4);
 #undef SWAP
 }
 
-/* The four bytes of a column, two places apart. */
-INLINE slice spread(slice column)
+/* Every byte from the column n places to the right of its own. */
+INLINE slice turn_columns(slice x, const int n)
 {
-    column = (column | column << 16) & 0x0000ffff0000ffff;
-    return (column | column << 8) & 0x00ff00ff00ff00ff;
-}
-
-INLINE slice gather(slice bytes)
-{
-    bytes &= 0x00ff00ff00ff00ff;
-    bytes = (bytes | bytes >> 8) & 0x0000ffff0000ffff;
-    return (bytes | bytes >> 16) & 0x00000000ffffffff;
-}
-
-/* Blocks as pairs of words (columns 0 and 1, columns 2 and 3), lane by lane, to slices. */
-INLINE void to_slices(state q, const slice low[4], const slice high[4])
-{
-    _Pragma("GCC unroll 4") for (int b = 0; b < 4; b++)
-    {
-        q[b] = spread(low[b] & 0xffffffff) | spread(high[b] & 0xffffffff) << 8;
-        q[b + 4] = spread(low[b] >> 32) | spread(high[b] >> 32) << 8;
-    }
-    transpose(q);
-}
-
-INLINE void from_slices(state q, slice low[4], slice high[4])
-{
-    transpose(q);
-    _Pragma("GCC unroll 4") for (int b = 0; b < 4; b++)
-    {
-        low[b] = gather(q[b]) | gather(q[b + 4]) << 32;
-        high[b] = gather(q[b] >> 8) | gather(q[b + 4] >> 8) << 32;
+    switch (n % 4) {
+    case 1: return COLUMNS(x, 1, 2, 3, 0);
+    case 2: return COLUMNS(x, 2, 3, 0, 1);
+    case 3: return COLUMNS(x, 3, 0, 1, 2);
+    default: return x;
     }
 }
 
-/* SubBytes as a circuit of 32 ANDs (Boyar and Peralta, "A new combinational logic minimization technique with applications to
- * cryptology", 2010). Their bit 0 is the highest. */
-INLINE void sub_bytes(state q)
+/* Every byte from the row below its own, or two below, of the state that the ShiftRows of `round` rounds would give. */
+INLINE slice next_row(slice x, const int round)
 {
-    const slice x0 = q[7], x1 = q[6], x2 = q[5], x3 = q[4], x4 = q[3], x5 = q[2], x6 = q[1], x7 = q[0];
-    const slice y14 = x3 ^ x5, y13 = x0 ^ x6, y9 = x0 ^ x3, y8 = x0 ^ x5, t0 = x1 ^ x2;
-    const slice y1 = t0 ^ x7, y4 = y1 ^ x3, y12 = y13 ^ y14, y2 = y1 ^ x0, y5 = y1 ^ x6, y3 = y5 ^ y8;
-    const slice t1 = x4 ^ y12, y15 = t1 ^ x5, y20 = t1 ^ x1, y6 = y15 ^ x7, y10 = y15 ^ t0, y11 = y20 ^ y9;
-    const slice y7 = x7 ^ y11, y17 = y10 ^ y11, y19 = y10 ^ y8, y16 = t0 ^ y11, y21 = y13 ^ y16, y18 = x0 ^ y16;
-
-    const slice t2 = y12 & y15, t4 = (y3 & y6) ^ t2, t6 = (y4 & x7) ^ t2;
-    const slice t7 = y13 & y16, t9 = (y5 & y1) ^ t7, t11 = (y2 & y7) ^ t7;
-    const slice t12 = y9 & y11, t14 = (y14 & y17) ^ t12, t16 = (y8 & y10) ^ t12;
-    const slice t21 = t4 ^ t14 ^ y20, t22 = t6 ^ t16 ^ y19, t23 = t9 ^ t14 ^ y21, t24 = t11 ^ t16 ^ y18;
-    const slice t25 = t21 ^ t22, t26 = t21 & t23, t27 = t24 ^ t26, t29 = (t25 & t27) ^ t22;
-    const slice t30 = t23 ^ t24, t31 = t22 ^ t26, t33 = (t31 & t30) ^ t24, t34 = t23 ^ t33, t35 = t27 ^ t33;
-    const slice t36 = t24 & t35, t37 = t36 ^ t34, t38 = t27 ^ t36, t40 = t25 ^ (t29 & t38);
-    const slice t41 = t40 ^ t37, t42 = t29 ^ t33, t43 = t29 ^ t40, t44 = t33 ^ t37, t45 = t42 ^ t41;
-
-    const slice z0 = t44 & y15, z1 = t37 & y6, z2 = t33 & x7, z3 = t43 & y16, z4 = t40 & y1, z5 = t29 & y7;
-    const slice z6 = t42 & y11, z7 = t45 & y17, z8 = t41 & y10, z9 = t44 & y12, z10 = t37 & y3, z11 = t33 & y4;
-    const slice z12 = t43 & y13, z13 = t40 & y5, z14 = t29 & y2, z15 = t42 & y9, z16 = t45 & y14, z17 = t41 & y8;
-
-    const slice t46 = z15 ^ z16, t48 = z5 ^ z13, t53 = z0 ^ z3, t54 = z6 ^ z7, t57 = z2 ^ z12 ^ t53;
-    const slice t58 = z4 ^ t46, t59 = z3 ^ t54, t60 = t46 ^ t57, t62 = z7 ^ z8 ^ t58, t63 = z9 ^ z10 ^ t58;
-    const slice t64 = z4 ^ t59, t65 = z14 ^ t57 ^ t62, t66 = z1 ^ t63, s3 = t53 ^ t66;
-    q[7] = t59 ^ t63;
-    q[6] = t64 ^ ~s3;
-    q[5] = z16 ^ z17 ^ ~(t64 ^ t65);
-    q[4] = s3;
-    q[3] = z2 ^ z5 ^ t66;
-    q[2] = z10 ^ z11 ^ t65;
-    q[1] = z12 ^ t48 ^ ~t62;
-    q[0] = t48 ^ ~t60;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    x = x << 8 | x >> 24;
+#else
+    x = x >> 8 | x << 24;
+#endif
+    return turn_columns(x, round);
 }
 
-/* The inverse of SubBytes' affine map (FIPS 197, 5.3.2). */
-INLINE void undo_affine(state q)
+INLINE slice second_row(slice x, const int round)
 {
-    state p;
-    EACH_SLICE p[i] = q[(i + 2) % 8] ^ q[(i + 5) % 8] ^ q[(i + 7) % 8];
-    p[0] = ~p[0];
-    p[2] = ~p[2];
-    EACH_SLICE q[i] = p[i];
+    return turn_columns(x >> 16 | x << 16, 2 * round);
 }
-
-/* SubBytes is affine ∘ inversion, and inversion is its own inverse: so the circuit between two inverse affine maps undoes it. */
-INLINE void inv_sub_bytes(state q)
-{
-    undo_affine(q);
-    sub_bytes(q);
-    undo_affine(q);
-}
-
-INLINE void shift_rows(state q)
-{
-    EACH_SLICE
-    {
-        const slice x = q[i];
-        q[i] = (x & 0x000000000000ffff) | (x >> 4 & 0x000000000fff0000) | (x << 12 & 0x00000000f0000000) |
-               (x >> 8 & 0x000000ff00000000) | (x << 8 & 0x0000ff0000000000) | (x >> 12 & 0x000f000000000000) |
-               (x << 4 & 0xfff0000000000000);
-    }
-}
-
-INLINE void inv_shift_rows(state q)
-{
-    EACH_SLICE
-    {
-        const slice x = q[i];
-        q[i] = (x & 0x000000000000ffff) | (x << 4 & 0x00000000fff00000) | (x >> 12 & 0x00000000000f0000) |
-               (x << 8 & 0x0000ff0000000000) | (x >> 8 & 0x000000ff00000000) | (x << 12 & 0xf000000000000000) |
-               (x >> 4 & 0x0fff000000000000);
-    }
-}
-
-#define ROWS(x, n) ((x) >> (16 * (n)) | (x) << (64 - 16 * (n)))
 
 /* Multiplication of every byte by x, modulo x^8 + x^4 + x^3 + x + 1. */
 INLINE void times_x(state out, const state q)
@@ -176,83 +99,111 @@ INLINE void times_x(state out, const state q)
 }
 
 /* Row i becomes 2·(a[i] ^ a[i+1]) ^ a[i+1] ^ a[i+2] ^ a[i+3]. */
-INLINE void mix_columns(state q)
+INLINE void mix_columns(state q, const int round)
 {
     state next, sum, twice;
-    EACH_SLICE next[i] = ROWS(q[i], 1);
+    EACH_SLICE next[i] = next_row(q[i], round);
     EACH_SLICE sum[i] = q[i] ^ next[i];
     times_x(twice, sum);
-    EACH_SLICE q[i] = twice[i] ^ next[i] ^ ROWS(sum[i], 2);
+    EACH_SLICE q[i] = twice[i] ^ next[i] ^ second_row(sum[i], round);
 }
 
 /* InvMixColumns is MixColumns after a[i] ^= 4·(a[i] ^ a[i+2]). */
-INLINE void inv_mix_columns(state q)
+INLINE void inv_mix_columns(state q, const int round)
 {
     state sum, twice;
-    EACH_SLICE sum[i] = q[i] ^ ROWS(q[i], 2);
+    EACH_SLICE sum[i] = q[i] ^ second_row(q[i], round);
     times_x(twice, sum);
     times_x(sum, twice);
     EACH_SLICE q[i] ^= sum[i];
-    mix_columns(q);
+    mix_columns(q, round);
+}
+
+/* The ShiftRows of both numbers of rounds, 10 and 14, are two: rows 1 and 3 turn by half. Its own inverse. */
+INLINE void settle_rows(state q)
+{
+    const slice odd_rows = (slice)(byte_vector){0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255, 0, 255};
+    EACH_SLICE q[i] ^= (q[i] ^ turn_columns(q[i], 2)) & odd_rows;
 }
 
 INLINE void add_round_key(state q, const uint8_t *schedule, unsigned round)
 {
-    const slice *key = (const slice *)(const void *)(schedule + (size_t)round * 8 * sizeof(slice));
+    const slice *key = (const slice *)(const void *)(schedule + round * sizeof(state));
     EACH_SLICE q[i] ^= key[i];
 }
 
-static void cipher(const uint8_t *schedule, unsigned rounds, slice low[4], slice high[4])
+/* Rounds 1 to 9 or 13: rows are where they were again after every fourth. */
+INLINE void cipher(const uint8_t *schedule, const unsigned rounds, state q)
 {
-    state q;
-    to_slices(q, low, high);
+#define ROUND(r, turns)                                                                                                            \
+    do {                                                                                                                           \
+        sub_bytes(q);                                                                                                              \
+        mix_columns(q, turns);                                                                                                     \
+        add_round_key(q, schedule, r);                                                                                             \
+    } while (0)
+    transpose(q);
     add_round_key(q, schedule, 0);
-    for (unsigned r = 1; r < rounds; r++) {
-        sub_bytes(q);
-        shift_rows(q);
-        mix_columns(q);
-        add_round_key(q, schedule, r);
+    for (unsigned r = 1;; r += 4) {
+        ROUND(r, 1);
+        if (r + 1 == rounds)
+            break;
+        ROUND(r + 1, 2);
+        ROUND(r + 2, 3);
+        ROUND(r + 3, 0);
     }
+#undef ROUND
     sub_bytes(q);
-    shift_rows(q);
     add_round_key(q, schedule, rounds);
-    from_slices(q, low, high);
+    settle_rows(q);
+    transpose(q);
 }
 
-static void inv_cipher(const uint8_t *schedule, unsigned rounds, slice low[4], slice high[4])
+INLINE void inv_cipher(const uint8_t *schedule, const unsigned rounds, state q)
 {
-    state q;
-    to_slices(q, low, high);
+#define ROUND(r, turns)                                                                                                            \
+    do {                                                                                                                           \
+        inv_sub_bytes(q);                                                                                                          \
+        add_round_key(q, schedule, r);                                                                                             \
+        inv_mix_columns(q, turns);                                                                                                 \
+    } while (0)
+    transpose(q);
+    settle_rows(q);
     add_round_key(q, schedule, rounds);
-    for (unsigned r = rounds - 1; r > 0; r--) {
-        inv_shift_rows(q);
-        inv_sub_bytes(q);
-        add_round_key(q, schedule, r);
-        inv_mix_columns(q);
+    for (unsigned r = rounds - 1;; r -= 4) {
+        ROUND(r, 1);
+        if (r == 1)
+            break;
+        ROUND(r - 1, 0);
+        ROUND(r - 2, 3);
+        ROUND(r - 3, 2);
     }
-    inv_shift_rows(q);
+#undef ROUND
     inv_sub_bytes(q);
     add_round_key(q, schedule, 0);
-    from_slices(q, low, high);
+    transpose(q);
 }
 
-/* FIPS 197, 5.2, with the S-box circuit in place of a table. Words are little-endian: RotWord is a rotation to the right. */
+/* SubWord (FIPS 197, 5.2) through the circuit. */
 static uint32_t sub_word(uint32_t word)
 {
-    slice low[4] = {{word}}, high[4] = {{0}};
-    state q;
-    to_slices(q, low, high);
+    state q = {{word}};
+    transpose(q);
     sub_bytes(q);
-    from_slices(q, low, high);
-    return (uint32_t)low[0][0];
+    transpose(q);
+    word = q[0][0] ^ 0x63636363;
+    kdk_wipe(q, sizeof q);
+    return word;
 }
 
+/* FIPS 197, 5.2. Words are little-endian: RotWord is a rotation to the right. Then the slices, in which all blocks have the same key:
+ * every byte is zero or all ones. */
 static void expand(uint8_t *schedule, const uint8_t *key, size_t key_bytes)
 {
     const size_t words = key_bytes / 4;
     const unsigned rounds = (unsigned)words + 6;
-    uint64_t pairs[30];
     uint32_t w[60], rcon = 1;
+    uint8_t bytes[16];
+    state q;
     for (size_t i = 0; i < words; i += 2) {
         const uint64_t pair = load_le64(key + 4 * i);
         w[i] = (uint32_t)pair;
@@ -268,131 +219,140 @@ static void expand(uint8_t *schedule, const uint8_t *key, size_t key_bytes)
         }
         w[i] = w[i - words] ^ word;
     }
-    for (size_t r = 0; r <= rounds; r++) {
-        slice low[4], high[4];
-        state q;
-        pairs[2 * r] = w[4 * r] | (uint64_t)w[4 * r + 1] << 32;
-        pairs[2 * r + 1] = w[4 * r + 2] | (uint64_t)w[4 * r + 3] << 32;
-        for (int b = 0; b < 4; b++)
-            for (int lane = 0; lane < LANES; lane++) {
-                low[b][lane] = pairs[2 * r];
-                high[b][lane] = pairs[2 * r + 1];
-            }
-        to_slices(q, low, high);
+    for (unsigned r = 0; r <= rounds; r++) {
+        for (unsigned row = 0; row < 4; row++)
+            for (unsigned column = 0; column < 4; column++)
+                bytes[4 * ((column + r * row) % 4) + row] = (uint8_t)(w[4 * r + column] >> 8 * row ^ (r ? 0x63 : 0));
+        byte_vector all;
+        memcpy(&all, bytes, 16);
+        EACH_SLICE q[i] = (slice)-(all >> i & 1);
         memcpy(schedule + r * sizeof q, q, sizeof q);
-        kdk_wipe(q, sizeof q);
-        kdk_wipe(low, sizeof low);
-        kdk_wipe(high, sizeof high);
+        kdk_wipe(&all, sizeof all);
     }
     kdk_wipe(w, sizeof w);
-    kdk_wipe(pairs, sizeof pairs);
+    kdk_wipe(bytes, sizeof bytes);
+    kdk_wipe(q, sizeof q);
 }
 
-/* What the functions above left below this frame. */
+/* What the functions called before this one left below their caller's frame: the compiler's spills among it. Twice the deepest
+ * of them (gcc 12, clang 14). Whoever calls this must have no secrets in its own frame. */
 static __attribute__((noinline)) void burn_stack(void)
 {
-    uint8_t below[2048];
+    uint8_t below[4096];
     kdk_wipe(below, sizeof below);
 }
 
-static void init(struct kdk_aesxts_ctx *ctx, const uint8_t *key, size_t key_bytes)
+static __attribute__((noinline)) void init_inner(struct kdk_aesxts_ctx *ctx, const uint8_t *key, size_t key_bytes)
 {
     _Static_assert(sizeof(state) * (KDK_AESXTS_MAX_ROUNDS + 1) <= KDK_AESXTS_SCHEDULE_BYTES, "the schedule does not fit");
     expand(ctx->encrypt, key, key_bytes / 2);
     expand(ctx->tweak, key + key_bytes / 2, key_bytes / 2);
+}
+
+static void init(struct kdk_aesxts_ctx *ctx, const uint8_t *key, size_t key_bytes)
+{
+    init_inner(ctx, key, key_bytes);
     burn_stack();
 }
 
 /* The tweaks of BLOCKS sectors, encrypted side by side, are enough for many batches. */
-struct tweaks {
-    uint64_t low[BLOCKS], high[BLOCKS];
+struct scratch {
+    _Alignas(16) uint8_t sectors[BATCH_BYTES];
+    _Alignas(16) uint8_t tweaks[BATCH_BYTES];
+    _Alignas(16) uint8_t part[BATCH_BYTES]; /* a batch that is not full */
 };
 
-static void encrypt_sector_numbers(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesxts_run *run, uint64_t iv, struct tweaks *t)
+static __attribute__((noinline)) void encrypt_sector_numbers(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesxts_run *run, uint64_t iv,
+                                                             uint8_t *out)
 {
-    slice low[4], high[4];
-    for (int n = 0; n < BLOCKS; n++) {
-        low[n % 4][n / 4] = (iv + (uint64_t)n * run->iv_step) & run->iv_mask;
-        high[n % 4][n / 4] = run->high;
+    state q;
+    for (unsigned n = 0; n < BLOCKS; n++) {
+        store_le64(out + 16 * n, (iv + n * run->iv_step) & run->iv_mask);
+        store_le64(out + 16 * n + 8, run->high);
     }
-    cipher(ctx->tweak, ctx->rounds, low, high);
-    for (int n = 0; n < BLOCKS; n++) {
-        t->low[n] = low[n % 4][n / 4];
-        t->high[n] = high[n % 4][n / 4];
-    }
-    kdk_wipe(low, sizeof low);
-    kdk_wipe(high, sizeof high);
+    memcpy(q, out, sizeof q);
+    cipher(ctx->tweak, ctx->rounds, q);
+    memcpy(out, q, sizeof q);
+    kdk_wipe(q, sizeof q);
+}
+
+INLINE void crypt_batch(const struct kdk_aesxts_ctx *ctx, const int decrypt, uint8_t *dst, const uint8_t *src, const uint8_t *tweaks)
+{
+    state q, t;
+    memcpy(q, src, sizeof q);
+    memcpy(t, tweaks, sizeof t);
+    EACH_SLICE q[i] ^= t[i];
+    if (decrypt)
+        inv_cipher(ctx->encrypt, ctx->rounds, q);
+    else
+        cipher(ctx->encrypt, ctx->rounds, q);
+    memcpy(t, tweaks, sizeof t);
+    EACH_SLICE q[i] ^= t[i];
+    memcpy(dst, q, sizeof q);
 }
 
 /* A batch is the next BLOCKS blocks of the run, whatever sectors they belong to: short sectors leave no slot unused. */
 INLINE void crypt_run(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesxts_run *run, const int decrypt)
 {
+    struct scratch scratch;
     const uint8_t *src = run->src;
     uint8_t *dst = run->dst;
     const size_t blocks_per_sector = run->sector_size / 16;
     size_t blocks_left = run->sectors * blocks_per_sector, block = 0;
     uint64_t iv = run->iv, low_tweak = 0, high_tweak = 0;
     unsigned sector = BLOCKS; /* the next of the encrypted tweaks; all used up */
-    struct tweaks encrypted;
-    slice low[4], high[4], low_tweaks[4], high_tweaks[4];
 
     while (blocks_left) {
-        const int count = blocks_left < BLOCKS ? (int)blocks_left : BLOCKS;
-        for (int n = 0; n < BLOCKS; n++) {
-            const int used = n < count;
-            if (used && block == 0) {
+        const size_t count = blocks_left < BLOCKS ? blocks_left : BLOCKS;
+        for (size_t n = 0; n < count; n++) {
+            if (block == 0) {
                 if (sector == BLOCKS) {
-                    encrypt_sector_numbers(ctx, run, iv, &encrypted);
+                    encrypt_sector_numbers(ctx, run, iv, scratch.sectors);
                     iv += BLOCKS * run->iv_step;
                     sector = 0;
                 }
-                low_tweak = encrypted.low[sector];
-                high_tweak = encrypted.high[sector];
+                low_tweak = load_le64(scratch.sectors + 16 * sector);
+                high_tweak = load_le64(scratch.sectors + 16 * sector + 8);
                 sector++;
             }
-            low_tweaks[n % 4][n / 4] = low_tweak;
-            high_tweaks[n % 4][n / 4] = high_tweak;
-            low[n % 4][n / 4] = used ? load_le64(src + 16 * n) : 0;
-            high[n % 4][n / 4] = used ? load_le64(src + 16 * n + 8) : 0;
+            store_le64(scratch.tweaks + 16 * n, low_tweak);
+            store_le64(scratch.tweaks + 16 * n + 8, high_tweak);
             const uint64_t carry = 0x87 & -(high_tweak >> 63);
             high_tweak = high_tweak << 1 | low_tweak >> 63;
             low_tweak = low_tweak << 1 ^ carry;
             if (++block == blocks_per_sector)
                 block = 0;
         }
-        for (int b = 0; b < 4; b++) {
-            low[b] ^= low_tweaks[b];
-            high[b] ^= high_tweaks[b];
+        const size_t bytes = 16 * count;
+        const int full = count == BLOCKS;
+        if (!full) {
+            memset(scratch.part, 0, sizeof scratch.part);
+            memset(scratch.tweaks + bytes, 0, BATCH_BYTES - bytes);
+            memcpy(scratch.part, src, bytes);
         }
-        (decrypt ? inv_cipher : cipher)(ctx->encrypt, ctx->rounds, low, high);
-        for (int b = 0; b < 4; b++) {
-            low[b] ^= low_tweaks[b];
-            high[b] ^= high_tweaks[b];
-        }
-        for (int n = 0; n < count; n++) {
-            store_le64(dst + 16 * n, low[n % 4][n / 4]);
-            store_le64(dst + 16 * n + 8, high[n % 4][n / 4]);
-        }
-        src += 16 * (size_t)count;
-        dst += 16 * (size_t)count;
-        blocks_left -= (size_t)count;
+        crypt_batch(ctx, decrypt, full ? dst : scratch.part, full ? src : scratch.part, scratch.tweaks);
+        if (!full)
+            memcpy(dst, scratch.part, bytes);
+        src += bytes;
+        dst += bytes;
+        blocks_left -= count;
     }
-    kdk_wipe(&encrypted, sizeof encrypted);
-    kdk_wipe(low, sizeof low);
-    kdk_wipe(high, sizeof high);
-    kdk_wipe(low_tweaks, sizeof low_tweaks);
-    kdk_wipe(high_tweaks, sizeof high_tweaks);
-    burn_stack();
+    kdk_wipe(&scratch, sizeof scratch);
 }
+
+static __attribute__((noinline)) void encrypt_inner(const struct kdk_aesxts_ctx *c, const struct kdk_aesxts_run *r) { crypt_run(c, r, 0); }
+static __attribute__((noinline)) void decrypt_inner(const struct kdk_aesxts_ctx *c, const struct kdk_aesxts_run *r) { crypt_run(c, r, 1); }
 
 static void encrypt_run(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesxts_run *run)
 {
-    crypt_run(ctx, run, 0);
+    encrypt_inner(ctx, run);
+    burn_stack();
 }
 
 static void decrypt_run(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesxts_run *run)
 {
-    crypt_run(ctx, run, 1);
+    decrypt_inner(ctx, run);
+    burn_stack();
 }
 
 static const struct kdk_aesxts_ops table = {init, encrypt_run, decrypt_run};
