@@ -1,0 +1,1 @@
+"""LUKS headers and keyslots, both versions."""
