@@ -34,6 +34,10 @@ class NotLuksError(HeaderError):
     """There is no LUKS header of the wanted kind on the device."""
 
 
+class AmbiguousSignatureError(HeaderError):
+    """Only the secondary LUKS2 header is valid, and something else's signature stands where the primary was."""
+
+
 class RequirementsError(KdumpkeyError):
     """The LUKS2 header demands features that are not implemented."""
 
