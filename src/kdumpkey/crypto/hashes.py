@@ -7,7 +7,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from kdumpkey.errors import CipherError
 
@@ -28,6 +28,9 @@ class HashObject(Protocol):
 
     def update(self, data: ReadableBuffer, /) -> None:
         """Hash more data."""
+
+    def copy(self) -> Self:
+        """Another object that has hashed the same data."""
 
     def digest(self) -> bytes:
         """The hash of everything so far."""
