@@ -39,7 +39,7 @@ def by_definition(area: bytes, key_size: int, hash_name: str) -> bytes:
 
 
 def key_of_first_luks1_slot(image: bytes, passphrase: bytes) -> SecretBuffer:
-    """The volume key in the first keyslot of a LUKS1 image; only the splitter and the KDF are the project's."""
+    """The volume key in the first keyslot of a LUKS1 image; only splitter and KDF are the project's."""
 
     def text(at: int) -> str:
         return image[at : at + 32].rstrip(b"\0").decode()
