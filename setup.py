@@ -13,6 +13,7 @@ setup(
                 "cext/aesxts/aesxts.pyx",
                 "cext/aesxts/kdk_aesxts_dispatch.c",
                 "cext/common/kdk_cpu.c",
+                "cext/secret/kdk_secret.c",
                 *(f"cext/aesxts/kdk_aesxts_{tier}.c" for tier in TIERS),
             ],
             depends=[
@@ -20,8 +21,9 @@ setup(
                 "cext/aesxts/kdk_aesxts_x86_body.h",
                 "cext/common/kdk_cpu.h",
                 "cext/common/kdk_wipe.h",
+                "cext/secret/kdk_secret.h",
             ],
-            include_dirs=["cext/aesxts", "cext/common"],
+            include_dirs=["cext/aesxts", "cext/common", "cext/secret"],
             extra_compile_args=COMMON,
         ),
         Extension(

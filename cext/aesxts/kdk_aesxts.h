@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define KDK_AESXTS_MAX_ROUNDS 14
-#define KDK_AESXTS_SCHEDULE_BYTES 3840 /* the portable tier's bitsliced one is the largest: 15 round keys × 8 slices × 32 bytes */
+#define KDK_AESXTS_SCHEDULE_BYTES 1920 /* the portable tier's bitsliced one is the largest: 15 round keys × 8 slices × 16 bytes */
 
 enum kdk_aesxts_tier {
     KDK_AESXTS_PORTABLE = 0, /* constant-time C, the oracle of the others */

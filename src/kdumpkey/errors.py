@@ -50,6 +50,10 @@ class CipherError(KdumpkeyError):
     """A cipher, mode, IV generator or hash that kdumpkey does not implement."""
 
 
+class KdfError(KdumpkeyError):
+    """Costs or a salt for a key derivation function that are outside of its bounds."""
+
+
 class TierError(KdumpkeyError):
     """An AES-XTS implementation tier that cannot be used."""
 
