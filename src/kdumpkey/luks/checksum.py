@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
+from kdumpkey.crypto import hashes
+from kdumpkey.errors import CipherError, HeaderError
 
-from kdumpkey.errors import HeaderError
-
-# Headers spell hashes as OpenSSL does; hashlib has some of those only under names of its own, and adds names
-# that no other reader knows.
-_HASHLIB_NAME = {
-    "blake2b-512": "blake2b",
-    "blake2b512": "blake2b",
-    "blake2s-256": "blake2s",
-    "blake2s256": "blake2s",
-    "shake128": "shake_128",
-    "shake-128": "shake_128",
-    "shake256": "shake_256",
-    "shake-256": "shake_256",
-}
+# OpenSSL gives these a fixed length, so cryptsetup loads headers that name them; no key is derived with them.
+_EXTENDABLE = {"shake128": 16, "shake-128": 16, "shake256": 32, "shake-256": 32}
+# hashlib's own spellings, which no other reader of headers knows.
 _HASHLIB_ONLY = frozenset({"blake2b", "blake2s"})
-_SHAKE_SIZE = {"shake_128": 16, "shake_256": 32}
-# In OpenSSL's legacy provider, which cryptsetup loads and hashlib does not: a header may name them.
-_SIZE_ELSEWHERE = {"whirlpool": 64, "md4": 16}
 
 
 def digest_size(name: str) -> int:
     """Return the length in bytes of a hash that a header may name, or 0 where there is no such hash."""
-    wanted = _hashlib_name(name)
-    if wanted in _SHAKE_SIZE:
-        return _SHAKE_SIZE[wanted]
+    lowered = name.lower()
+    if lowered in _EXTENDABLE:
+        return _EXTENDABLE[lowered]
     try:
-        return hashlib.new(wanted, usedforsecurity=False).digest_size
-    except ValueError:
-        return _SIZE_ELSEWHERE.get(name.lower(), 0)
+        return _find(name).size
+    except CipherError:
+        return 0
 
 
 def digest(name: str, *parts: bytes | bytearray | memoryview) -> bytes:
@@ -41,20 +28,16 @@ def digest(name: str, *parts: bytes | bytearray | memoryview) -> bytes:
     Raises:
         HeaderError: There is no such hash here.
     """
-    wanted = _hashlib_name(name)
     try:
-        state = hashlib.new(wanted, usedforsecurity=False)
-    except ValueError as error:
-        raise HeaderError(f"hash algorithm {name} is not available") from error
+        state = _find(name).new(b"")
+    except CipherError as error:
+        raise HeaderError(f"the checksum's {error}") from error
     for part in parts:
         state.update(part)
-    if wanted in _SHAKE_SIZE:
-        return state.digest(_SHAKE_SIZE[wanted])  # type: ignore[call-arg]
     return state.digest()
 
 
-def _hashlib_name(name: str) -> str:
-    lower = name.lower()
-    if lower in _HASHLIB_ONLY or "_" in lower or not name.isascii():
-        return "\x7f"  # no hash has this name
-    return _HASHLIB_NAME.get(lower, name)
+def _find(name: str) -> hashes.Hash:
+    if name.lower() in _HASHLIB_ONLY or "_" in name:
+        raise CipherError(f"hash {name!r} is not available")
+    return hashes.find(name)
