@@ -1,7 +1,7 @@
 """The errors of kdumpkey: one tree, each class with the exit code that the command line gives for it.
 
-The codes are cryptsetup's own: 1 wrong parameters or anything else, 2 no permission or bad key, 3 out of memory,
-4 wrong device, 5 device exists or is busy.
+The codes are cryptsetup's own: 1 wrong parameters or anything else, 2 no permission or bad key, 3 out of
+memory, 4 wrong device, 5 device exists or is busy.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ class UsageError(KdumpkeyError):
 class HeaderError(KdumpkeyError):
     """A LUKS header is damaged, inconsistent or hostile.
 
-    `path` names the field in the JSON area (``keyslots.0.area.offset``), or is empty where the fault lies elsewhere.
+    `path` names the field in the JSON area (``keyslots.0.area.offset``), or is empty where the fault lies
+    elsewhere.
     """
 
     def __init__(self, message: str, path: str = "") -> None:

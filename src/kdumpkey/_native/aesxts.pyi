@@ -18,13 +18,14 @@ def default_tier() -> str:
 class AesXts:
     """AES-128-XTS or AES-256-XTS (IEEE 1619) over runs of whole sectors, with the keys expanded once.
 
-    The expanded keys lie in locked memory; it is zeroed when the context is closed or collected, and a forked child sees a
-    closed context. Any number of threads may use one context; each call releases the GIL. A `close()` while calls run takes
-    effect when the last of them returns.
+    The expanded keys lie in locked memory; it is zeroed when the context is closed or collected, and a
+    forked child sees a closed context. Any number of threads may use one context; each call releases the
+    GIL. A `close()` while calls run takes effect when the last of them returns.
 
     Args:
-        key: 32 bytes (AES-128) or 64 bytes (AES-256): the data key, then the tweak key. Any contiguous buffer.
-        tier: The name of the implementation to use; a demand, never replaced by another. Default: `default_tier()`.
+        key: 32 bytes (AES-128) or 64 bytes (AES-256): the data key, then the tweak key. Any buffer.
+        tier: The name of the implementation to use; a demand, never replaced by another. Default:
+            `default_tier()`.
 
     Raises: ValueError for another key size, or a tier that is unknown, not built or not on this processor.
     """
@@ -50,11 +51,12 @@ class AesXts:
             dst: Contiguous, of the same length; `src` itself, or apart from it.
             sector_size: Bytes, a multiple of 16 from 16 to 65536.
             first_sector: The number (IV) of the first sector.
-            iv_step: What each next sector adds to it; dm-crypt counts in 512-byte units, so sector_size / 512 there.
+            iv_step: What each next sector adds to it; sector_size / 512 where, as in dm-crypt, 512-byte
+                units are counted.
             iv_bits: 64 (plain64) or 32 (plain: the number's low half).
 
-        Raises: ValueError, and nothing is written, for arguments that do not fit, a key with equal halves (FIPS 140), or a
-            closed context.
+        Raises: ValueError, and nothing is written, for arguments that do not fit, a key with equal halves
+            (FIPS 140), or a closed context.
         """
 
     def decrypt(
@@ -68,7 +70,9 @@ class AesXts:
     ) -> None:
         """Decrypt the sectors of `src` into `dst`; as `encrypt`, but keys with equal halves are allowed."""
 
-    def crypt_unit(self, src: ReadableBuffer, dst: WriteableBuffer, tweak: ReadableBuffer, decrypt: bool) -> None:
+    def crypt_unit(
+        self, src: ReadableBuffer, dst: WriteableBuffer, tweak: ReadableBuffer, decrypt: bool
+    ) -> None:
         """For test vectors: the whole buffer as one data unit under a 128-bit little-endian tweak."""
 
     def close(self) -> None:
