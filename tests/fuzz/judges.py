@@ -90,8 +90,9 @@ def is_strict(text: bytes) -> bool:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name.partition("\0")[0] for name, _ in pairs]  # C reads no further
-    if len(set(names)) != len(names):
+    # Two names are the same where json-c has the same for both: to the first NUL, no half characters.
+    names = [name.partition("\0")[0].encode("utf-16", "surrogatepass") for name, _ in pairs]
+    if len({name.decode("utf-16", "replace") for name in names}) != len(names):
         raise ValueError("duplicate name")
     return dict(pairs)
 
