@@ -8,6 +8,8 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
+from kdumpkey.errors import DeviceError
+
 LUKS2 = struct.Struct(">6sHQQ48s32s64s40s48sQ184s64s")
 LUKS1 = struct.Struct(">6sH32s32s32sII20s32sI40s")
 LUKS1_SLOT = struct.Struct(">II32sII")
@@ -28,6 +30,26 @@ class Image:
             if offset < end:
                 whole[offset:end] = chunk[: end - offset]
         return bytes(whole)
+
+
+class SparseReader:
+    """A Reader of an image that never has its empty parts in memory."""
+
+    name = "image"
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+        self.size = image.size
+
+    def pread_into(self, buffer: Any, offset: int) -> None:
+        with memoryview(buffer).cast("B") as view:
+            if offset + view.nbytes > self.size:
+                raise DeviceError("Device image ends.")
+            view[:] = bytes(view.nbytes)
+            for start, chunk in self._image.chunks:
+                first, last = max(start, offset), min(start + len(chunk), offset + view.nbytes)
+                if first < last:
+                    view[first - offset : last - offset] = chunk[first - start : last - start]
 
 
 @dataclass
