@@ -35,9 +35,6 @@ _MAGICS = (
     _Magic("cramfs", 0, b"\x45\x3d\xcd\x28"),
     _Magic("cramfs", 0, b"\x28\xcd\x3d\x45"),
     _Magic("romfs", 0, b"-rom1fs-"),
-    _Magic("reiserfs", 0x10034, b"ReIsErFs"),
-    _Magic("reiserfs", 0x10034, b"ReIsEr2Fs"),
-    _Magic("reiserfs", 0x10034, b"ReIsEr3Fs"),
     _Magic("ocfs2", 1024, b"OCFSV2"),
     _Magic("ocfs2", 2048, b"OCFSV2"),
     _Magic("ocfs2", 4096, b"OCFSV2"),
@@ -163,6 +160,16 @@ def _is_jfs(reader: Reader) -> bool:
     )
 
 
+def _is_reiserfs(reader: Reader) -> bool:
+    block = _at(reader, 0x10000, 64)
+    if not block[0x34:].startswith((b"ReIsErFs", b"ReIsEr2Fs", b"ReIsEr3Fs")):
+        return False
+    (journal,) = struct.unpack_from("<I", block, 12)
+    (block_size,) = struct.unpack_from("<H", block, 44)
+    # A superblock behind the journal's start is a copy in the journal of another filesystem.
+    return block_size >= 1024 and bool(64 // (block_size >> 10) <= journal // 2)
+
+
 def _is_lvm2(reader: Reader) -> bool:
     for sector in range(4):
         block = _at(reader, sector * _SECTOR, _SECTOR)
@@ -210,6 +217,7 @@ _PROBES: dict[str, Callable[[Reader], bool]] = {
     "NTFS": _is_ntfs,
     "XFS": _is_xfs,
     "JFS": _is_jfs,
+    "reiserfs": _is_reiserfs,
     "LVM2": _is_lvm2,
     "Linux RAID": _is_md,
     "bcache": _is_bcache,
