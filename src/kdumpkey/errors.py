@@ -36,7 +36,7 @@ class NotLuksError(HeaderError):
 
 
 class AmbiguousSignatureError(HeaderError):
-    """Only the secondary LUKS2 header is valid, and something else's signature stands where the primary was."""
+    """One copy of the LUKS2 header is damaged or older, and the device has a signature of something else."""
 
 
 class RequirementsError(KdumpkeyError):

@@ -6,6 +6,7 @@ import json
 from random import Random
 from typing import Any
 
+from foreign_signatures import FOREIGN, HARMLESS
 from fuzz.base_headers import BASES, base
 from fuzz.images import Copy, Image, luks1_image
 from fuzz.json_mutations import JSON_MUTATIONS
@@ -55,6 +56,8 @@ def _luks2(random: Random) -> Image:
     area = metadata_size - 4096
     at = metadata_size if random.random() < 0.97 else random.choice([4096, 8192, *METADATA_SIZES])
     chunks = ((0, first.pack(area)), (at, second.pack(area)))
+    if random.random() < 0.05:
+        chunks += tuple(random.choice([*FOREIGN.values(), *HARMLESS.values()]))
     return Image(size, chunks, (first.text, second.text))
 
 

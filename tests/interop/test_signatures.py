@@ -70,8 +70,12 @@ def test_what_the_real_tools_make_is_seen(tmp_path: Path, tool: str, arguments: 
 
 
 @pytest.mark.parametrize("name", ["btrfs", "iso9660", "md 0.90", "VMFS"])
-def test_a_valid_primary_header_is_not_doubted(tmp_path: Path, name: str) -> None:
+def test_two_good_headers_are_not_doubted_and_one_is(tmp_path: Path, name: str) -> None:
     path = image_with(FOREIGN[name], tmp_path / "image", primary=True)
     with open_readonly(path) as device:
         assert read_header(device).used == 0
     assert cryptsetup_dump(path).returncode == 0
+    damaged = image_with([*FOREIGN[name], (16384 + 300, b"x")], path, primary=True)
+    with open_readonly(damaged) as device, pytest.raises(AmbiguousSignatureError):
+        read_header(device)
+    assert cryptsetup_dump(damaged).returncode == 1

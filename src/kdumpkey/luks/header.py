@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdumpkey.errors import HeaderError
+from kdumpkey.errors import HeaderError, NotLuksError
 from kdumpkey.luks import layout, luks1, luks2
 
 if TYPE_CHECKING:
@@ -12,26 +12,32 @@ if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader
 
 
-def read_header(device: Reader, header_device: Reader | None = None) -> LuksHeader:
+def read_header(
+    device: Reader, header_device: Reader | None = None, *, version: int | None = None
+) -> LuksHeader:
     """Read the LUKS header of a device without writing anything, whatever state its copies are in.
 
     Args:
         device: The encrypted device, with its header unless that is detached.
         header_device: Where a detached header is.
+        version: Take a header of this version alone, 1 or 2.
 
     Raises:
         NotLuksError: There is no LUKS header.
-        AmbiguousSignatureError: Only a secondary header is left, and the device looks like something else.
+        AmbiguousSignatureError: A LUKS2 header has one good copy, and the device looks like something else.
         HeaderError: There is one, and it is damaged or inconsistent; `path` names the field.
         DeviceError: The device cannot be read.
     """
     reader = header_device or device
-    version = primary_version(reader)
-    if version == 1:
+    found = primary_version(reader)
+    if version is not None and found in (1, 2) and found != version:
+        raise NotLuksError(f"the header is of LUKS version {found}, not {version}")
+    wanted = version or found
+    if wanted == 1:
         return luks1.read(reader)
-    if version in (0, 2):  # 0: the primary copy's magic is gone, the secondary may be there
+    if wanted in (0, 2):  # 0: the primary copy's magic is gone, the secondary may be there
         return luks2.read(reader)
-    raise HeaderError(f"Unsupported LUKS version {version}.")
+    raise HeaderError(f"Unsupported LUKS version {wanted}.")
 
 
 def primary_version(reader: Reader) -> int:

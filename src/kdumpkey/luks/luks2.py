@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from kdumpkey.errors import AmbiguousSignatureError, HeaderError, NotLuksError
 from kdumpkey.luks import checksum, layout, metadata, strict_json
 from kdumpkey.luks.model import CopyState, HeaderCopy, Luks2Header
-from kdumpkey.luks.signatures import foreign_signature
 from kdumpkey.luks.validate import validated
 
 if TYPE_CHECKING:
@@ -39,11 +38,11 @@ def read(reader: Reader, *, ignore_signatures: bool = False) -> Luks2Header:
 
     Args:
         reader: The device.
-        ignore_signatures: Take the secondary copy even where a foreign signature stands (for repair).
+        ignore_signatures: Be content with one copy even on a device with a foreign signature (for repair).
 
     Raises:
         NotLuksError: Neither copy is there.
-        AmbiguousSignatureError: Only the secondary copy is of use, and a foreign signature is on the device.
+        AmbiguousSignatureError: One copy is damaged or older, and a foreign signature is on the device.
         HeaderError: No copy is valid, or the device is too small.
         DeviceError: The device cannot be read.
     """
@@ -61,12 +60,8 @@ def read(reader: Reader, *, ignore_signatures: bool = False) -> Luks2Header:
     header = _build(used, _states(primary, secondary, used, problems))
     if reader.size < header.areas_end:
         raise HeaderError(f"Device {reader.name} is too small. Need at least {header.areas_end} bytes.")
-    signature = "" if used is primary or ignore_signatures else foreign_signature(reader)
-    if signature:
-        raise AmbiguousSignatureError(
-            "Device contains ambiguous signatures, cannot auto-recover LUKS2. "
-            f"The primary header is not valid, and {signature} may be what is on the device now."
-        )
+    if not ignore_signatures and any(copy.state is not CopyState.CURRENT for copy in header.copies):
+        _check_signatures(reader)
     return header
 
 
@@ -175,6 +170,17 @@ def _text_of(area: bytearray) -> bytes:
     if area.count(0, end) != len(area) - end:
         raise HeaderError("the JSON area has more than NUL after its text")
     return bytes(area[:end])
+
+
+def _check_signatures(reader: Reader) -> None:
+    from kdumpkey.luks.signatures import foreign_signature  # noqa: PLC0415  (hardly ever needed)
+
+    signature = foreign_signature(reader)
+    if signature:
+        raise AmbiguousSignatureError(
+            "Device contains ambiguous signatures, cannot auto-recover LUKS2. "
+            f"Not both of its headers are valid and up to date, and it may hold {signature} now."
+        )
 
 
 def _most_telling(primary: _Copy | None, secondary: _Copy | None, problems: list[HeaderError]) -> HeaderError:

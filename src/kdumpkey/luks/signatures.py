@@ -1,8 +1,8 @@
-"""What else may live on a device whose primary LUKS2 header is gone: the signatures libblkid finds.
+"""What else may live on a device that has one good LUKS2 header left: the signatures that libblkid finds.
 
-A device that was given to something else must not be taken for a LUKS device for the secondary header's sake.
-Magic numbers and the checks that go with them are those of the formats' own documents, to the depth to which
-libblkid looks; signatures that it does not know are none here either.
+A device that was given to something else must not be taken for a LUKS device for the other header's sake. Magic
+numbers and the checks that go with them are those of the formats' own documents, as deep as libblkid looks;
+signatures that it does not know are none here either.
 """
 
 from __future__ import annotations
@@ -204,7 +204,11 @@ def _is_bcache(reader: Reader) -> bool:
 
 def _is_partitioned(reader: Reader) -> bool:
     block = _at(reader, 0, _SECTOR)
-    if block[510:] == b"\x55\xaa" and all(block[446 + 16 * i] in (0, 0x80) for i in range(4)):
+    entries = [block[446 + 16 * i : 462 + 16 * i] for i in range(4)]
+    if block[510:] == b"\x55\xaa" and (
+        all(entry[0] in (0, 0x80) for entry in entries)
+        or any(entry[4] == 0xEE for entry in entries)  # the MBR before a GPT
+    ):
         return True
     if block.startswith(b"ER") and _at(reader, _SECTOR, 2) in (b"PM", b"TS"):  # Apple
         return True
