@@ -123,6 +123,15 @@ def test_the_json_size_must_be_the_binary_headers() -> None:
         validated(base("plain"), 28672)
 
 
+def test_the_ends_of_segments_are_compared_only_where_there_are_several() -> None:
+    metadata = base("plain")
+    metadata["segments"]["0"]["size"] = str(2**64 - 4096)
+    assert validated(metadata, 12288) is metadata
+    metadata["segments"]["1"] = BASES["two segments"]["segments"]["1"]
+    with pytest.raises(HeaderError, match=r"^segments.0: ends beyond what 64 bits hold$"):
+        validated(metadata, 12288)
+
+
 def test_overlapping_areas_are_named_both() -> None:
     metadata = base("slots and tokens")
     metadata["keyslots"]["1"]["area"]["offset"] = "290815"

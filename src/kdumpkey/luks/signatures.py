@@ -1,8 +1,8 @@
 """What else may live on a device that has one good LUKS2 header left: the signatures that libblkid finds.
 
-A device that was given to something else must not be taken for a LUKS device for the other header's sake. Magic
-numbers and the checks that go with them are those of the formats' own documents, as deep as libblkid looks;
-signatures that it does not know are none here either.
+A device that was given to something else must not be taken for a LUKS device for the other header's sake.
+Magic numbers and the checks that go with them are those of the formats' own documents, as deep as libblkid
+looks; signatures that it does not know are none here either.
 """
 
 from __future__ import annotations
