@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from random import Random
@@ -40,7 +41,7 @@ def _pick(random: Random, metadata: Any) -> tuple[Any, Any] | None:
 
 
 def _value(random: Random) -> Any:
-    return random.choice(random.choice([INTS, DIGITS, WORDS, OTHERS]))
+    return copy.deepcopy(random.choice(random.choice([INTS, DIGITS, WORDS, OTHERS])))
 
 
 def _set(random: Random, metadata: Any) -> None:
