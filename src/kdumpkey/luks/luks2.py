@@ -46,20 +46,8 @@ def read(reader: Reader, *, ignore_signatures: bool = False) -> Luks2Header:
         HeaderError: No copy is valid, or the device is too small.
         DeviceError: The device cannot be read.
     """
-    problems: list[HeaderError] = []
-    primary = _try_copy(reader, 0, problems)
-    if primary:
-        secondary = _try_copy(reader, primary.binary.hdr_size, problems)
-    else:
-        found = (_try_copy(reader, offset, problems) for offset in layout.LUKS2_METADATA_SIZES)
-        secondary = next((copy for copy in found if copy), None)
-    candidates = [copy for copy in (primary, secondary) if copy and copy.json is not None]
-    if not candidates:
-        raise _most_telling(primary, secondary, problems)
-    used = max(candidates, key=lambda copy: copy.binary.seqid)  # of equals the first
-    header = _build(used, _states(primary, secondary, used, problems))
-    if reader.size < header.areas_end:
-        raise HeaderError(f"Device {reader.name} is too small. Need at least {header.areas_end} bytes.")
+    with strict_json.no_garbage_collection():
+        header = _best(reader)
     if not ignore_signatures and any(copy.state is not CopyState.CURRENT for copy in header.copies):
         _check_signatures(reader)
     return header
@@ -122,6 +110,24 @@ def serialise(header: Luks2Header, *, secondary: bool, salt: bytes) -> bytes:
     )
     csum = checksum.digest(header.checksum_alg, binary.pack(), area)
     return binary._replace(csum=csum.ljust(64, b"\0")).pack() + area
+
+
+def _best(reader: Reader) -> Luks2Header:
+    problems: list[HeaderError] = []
+    primary = _try_copy(reader, 0, problems)
+    if primary:
+        secondary = _try_copy(reader, primary.binary.hdr_size, problems)
+    else:
+        found = (_try_copy(reader, offset, problems) for offset in layout.LUKS2_METADATA_SIZES)
+        secondary = next((copy for copy in found if copy), None)
+    candidates = [copy for copy in (primary, secondary) if copy and copy.json is not None]
+    if not candidates:
+        raise _most_telling(primary, secondary, problems)
+    used = max(candidates, key=lambda copy: copy.binary.seqid)  # of equals the first
+    header = _build(used, _states(primary, secondary, used, problems))
+    if reader.size < header.areas_end:
+        raise HeaderError(f"Device {reader.name} is too small. Need at least {header.areas_end} bytes.")
+    return header
 
 
 def _try_copy(reader: Reader, offset: int, problems: list[HeaderError]) -> _Copy | None:

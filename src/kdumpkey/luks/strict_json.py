@@ -78,7 +78,7 @@ def parse(text: bytes) -> JsonObject:
         # RFC 8259 allows the escape of half a character; json-c reads U+FFFD.
         decoded = _ESCAPE.sub(lambda match: "\\ufffd" if match[1] else match[0], decoded)
     try:
-        with _no_garbage_collection():
+        with no_garbage_collection():
             value = cast(JsonValue, _DECODER.decode(decoded))
     except json.JSONDecodeError as error:
         raise HeaderError(f"the JSON area is not JSON at character {error.pos}: {error.msg}") from error
@@ -100,8 +100,8 @@ def pretty(value: JsonValue) -> str:
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    # The collector would walk millions of new lists again and again, and a tree has no cycles for it to find.
+def no_garbage_collection() -> Iterator[None]:
+    """Keep the collector from walking millions of new values again and again; trees have no cycles."""
     enabled = gc.isenabled()
     gc.disable()
     try:
