@@ -81,6 +81,7 @@ HARMLESS: dict[str, Edits] = {
     "swap of another version": [(4086, b"SWAPSPACE2"), (1024, struct.pack("<II", 2, 1000))],
     "md magic alone": [(4096, struct.pack("<II", 0xA92B4EFC, 1))],
     "reiserfs magic alone": [(0x10034, b"ReIsEr2Fs")],
+    "exfat with impossible clusters": [(3, b"EXFAT   "), (108, b"ss")],
     "NTFS magic alone": [(3, b"NTFS    ")],
     "JFS magic alone": [(0x8000, b"JFS1")],
     "MBR with impossible boot flags": [(446, _partition(0x83, boot=0x12)), (510, b"\x55\xaa")],

@@ -27,7 +27,6 @@ _MAGICS = (
     _Magic("ext2/3/4", 1024 + 56, b"\x53\xef"),
     _Magic("btrfs", 0x10040, b"_BHRfS_M"),
     _Magic("iso9660", 0x8001, b"CD001"),
-    _Magic("exfat", 3, b"EXFAT   "),
     _Magic("f2fs", 1024, b"\x10\x20\xf5\xf2"),
     _Magic("erofs", 1024, b"\xe2\xe1\xf5\xe0"),
     _Magic("squashfs", 0, b"hsqs"),
@@ -112,6 +111,12 @@ def _is_fat(reader: Reader) -> bool:
 
 def _is_media(block: bytes) -> bool:
     return block[21] >= 0xF8 or block[21] == 0xF0
+
+
+def _is_exfat(reader: Reader) -> bool:
+    block = _at(reader, 0, _SECTOR)
+    # The two shifts make the cluster's size, of 32 bits.
+    return block[3:11] == b"EXFAT   " and block[108] + block[109] < 32
 
 
 def _is_ntfs(reader: Reader) -> bool:
@@ -218,6 +223,7 @@ def _is_partitioned(reader: Reader) -> bool:
 _PROBES: dict[str, Callable[[Reader], bool]] = {
     "swap": _is_swap,
     "FAT": _is_fat,
+    "exFAT": _is_exfat,
     "NTFS": _is_ntfs,
     "XFS": _is_xfs,
     "JFS": _is_jfs,
