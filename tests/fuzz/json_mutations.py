@@ -55,9 +55,9 @@ def _retype(random: Random, metadata: Any) -> None:
         old = container[key]
         changed: list[Any] = [[old], {"0": old}, None, json.dumps(old)]
         if isinstance(old, str) and old.isdigit() and old.isascii():
-            changed += [int(old), float(int(old)), "0" + old, old + "\0", old + " ", [old, old]] * 2
+            changed += [int(old), float(old[:40]), "0" + old, old + "\0", old + " ", [old, old]] * 2
         elif isinstance(old, int):
-            changed += [str(old), float(old), -old, old + 2**32, old + 2**64] * 2
+            changed += [str(old), float(min(old, 2**70)), -old, old + 2**32, old + 2**64] * 2
         elif isinstance(old, str):
             changed += [old + "\0", old + "\0x", "\0" + old, old.upper(), old[:-1], ""] * 2
         elif isinstance(old, dict):
