@@ -47,6 +47,9 @@ _MAGICS = (
     _Magic("DRBD", -4096 + 0x3C, b"\x83\x74\x02\x6b"),
 )
 _SECTOR = 512
+# Nobody makes RAIDs or volume groups of floppies, so these are not looked for on devices of their size.
+_FLOPPY = 1440 * 1024
+_VOLUME_MANAGERS = frozenset({"LVM2", "Linux RAID", "Intel RAID", "DRBD", "VMFS volume"})
 _PAGES = (4096, 8192, 16384, 32768, 65536)
 _SUSPENDED = (b"S1SUSPEND", b"S2SUSPEND", b"ULSUSPEND", b"LINHIB0001")
 _MD_MAGIC = 0xA92B4EFC
@@ -66,10 +69,14 @@ def foreign_signature(reader: Reader) -> str:
     Raises:
         DeviceError: The device cannot be read.
     """
+    tiny = reader.size <= _FLOPPY
     for name, offset, magic in _MAGICS:
+        if tiny and name in _VOLUME_MANAGERS:
+            continue
         if _at(reader, offset if offset >= 0 else reader.size + offset, len(magic)) == magic:
             return name
-    return next((name for name, probe in _PROBES.items() if probe(reader)), "")
+    probes = (probe for probe in _PROBES.items() if not (tiny and probe[0] in _VOLUME_MANAGERS))
+    return next((name for name, probe in probes if probe(reader)), "")
 
 
 def _at(reader: Reader, offset: int, length: int) -> bytes:
