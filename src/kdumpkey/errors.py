@@ -35,6 +35,10 @@ class NotLuksError(HeaderError):
     """There is no LUKS header of the wanted kind on the device."""
 
 
+class AmbiguousSignatureError(HeaderError):
+    """One copy of the LUKS2 header is damaged or older, and the device has a signature of something else."""
+
+
 class RequirementsError(KdumpkeyError):
     """The LUKS2 header demands features that are not implemented."""
 
@@ -45,6 +49,10 @@ class KeyslotError(KdumpkeyError):
 
 class CipherError(KdumpkeyError):
     """A cipher, mode, IV generator or hash that kdumpkey does not implement."""
+
+
+class KdfError(KdumpkeyError):
+    """Costs or a salt for a key derivation function that are outside of its bounds."""
 
 
 class TierError(KdumpkeyError):

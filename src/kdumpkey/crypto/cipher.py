@@ -1,0 +1,199 @@
+"""Sector ciphers: dm-crypt's encryption of a run of sectors, by a cipher specification and a key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol, Self
+
+from kdumpkey._native import aesxts
+from kdumpkey.crypto.cipher_spec import CipherSpec
+from kdumpkey.errors import (
+    CipherError,
+    TierError,
+    TierNotBuiltError,
+    TierNotOnThisCpuError,
+    UnknownTierError,
+)
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+    from kdumpkey.crypto.cbc import CbcSectors
+
+__all__ = ["SECTOR", "SECTOR_SIZES", "CipherSpec", "SectorCipher", "check_tier", "sector_cipher"]
+
+SECTOR: Final = 512  # the unit in which dm-crypt and LUKS count, whatever the sector size
+SECTOR_SIZES: Final = (512, 1024, 2048, 4096)
+_NUMBERS: Final = 2**64  # sector numbers wrap here, as the kernel's do
+_NO_WRAP_BELOW: Final = _NUMBERS - 2**48  # no buffer has as many sectors
+
+
+class SectorCipher(Protocol):
+    """Encrypts and decrypts whole sectors; any number of threads may use one."""
+
+    @property
+    def sector_size(self) -> int:
+        """Bytes of a sector."""
+
+    def encrypt_into(self, src: ReadableBuffer, dst: WriteableBuffer, first_sector: int) -> None:
+        """Encrypt the sectors of `src` into `dst`.
+
+        Args:
+            src: A whole number of sectors of bytes, contiguous.
+            dst: As long; `src` itself, or apart from it.
+            first_sector: The first one's number, in units of 512 bytes, the volume's iv_tweak included.
+
+        Raises:
+            ValueError: The buffers do not fit, or the cipher is closed.
+        """
+
+    def decrypt_into(self, src: ReadableBuffer, dst: WriteableBuffer, first_sector: int) -> None:
+        """Decrypt the sectors of `src` into `dst`; as `encrypt_into`."""
+
+    def close(self) -> None:
+        """Wipe the key."""
+
+    def __enter__(self) -> Self:
+        """The cipher itself."""
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close."""
+
+
+def sector_cipher(
+    spec: CipherSpec,
+    key: ReadableBuffer,
+    *,
+    sector_size: int = SECTOR,
+    large_iv: bool = False,
+    tier: str | None = None,
+) -> SectorCipher:
+    """Make the cipher of a volume or of a keyslot area.
+
+    Args:
+        spec: The cipher.
+        key: Of one of the spec's key sizes; copied into locked memory.
+        sector_size: Bytes: 512, 1024, 2048 or 4096.
+        large_iv: Count the IV in sectors (dm-crypt's `iv_large_sectors`), not in units of 512 bytes.
+        tier: The AES-XTS implementation to use: a demand. Default: the fastest.
+
+    Raises:
+        CipherError: The key or the sector size does not go with the cipher.
+        TierError: The tier cannot be used, here or for this cipher.
+    """
+    spec.check_key_size(memoryview(key).nbytes)
+    if sector_size not in SECTOR_SIZES:
+        raise CipherError(f"encryption sector size {sector_size} is not supported")
+    if tier is not None:
+        check_tier(tier)
+        if spec.mode != "xts":
+            raise TierError(f"tier {tier!r} is for aes-xts, and the cipher is {spec.text}")
+    if spec.mode == "xts":
+        return _Xts(spec, key, sector_size, large_iv, tier)
+    return _Cbc(spec, key, sector_size, large_iv)
+
+
+def check_tier(tier: str) -> None:
+    """Refuse an AES-XTS tier that cannot be used here.
+
+    Raises:
+        UnknownTierError: No tier has this name.
+        TierNotBuiltError: This build does not contain it.
+        TierNotOnThisCpuError: This processor or operating system does not offer its instructions.
+    """
+    status = aesxts.tier_status(tier)
+    if status == "unknown":
+        raise UnknownTierError(f"unknown tier {tier!r}; there are {', '.join(aesxts.tiers())}")
+    if status == "not built":
+        raise TierNotBuiltError(f"tier {tier!r} is not in this build: it is for another architecture")
+    if status == "not on this cpu":
+        raise TierNotOnThisCpuError(f"this processor or operating system does not offer tier {tier!r}")
+
+
+class _Xts:
+    """AES-XTS by the engine. Small random reads go through here: one test and one call."""
+
+    def __init__(
+        self, spec: CipherSpec, key: ReadableBuffer, sector_size: int, large_iv: bool, tier: str | None
+    ) -> None:
+        self.sector_size = sector_size
+        self._divisor, self._iv_step = _iv_counting(sector_size, large_iv)
+        self._iv_bits = 32 if spec.iv == "plain" else 64
+        self._engine = aesxts.AesXts(key, tier)
+
+    def encrypt_into(self, src: ReadableBuffer, dst: WriteableBuffer, first_sector: int) -> None:
+        if 0 <= first_sector < _NO_WRAP_BELOW:
+            first_iv = first_sector // self._divisor
+            self._engine.encrypt(src, dst, self.sector_size, first_iv, self._iv_step, self._iv_bits)
+            return
+        for source, target, first in _runs(src, dst, first_sector, self.sector_size):
+            first_iv = first // self._divisor
+            self._engine.encrypt(source, target, self.sector_size, first_iv, self._iv_step, self._iv_bits)
+
+    def decrypt_into(self, src: ReadableBuffer, dst: WriteableBuffer, first_sector: int) -> None:
+        if 0 <= first_sector < _NO_WRAP_BELOW:
+            first_iv = first_sector // self._divisor
+            self._engine.decrypt(src, dst, self.sector_size, first_iv, self._iv_step, self._iv_bits)
+            return
+        for source, target, first in _runs(src, dst, first_sector, self.sector_size):
+            first_iv = first // self._divisor
+            self._engine.decrypt(source, target, self.sector_size, first_iv, self._iv_step, self._iv_bits)
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+class _Cbc:
+    """AES-CBC by `cryptography`, imported only where a volume or keyslot has it."""
+
+    def __init__(self, spec: CipherSpec, key: ReadableBuffer, sector_size: int, large_iv: bool) -> None:
+        from kdumpkey.crypto.cbc import CbcSectors  # noqa: PLC0415
+
+        self.sector_size = sector_size
+        self._divisor, iv_step = _iv_counting(sector_size, large_iv)
+        self._sectors: CbcSectors = CbcSectors(spec, key, sector_size, iv_step)
+
+    def encrypt_into(self, src: ReadableBuffer, dst: WriteableBuffer, first_sector: int) -> None:
+        for source, target, first in _runs(src, dst, first_sector, self.sector_size):
+            self._sectors.crypt(source, target, first // self._divisor, decrypt=False)
+
+    def decrypt_into(self, src: ReadableBuffer, dst: WriteableBuffer, first_sector: int) -> None:
+        for source, target, first in _runs(src, dst, first_sector, self.sector_size):
+            self._sectors.crypt(source, target, first // self._divisor, decrypt=True)
+
+    def close(self) -> None:
+        self._sectors.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def _iv_counting(sector_size: int, large_iv: bool) -> tuple[int, int]:
+    """By what a sector's number is divided to be its IV's number, and what the next sector adds to that."""
+    units = sector_size // SECTOR
+    return (units, 1) if large_iv else (1, units)
+
+
+def _runs(
+    src: ReadableBuffer, dst: WriteableBuffer, first_sector: int, sector_size: int
+) -> list[tuple[ReadableBuffer, WriteableBuffer, int]]:
+    """The buffers with their first sector's number, cut in two where the number wraps."""
+    if first_sector < 0:
+        raise ValueError(f"sector number {first_sector} is negative")
+    first_sector %= _NUMBERS
+    if first_sector < _NO_WRAP_BELOW:
+        return [(src, dst, first_sector)]
+    source, target = memoryview(src).cast("B"), memoryview(dst).cast("B")
+    units = sector_size // SECTOR
+    before_wrap = -(-(_NUMBERS - first_sector) // units)
+    cut = before_wrap * sector_size
+    after = (first_sector + before_wrap * units) % _NUMBERS
+    return [(source[:cut], target[:cut], first_sector), (source[cut:], target[cut:], after)]

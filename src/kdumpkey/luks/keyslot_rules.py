@@ -1,0 +1,97 @@
+"""What validation asks of a keyslot because of its type, and the leftovers that it may drop."""
+
+from __future__ import annotations
+
+from kdumpkey.luks import reencryption_rules
+from kdumpkey.luks.rules import (
+    c_int,
+    c_text,
+    fail,
+    int_member,
+    join,
+    object_member,
+    text_member,
+)
+from kdumpkey.luks.strict_json import JsonObject
+
+_KDF_MEMBERS = {
+    "pbkdf2": ("type", "hash", "iterations", "salt"),
+    "argon2i": ("type", "time", "memory", "cpus", "salt"),
+    "argon2id": ("type", "time", "memory", "cpus", "salt"),
+}
+
+
+def check_keyslot_types(keyslots: JsonObject, digests: JsonObject) -> None:
+    """Check each keyslot by its type; unknown types pass.
+
+    Raises:
+        HeaderError: A keyslot breaks a rule of its type.
+    """
+    uses: dict[str, int] = {}
+    for digest in digests.values():
+        assert isinstance(digest, dict)  # noqa: S101  (validated before)
+        references = digest["keyslots"]
+        assert isinstance(references, list)  # noqa: S101
+        for reference in {c_text(reference) for reference in references if isinstance(reference, str)}:
+            uses[reference] = uses.get(reference, 0) + 1
+    for name, keyslot in keyslots.items():
+        assert isinstance(keyslot, dict)  # noqa: S101
+        path = f"keyslots.{name}"
+        kind = text_member(keyslot, "type", path)
+        if kind == "luks2":
+            _check_luks2(keyslot, path)
+            if uses.get(str(c_int(name)), 0) != 1:
+                fail(path, "is not in exactly one digest")
+        elif kind == "reencrypt":
+            reencryption_rules.check_keyslot(keyslot, path)
+
+
+def _check_luks2(keyslot: JsonObject, path: str) -> None:
+    kdf = object_member(keyslot, "kdf", path)
+    af = object_member(keyslot, "af", path)
+    area = object_member(keyslot, "area", path)
+
+    kdf_path = join(path, "kdf")
+    kind = text_member(kdf, "type", kdf_path)
+    members = _KDF_MEMBERS.get(kind)
+    if members:
+        if len(kdf) != len(members):
+            fail(kdf_path, f"has members that {kind} does not have")
+        for name in members[1:]:
+            if name in ("hash", "salt"):
+                text_member(kdf, name, kdf_path)
+            else:
+                int_member(kdf, name, kdf_path)
+
+    af_path = join(path, "af")
+    if text_member(af, "type", af_path) != "luks1":
+        fail(join(af_path, "type"), "is unknown")
+    text_member(af, "hash", af_path)
+    int_member(af, "stripes", af_path)
+
+    area_path = join(path, "area")
+    if text_member(area, "type", area_path) != "raw":
+        fail(join(area_path, "type"), "is unknown")
+    text_member(area, "encryption", area_path)
+    int_member(area, "key_size", area_path)
+
+
+def without_leftover_parameters(metadata: JsonObject) -> JsonObject:
+    """Return the metadata without KDF members that the KDF's type does not have; some writers left them.
+
+    Works on anything, for it runs when validation has failed; returns the same object where there are none.
+    """
+    keyslots = metadata.get("keyslots")
+    if not isinstance(keyslots, dict):
+        return metadata
+    changed: JsonObject = {}
+    for name, keyslot in keyslots.items():
+        if not isinstance(keyslot, dict) or keyslot.get("type") != "luks2":
+            continue
+        kdf = keyslot.get("kdf")
+        kind = kdf.get("type") if isinstance(kdf, dict) else None
+        members = _KDF_MEMBERS.get(c_text(kind)) if isinstance(kind, str) else None
+        if isinstance(kdf, dict) and members and not kdf.keys() <= set(members):
+            kept = {name: value for name, value in kdf.items() if name in members}
+            changed[name] = {**keyslot, "kdf": kept}
+    return {**metadata, "keyslots": {**keyslots, **changed}} if changed else metadata

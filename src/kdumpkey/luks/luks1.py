@@ -1,0 +1,223 @@
+"""LUKS1: read and judge its one header, write it back.
+
+Source: the LUKS1 on-disk format, version 1.2.3, and what cryptsetup refuses beyond it.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from kdumpkey.errors import HeaderError, NotLuksError
+from kdumpkey.luks import checksum, layout
+from kdumpkey.luks.model import (
+    SECTOR,
+    Af,
+    Area,
+    CopyState,
+    Digest,
+    HeaderCopy,
+    Keyslot,
+    Luks1Header,
+    Luks1Slot,
+    Segment,
+)
+
+if TYPE_CHECKING:
+    from kdumpkey.blockio import Reader
+
+_DIGEST_SIZE = 20
+
+
+def read(reader: Reader) -> Luks1Header:
+    """Read the LUKS1 header at the start of a device.
+
+    Raises:
+        NotLuksError: There is none.
+        HeaderError: It is inconsistent, or the device too small for it.
+        DeviceError: The device cannot be read.
+    """
+    if reader.size < layout.LUKS1_HEADER_SIZE:
+        raise NotLuksError(f"{reader.size} bytes cannot hold a LUKS1 header")
+    block = bytearray(layout.LUKS1_HEADER_SIZE)
+    reader.pread_into(block, 0)
+    header = parse(block)
+    needed = areas_end(header) * SECTOR
+    if reader.size < needed:
+        raise HeaderError(f"Device {reader.name} is too small. (LUKS1 requires at least {needed} bytes.)")
+    return header
+
+
+def parse(block: bytes | bytearray | memoryview) -> Luks1Header:
+    """Read a LUKS1 header from its first 1024 bytes, and judge all of it that does not need the device.
+
+    Raises:
+        NotLuksError: There is none.
+        HeaderError: It is inconsistent; the message names the slot.
+    """
+    binary, binary_slots = layout.unpack_luks1(block)
+    if binary.magic != layout.MAGIC or binary.version != 1:
+        raise NotLuksError("no LUKS1 header")
+    hash_spec = layout.text(binary.hash_spec)
+    if checksum.digest_size(hash_spec) < _DIGEST_SIZE:
+        raise HeaderError(f"Requested LUKS hash {hash_spec} is not supported.")
+    if binary.key_bytes == 0:
+        raise HeaderError("the volume key has no bytes")
+    slots = tuple(
+        Luks1Slot(
+            active=slot.state == layout.LUKS1_ACTIVE,
+            iterations=slot.iterations,
+            salt=slot.salt,
+            key_material_offset=slot.key_material_offset,
+            stripes=slot.stripes,
+        )
+        for slot in binary_slots
+    )
+    _check_slots(slots, binary.key_bytes, binary.payload_offset)
+    return build(
+        uuid=layout.text(binary.uuid),
+        cipher_name=layout.text(binary.cipher_name),
+        cipher_mode=layout.text(binary.cipher_mode),
+        hash_spec=hash_spec,
+        payload_offset=binary.payload_offset,
+        key_size=binary.key_bytes,
+        mk_digest=binary.mk_digest,
+        mk_digest_salt=binary.mk_digest_salt,
+        mk_digest_iterations=binary.mk_digest_iterations,
+        slots=slots,
+    )
+
+
+def build(
+    *,
+    uuid: str,
+    cipher_name: str,
+    cipher_mode: str,
+    hash_spec: str,
+    payload_offset: int,
+    key_size: int,
+    mk_digest: bytes,
+    mk_digest_salt: bytes,
+    mk_digest_iterations: int,
+    slots: tuple[Luks1Slot, ...],
+) -> Luks1Header:
+    """Make the header that these fields describe, with the keyslots, segment and digest that follow.
+
+    The arguments are the fields of `Luks1Header`; nothing is checked.
+    """
+    from kdumpkey.crypto.kdf import Pbkdf2  # noqa: PLC0415  (a header that is only looked at needs no KDF)
+
+    encryption = f"{cipher_name}-{cipher_mode}"
+    active = tuple(number for number, slot in enumerate(slots) if slot.active)
+    keyslots = {
+        number: Keyslot(
+            id=number,
+            type="luks1",
+            key_size=key_size,
+            area=Area(
+                type="raw",
+                offset=slots[number].key_material_offset * SECTOR,
+                size=_area_sectors(key_size, slots[number].stripes) * SECTOR,
+                encryption=encryption,
+                key_size=key_size,
+            ),
+            af=Af(type="luks1", stripes=slots[number].stripes, hash=hash_spec),
+            kdf=Pbkdf2(hash=hash_spec, iterations=slots[number].iterations, salt=slots[number].salt),
+        )
+        for number in active
+    }
+    segment = Segment(
+        id=0,
+        type="crypt",
+        offset=payload_offset * SECTOR,
+        size=None,
+        encryption=encryption,
+        sector_size=SECTOR,
+    )
+    digest = Digest(
+        id=0,
+        type="pbkdf2",
+        keyslots=active,
+        segments=(0,),
+        hash=hash_spec,
+        iterations=mk_digest_iterations,
+        salt=mk_digest_salt,
+        digest=mk_digest,
+    )
+    return Luks1Header(
+        version=1,
+        uuid=uuid,
+        keyslots=keyslots,
+        segments={0: segment},
+        digests={0: digest},
+        tokens={},
+        copies=(HeaderCopy(offset=0, state=CopyState.CURRENT),),
+        used=0,
+        cipher_name=cipher_name,
+        cipher_mode=cipher_mode,
+        hash_spec=hash_spec,
+        payload_offset=payload_offset,
+        key_size=key_size,
+        mk_digest=mk_digest,
+        mk_digest_salt=mk_digest_salt,
+        mk_digest_iterations=mk_digest_iterations,
+        slots=slots,
+    )
+
+
+def serialise(header: Luks1Header) -> bytes:
+    """Return the 592 bytes of a header as they stand on the device."""
+    fields = layout.Luks1Binary(
+        magic=layout.MAGIC,
+        version=1,
+        cipher_name=layout.field(header.cipher_name, 32),
+        cipher_mode=layout.field(header.cipher_mode, 32),
+        hash_spec=layout.field(header.hash_spec, 32),
+        payload_offset=header.payload_offset,
+        key_bytes=header.key_size,
+        mk_digest=header.mk_digest,
+        mk_digest_salt=header.mk_digest_salt,
+        mk_digest_iterations=header.mk_digest_iterations,
+        uuid=layout.field(header.uuid, 40),
+    )
+    slots = tuple(
+        layout.Luks1BinarySlot(
+            state=layout.LUKS1_ACTIVE if slot.active else layout.LUKS1_INACTIVE,
+            iterations=slot.iterations,
+            salt=slot.salt,
+            key_material_offset=slot.key_material_offset,
+            stripes=slot.stripes,
+        )
+        for slot in header.slots
+    )
+    return layout.pack_luks1(fields, slots)
+
+
+def areas_end(header: Luks1Header) -> int:
+    """Return the first sector after the last slot's area, used or not."""
+    return max(
+        slot.key_material_offset + _area_sectors(header.key_size, slot.stripes) for slot in header.slots
+    )
+
+
+def _area_sectors(key_size: int, stripes: int) -> int:
+    return -(-key_size * stripes // SECTOR)
+
+
+def _check_slots(slots: tuple[Luks1Slot, ...], key_size: int, payload_offset: int) -> None:
+    length = _area_sectors(key_size, layout.LUKS1_STRIPES)
+    for number, slot in enumerate(slots):
+        if (
+            slot.stripes != layout.LUKS1_STRIPES
+            or slot.key_material_offset * SECTOR < layout.LUKS1_HEADER_SIZE
+            or (payload_offset and slot.key_material_offset + length > payload_offset)
+        ):
+            raise _invalid(number)
+    by_offset = sorted(range(len(slots)), key=lambda number: slots[number].key_material_offset)
+    for before, after in pairwise(by_offset):
+        if slots[before].key_material_offset + length > slots[after].key_material_offset:
+            raise _invalid(before)
+
+
+def _invalid(number: int) -> HeaderError:
+    return HeaderError(f"LUKS keyslot {number} is invalid.")

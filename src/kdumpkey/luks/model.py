@@ -1,0 +1,247 @@
+"""What a LUKS header says: frozen values, the same for both versions wherever both have the thing.
+
+A LUKS1 header is given the segment, the digest and the keyslots that the same volume would have in LUKS2, so
+that one keyslot loop and one dump of plaintext serve both; its own fields are kept beside them.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+if TYPE_CHECKING:
+    from kdumpkey.crypto.kdf import Argon2, Pbkdf2
+    from kdumpkey.luks.strict_json import JsonObject
+
+SECTOR = 512
+PRIORITY_IGNORE = 0
+PRIORITY_NORMAL = 1
+PRIORITY_PREFER = 2
+
+
+class CopyState(enum.Enum):
+    """What one copy of a LUKS2 header is worth; a LUKS1 header has one copy, and it is CURRENT."""
+
+    CURRENT = "current"
+    OBSOLETE = "obsolete"  # valid, but the other one has a higher seqid
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderCopy:
+    """One copy of the header on the device.
+
+    `seqid` and `salt` are those of a valid copy; `problem` says what is wrong with a damaged one.
+    """
+
+    offset: int
+    state: CopyState
+    seqid: int | None = None
+    salt: bytes = b""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownKdf:
+    """A KDF that cannot be run: an unknown type, or (`problem`) parameters that mean nothing."""
+
+    type: str
+    problem: str = ""
+
+
+Kdf: TypeAlias = Union["Pbkdf2", "Argon2", UnknownKdf]
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """Where a keyslot's bytes are (`offset`, `size` in bytes) and their encryption (`key_size` in bytes)."""
+
+    type: str
+    offset: int
+    size: int
+    encryption: str = ""
+    key_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Af:
+    """The anti-forensic split of a keyslot's key."""
+
+    type: str
+    stripes: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keyslot:
+    """One keyslot; `key_size` is the volume key's length in bytes; af and kdf are None where not given."""
+
+    id: int
+    type: str
+    key_size: int
+    area: Area
+    af: Af | None = None
+    kdf: Kdf | None = None
+    priority: int = PRIORITY_NORMAL
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of the data device; `offset` and `size` in bytes, `size` None for "dynamic": to the device's end.
+
+    `iv_tweak` counts 512-byte sectors. `encryption`, `sector_size` and `iv_tweak` are empty and 0 unless
+    `type` is "crypt"; `integrity` is the raw object of a segment with authenticated encryption.
+    """
+
+    id: int
+    type: str
+    offset: int
+    size: int | None
+    flags: tuple[str, ...] = ()
+    encryption: str = ""
+    sector_size: int = 0
+    iv_tweak: int = 0
+    integrity: Mapping[str, object] | None = None
+
+    @property
+    def is_backup(self) -> bool:
+        """Whether the segment only keeps what a reencryption replaces (a "backup-…" flag)."""
+        return any(flag.startswith("backup-") for flag in self.flags)
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The check value of a volume key, and what that key belongs to.
+
+    `salt` and `digest` are None where the text is not base64.
+    """
+
+    id: int
+    type: str
+    keyslots: tuple[int, ...]
+    segments: tuple[int, ...]
+    hash: str = ""
+    iterations: int = 0
+    salt: bytes | None = None
+    digest: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token: who else may know how to open `keyslots`; `json` is the whole object."""
+
+    id: int
+    type: str
+    keyslots: tuple[int, ...]
+    json: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The header's own sizes in bytes, its flags, and what a program must be able to do to use the device."""
+
+    json_size: int
+    keyslots_size: int
+    flags: tuple[str, ...] = ()
+    requirements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LuksHeader:
+    """What both versions have. `keyslots`, `segments`, `digests` and `tokens` are in the header's own order.
+
+    `copies` lists the copies by offset, `used` is the index of the one that was read.
+    """
+
+    version: int
+    uuid: str
+    keyslots: Mapping[int, Keyslot]
+    segments: Mapping[int, Segment]
+    digests: Mapping[int, Digest]
+    tokens: Mapping[int, Token]
+    copies: tuple[HeaderCopy, ...]
+    used: int
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """The requirements, all of them unmet: kdumpkey implements none."""
+        return ()
+
+    @property
+    def data_segments(self) -> tuple[Segment, ...]:
+        """The regular segments by id: what the opened volume is made of."""
+        return tuple(self.segments[i] for i in sorted(self.segments) if not self.segments[i].is_backup)
+
+    @property
+    def data_offset(self) -> int:
+        """Where the data begins, in bytes; 0 for a detached header whose data is the whole device."""
+        return min((segment.offset for segment in self.data_segments), default=0)
+
+    def digest_of_keyslot(self, keyslot: int) -> Digest | None:
+        """Return the digest that checks the key of a keyslot, or None."""
+        return next((digest for digest in self.digests.values() if keyslot in digest.keyslots), None)
+
+    def digest_of_segment(self, segment: int) -> Digest | None:
+        """Return the digest that checks the key of a segment, or None."""
+        return next((digest for digest in self.digests.values() if segment in digest.segments), None)
+
+    def is_unbound(self, keyslot: int) -> bool:
+        """Say whether a keyslot's key opens no segment of this header."""
+        digest = self.digest_of_keyslot(keyslot)
+        return digest is None or not digest.segments
+
+
+@dataclass(frozen=True, slots=True)
+class Luks2Header(LuksHeader):
+    """A LUKS2 header. `metadata_size` is the length of one copy: 4096 bytes and the JSON area.
+
+    `json_text` is the text on the device without its padding; `json` what it says, after "leftover" KDF keys
+    were dropped: this is what is edited and written back, and what `--dump-json-metadata` prints.
+    """
+
+    label: str
+    subsystem: str
+    seqid: int
+    metadata_size: int
+    checksum_alg: str
+    config: Config
+    json_text: bytes = field(repr=False)
+    json: JsonObject = field(repr=False)
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """The mandatory requirements, all of them unmet: kdumpkey implements none."""
+        return self.config.requirements
+
+    @property
+    def areas_end(self) -> int:
+        """The end of both copies and the keyslot areas, in bytes: the least size of a header device."""
+        return 2 * self.metadata_size + self.config.keyslots_size
+
+
+@dataclass(frozen=True, slots=True)
+class Luks1Slot:
+    """One of the eight slots as it stands on the device; `key_material_offset` counts 512-byte sectors."""
+
+    active: bool
+    iterations: int
+    salt: bytes
+    key_material_offset: int
+    stripes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Luks1Header(LuksHeader):
+    """A LUKS1 header, fields as on the device: `payload_offset` in 512-byte sectors, `key_size` in bytes."""
+
+    cipher_name: str
+    cipher_mode: str
+    hash_spec: str
+    payload_offset: int
+    key_size: int
+    mk_digest: bytes
+    mk_digest_salt: bytes
+    mk_digest_iterations: int
+    slots: tuple[Luks1Slot, ...]

@@ -1,0 +1,164 @@
+"""What validation asks of a volume whose reencryption was begun: its keyslot, its requirement, its segments.
+
+kdumpkey reencrypts nothing, but it must take for valid what other programs take for valid, and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from kdumpkey.luks.model import SECTOR
+from kdumpkey.luks.rules import (
+    UINT64_MAX,
+    c_text,
+    fail,
+    int_member,
+    join,
+    object_member,
+    strings_member,
+    text_member,
+    uint32_member,
+)
+from kdumpkey.luks.strict_json import JsonObject
+
+# Any version of the requirement may stand there once, and goes with the keyslot; what more it demands is
+# known of three versions.
+_ANY_VERSION = re.compile(r"online-reencrypt(-v[0-9]+)?")
+_KNOWN_VERSIONS = frozenset({"online-reencrypt", "online-reencrypt-v2", "online-reencrypt-v3"})
+_SPACE = " \t\n\v\f\r"
+
+
+def mandatory_requirements(metadata: JsonObject) -> list[str]:
+    """Return the requirements; they and their section are optional.
+
+    Raises:
+        HeaderError: They are not an array of strings in an object.
+    """
+    config = object_member(metadata, "config", "")
+    if "requirements" not in config:
+        return []
+    requirements = object_member(config, "requirements", "config")
+    if "mandatory" not in requirements:
+        return []
+    return strings_member(requirements, "mandatory", "config.requirements")
+
+
+def is_reencrypting(requirements: list[str]) -> bool:
+    """Say whether the requirements are those of a LUKS2 reencryption of a known version."""
+    return not _KNOWN_VERSIONS.isdisjoint(requirements)
+
+
+def check_requirements(metadata: JsonObject) -> None:
+    """Check the requirements.
+
+    Raises:
+        HeaderError: They are of a wrong type, or demand reencryption twice.
+    """
+    names = mandatory_requirements(metadata)
+    if sum(_ANY_VERSION.fullmatch(name) is not None for name in names) > 1:
+        fail("config.requirements.mandatory", "demands online-reencrypt twice")
+
+
+def check_keyslot(keyslot: JsonObject, path: str) -> None:
+    """Check a keyslot of the type "reencrypt", which keeps no key but what reencryption needs to go on.
+
+    Raises:
+        HeaderError: It breaks a rule.
+    """
+    area, area_path = object_member(keyslot, "area", path), join(path, "area")
+    kind = text_member(area, "type", area_path)
+    if text_member(keyslot, "mode", path) not in ("reencrypt", "encrypt", "decrypt"):
+        fail(join(path, "mode"), "is unknown")
+    if text_member(keyslot, "direction", path) not in ("forward", "backward"):
+        fail(join(path, "direction"), "is unknown")
+    if int_member(keyslot, "key_size", path) != 1:
+        fail(join(path, "key_size"), "is not 1")
+    if kind in ("checksum", "datashift-checksum"):
+        text_member(area, "hash", area_path)
+        sector_size = uint32_member(area, "sector_size", area_path)
+        if sector_size < SECTOR or sector_size & (sector_size - 1):
+            fail(join(area_path, "sector_size"), "is not a power of two from 512 on")
+    if kind in ("datashift", "datashift-journal"):
+        shift_size = _strtoull(text_member(area, "shift_size", area_path), join(area_path, "shift_size"))
+        if shift_size == 0 or shift_size % SECTOR:
+            fail(join(area_path, "shift_size"), "is not a positive multiple of 512")
+
+
+def check_keyslots(metadata: JsonObject) -> None:
+    """Check that there is one reencryption keyslot if the requirement is there, and none if not.
+
+    Raises:
+        HeaderError: The keyslots and the requirement do not go together.
+    """
+    keyslots = [
+        keyslot
+        for keyslot in object_member(metadata, "keyslots", "").values()
+        if isinstance(keyslot, dict) and text_member(keyslot, "type", "") == "reencrypt"
+    ]
+    requirements = mandatory_requirements(metadata)
+    if keyslots and not any(_ANY_VERSION.fullmatch(name) for name in requirements):
+        fail("config.requirements", "does not demand the reencryption that a keyslot is for")
+    if is_reencrypting(requirements) and not keyslots:
+        fail("keyslots", "has no keyslot for the reencryption that is demanded")
+    if len(keyslots) > 1:
+        fail("keyslots", "has several keyslots for one reencryption")
+
+
+def check_segments(metadata: JsonObject, regular: Sequence[JsonObject], backup: Sequence[JsonObject]) -> None:
+    """Check that each regular segment is as it was or as it will be, if a reencryption is under way.
+
+    Args:
+        metadata: The whole metadata, for its requirements.
+        regular: The regular segments by their numbers.
+        backup: The backup segments by their numbers.
+
+    Raises:
+        HeaderError: A segment is neither, or what it was or will be is missing.
+    """
+    if not is_reencrypting(mandatory_requirements(metadata)):
+        return
+    final = previous = None
+    for segment in backup:
+        if "backup-final" in _flags(segment):
+            final = segment
+        elif "backup-previous" in _flags(segment):
+            previous = segment
+    if final is None or previous is None:
+        fail("segments", "lacks a backup segment of the reencryption")
+    for number, segment in enumerate(regular):
+        will_be = _alike(segment, final)
+        if "in-reencryption" in _flags(segment):
+            if not will_be:
+                fail(f"segments.{number}", "is being reencrypted, and differs from what it is to become")
+        elif not will_be and not _alike(segment, previous):
+            fail(f"segments.{number}", "is neither as it was nor as it is to become")
+
+
+def _flags(segment: JsonObject) -> list[str]:
+    return strings_member(segment, "flags", "") if "flags" in segment else []
+
+
+def _alike(one: JsonObject, other: JsonObject) -> bool:
+    kind = text_member(one, "type", "")
+    if text_member(other, "type", "") != kind:
+        return False
+    if kind != "crypt":
+        return True
+    return one["sector_size"] == other["sector_size"] and text_member(one, "encryption", "") == text_member(
+        other, "encryption", ""
+    )
+
+
+def _strtoull(text: str, path: str) -> int:
+    # Nobody asks this field to be digits alone; what it means is what C's strtoull makes of it.
+    digits = c_text(text).lstrip(_SPACE)
+    negative = digits.startswith("-")
+    digits = digits[1:] if digits.startswith(("-", "+")) else digits
+    significant = digits.lstrip("0")
+    if not (digits.isascii() and digits.isdigit()) or len(significant) > 20:
+        fail(path, "is not a number of 64 bits")
+    value = int(significant or "0")
+    if value > UINT64_MAX:
+        fail(path, "is not a number of 64 bits")
+    return -value & UINT64_MAX if negative else value

@@ -1,0 +1,248 @@
+"""The keyslot loop: from a header and a passphrase to the volume key.
+
+KDF, keyslot area, anti-forensic merge, digest, each in wipeable memory. What a header may say and validation
+does not ask is bound here, before anything is allocated or computed for it.
+
+Source: spec/luks.md "Unlocking a keyslot".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kdumpkey.crypto import af, hashes, kdf
+from kdumpkey.errors import (
+    DeviceError,
+    KdfError,
+    KeyMismatchError,
+    KeyslotError,
+    RequirementsError,
+    WrongKeyError,
+)
+from kdumpkey.luks.layout import LUKS1_STRIPES
+from kdumpkey.luks.model import (
+    PRIORITY_NORMAL,
+    PRIORITY_PREFER,
+    SECTOR,
+    Digest,
+    Keyslot,
+    LuksHeader,
+    UnknownKdf,
+)
+from kdumpkey.secret import SecretBuffer
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from kdumpkey.blockio import Reader
+
+# They show the header, or destroy keys, or try one; all else needs the requirements met.
+ACTIONS_WITHOUT_REQUIREMENTS = frozenset(
+    {"luksDump", "luksHeaderBackup", "luksKillSlot", "erase", "test-passphrase", "luksUUID", "isLuks"}
+)
+
+_OPENABLE_TYPES = frozenset({"luks1", "luks2"})
+_MAX_KEY_SIZE = 512  # bytes: 4096 bits, cryptsetup's limit
+_SALT_SIZE = 32
+_DIGEST_SIZES = range(20, 65)
+
+
+@dataclass(frozen=True)
+class Unlocked:
+    """What a passphrase opened: keyslot, digest that its key fits, and the key, which the caller closes."""
+
+    keyslot: int
+    digest: int
+    volume_key: SecretBuffer
+
+
+def check_requirements(header: LuksHeader, action: str) -> None:
+    """Refuse an action on a device that demands what kdumpkey cannot do.
+
+    Args:
+        header: The device's header.
+        action: cryptsetup's name of the action; "test-passphrase" for open --test-passphrase.
+
+    Raises:
+        RequirementsError: The header has requirements and the action needs them met.
+    """
+    if header.requirements and action not in ACTIONS_WITHOUT_REQUIREMENTS:
+        raise RequirementsError("Unmet LUKS2 requirements detected.")
+
+
+def unlock(
+    device: Reader,
+    header: LuksHeader,
+    passphrase: Buffer,
+    *,
+    keyslot: int | None = None,
+    unbound: bool = False,
+    check_memory: bool = True,
+) -> Unlocked:
+    """Find the keyslot that a passphrase opens, by priority and then by number, and give its key.
+
+    Args:
+        device: Where the keyslot areas are: the device that the header was read from.
+        header: Its header.
+        passphrase: The passphrase or the key file's content; only read.
+        keyslot: Try this keyslot alone, whatever its priority and whether it is bound to a segment or not.
+        unbound: Also try keyslots whose key opens no segment.
+        check_memory: Compare Argon2's memory with what is available before it runs.
+
+    Raises:
+        WrongKeyError: No keyslot opens with this passphrase.
+        KeyslotError: No keyslot is usable, or one says what cannot be.
+        KdfError: The costs or the salt of a keyslot or digest are out of bounds.
+        CipherError: A keyslot's cipher or hash is not implemented.
+        ResourceError: The memory that a keyslot's Argon2 needs is not available.
+        DeviceError: The device ends before a keyslot's area does, or cannot be read.
+    """
+    tried = False
+    for candidate in _candidates(header, keyslot, unbound):
+        tried = True
+        try:
+            return open_keyslot(device, header, candidate, passphrase, check_memory=check_memory)
+        except KeyMismatchError:
+            continue
+    if not tried:
+        raise KeyslotError("No usable keyslot is available.")
+    raise WrongKeyError("No key available with this passphrase.")
+
+
+def open_keyslot(
+    device: Reader, header: LuksHeader, keyslot: Keyslot, passphrase: Buffer, *, check_memory: bool = True
+) -> Unlocked:
+    """Open one keyslot.
+
+    Args:
+        device: The device that the header was read from.
+        header: Its header, for the digest that the key must fit.
+        keyslot: The keyslot.
+        passphrase: The passphrase or the key file's content; only read.
+        check_memory: Compare Argon2's memory with what is available before it runs.
+
+    Raises:
+        KeyMismatchError: The passphrase does not open it.
+        KdumpkeyError: As `unlock`.
+    """
+    digest = header.digest_of_keyslot(keyslot.id)
+    if digest is None:
+        raise KeyslotError(f"Keyslot {keyslot.id} is in no digest.")
+    with _stripes(device, keyslot, passphrase, check_memory) as stripes:
+        key = af.merge(stripes, keyslot.key_size, LUKS1_STRIPES, _af_hash(keyslot))
+    try:
+        fits = _fits(digest, key)
+    except BaseException:
+        key.close()
+        raise
+    if not fits:
+        key.close()
+        raise KeyMismatchError(f"the passphrase does not open keyslot {keyslot.id}")
+    return Unlocked(keyslot=keyslot.id, digest=digest.id, volume_key=key)
+
+
+def verify_volume_key(header: LuksHeader, key: Buffer, *, unbound: bool = False) -> Digest:
+    """Check that a volume key is this volume's.
+
+    Args:
+        header: The header.
+        key: The volume key.
+        unbound: Also take the key of a digest with no segment.
+
+    Returns:
+        The digest that the key fits.
+
+    Raises:
+        WrongKeyError: It fits none.
+        KdfError: The costs or the salt of a digest are out of bounds.
+        CipherError: A digest's hash is not implemented.
+    """
+    data = {segment.id for segment in header.data_segments}
+    for digest in header.digests.values():
+        if (unbound or not data.isdisjoint(digest.segments)) and _fits(digest, key):
+            return digest
+    raise WrongKeyError("Volume key does not match the volume.")
+
+
+def _candidates(header: LuksHeader, keyslot: int | None, unbound: bool) -> Iterable[Keyslot]:
+    if keyslot is not None:
+        named = header.keyslots.get(keyslot)
+        return [named] if named and named.type in _OPENABLE_TYPES else []
+    return [
+        header.keyslots[number]
+        for priority in (PRIORITY_PREFER, PRIORITY_NORMAL)
+        for number in sorted(header.keyslots)
+        if header.keyslots[number].priority == priority
+        and header.keyslots[number].type in _OPENABLE_TYPES
+        and (unbound or not header.is_unbound(number))
+    ]
+
+
+def _stripes(device: Reader, keyslot: Keyslot, passphrase: Buffer, check_memory: bool) -> SecretBuffer:
+    """The decrypted area of a keyslot: the key's stripes, or noise if the passphrase is wrong."""
+    from kdumpkey.crypto.cipher import CipherSpec, sector_cipher  # noqa: PLC0415  (a volume key alone needs no cipher)
+
+    size = _checked_area(device, keyslot)
+    spec = CipherSpec.parse(keyslot.area.encryption)
+    spec.check_key_size(keyslot.area.key_size)
+    with _area_key(keyslot, passphrase, check_memory) as area_key:
+        cipher = sector_cipher(spec, area_key)
+    stripes = SecretBuffer(size)
+    try:
+        device.pread_into(stripes, keyslot.area.offset)
+        cipher.decrypt_into(stripes, stripes, 0)
+    except BaseException:
+        stripes.close()
+        raise
+    finally:
+        cipher.close()
+    return stripes
+
+
+def _checked_area(device: Reader, keyslot: Keyslot) -> int:
+    """The bytes to read of a keyslot's area, once all that is said about it can be."""
+    name, area = f"Keyslot {keyslot.id}", keyslot.area
+    if not 0 < keyslot.key_size <= _MAX_KEY_SIZE:
+        raise KeyslotError(
+            f"{name} has a key of {keyslot.key_size} bytes; 1 to {_MAX_KEY_SIZE} are possible."
+        )
+    if keyslot.af is None or keyslot.af.stripes != LUKS1_STRIPES:
+        raise KeyslotError(f"{name} does not have {LUKS1_STRIPES} stripes.")
+    size = -(-keyslot.key_size * LUKS1_STRIPES // SECTOR) * SECTOR
+    if area.size < keyslot.key_size * LUKS1_STRIPES:
+        raise KeyslotError(f"{name} has an area of {area.size} bytes; its stripes need {size}.")
+    hashes.find(keyslot.af.hash)  # said now, not after a KDF of seconds
+    if area.offset + size > device.size:
+        raise DeviceError(f"Device {device.name} ends before the area of keyslot {keyslot.id}.")
+    return size
+
+
+def _area_key(keyslot: Keyslot, passphrase: Buffer, check_memory: bool) -> SecretBuffer:
+    function = keyslot.kdf
+    if function is None or isinstance(function, UnknownKdf):
+        why = (function.problem or f"{function.type!r} is unknown") if function else "it has none"
+        raise KdfError(f"keyslot {keyslot.id} has no usable KDF: {why}")
+    if len(function.salt) != _SALT_SIZE:
+        raise KdfError(f"keyslot {keyslot.id} has a salt of {len(function.salt)} bytes, not {_SALT_SIZE}")
+    kdf.check(function)
+    if isinstance(function, kdf.Argon2) and check_memory:
+        from kdumpkey import memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
+
+        memory.check_fits(function.memory_kib, f"keyslot {keyslot.id}", function.variant)
+    return kdf.derive(function, passphrase, keyslot.area.key_size)
+
+
+def _af_hash(keyslot: Keyslot) -> str:
+    return keyslot.af.hash if keyslot.af else ""
+
+
+def _fits(digest: Digest, key: Buffer) -> bool:
+    if digest.type != "pbkdf2" or digest.salt is None or digest.digest is None:
+        raise KdfError(f"digest {digest.id} is no PBKDF2 digest")
+    if len(digest.digest) not in _DIGEST_SIZES:  # of a few bytes, or none, a wrong key would do
+        raise KdfError(f"digest {digest.id} has a value of {len(digest.digest)} bytes, not 20 to 64")
+    function = kdf.Pbkdf2(hash=digest.hash, iterations=digest.iterations, salt=digest.salt)
+    with kdf.derive(function, key, len(digest.digest)) as derived:
+        return derived.equals(digest.digest)
