@@ -1,0 +1,88 @@
+"""The one table of actions: kdumpkey's own, and cryptsetup's, also those that kdumpkey does not do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action.
+
+    `arguments` is how a message describes what must follow, `minimum` how many of them there must be.
+    `command` is the function behind it as ``module:function`` within kdumpkey.cli.commands, so that only the
+    action that runs is imported; None: an action of cryptsetup's that kdumpkey does not do.
+    """
+
+    name: str
+    arguments: str
+    minimum: int = 1
+    help: str = ""
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Another name for an action, and the device type that it implies."""
+
+    action: str
+    type: str | None = None
+
+
+ACTIONS: Final[tuple[Action, ...]] = (
+    Action("unlock", "<device>", help="Check a key, or decrypt with --to", command="unlock:unlock"),
+    Action(
+        "open",
+        "<device> [--type <type>] [<name>]",
+        help="Check a passphrase or key (with --test-passphrase)",
+        command="unlock:open_device",
+    ),
+    Action("luksDump", "<device>", help="Show a header", command="headers:luks_dump"),
+    Action("luksUUID", "<device>", help="Print the UUID", command="headers:luks_uuid"),
+    Action("isLuks", "<device>", help="Tell by the exit code whether it is LUKS", command="headers:is_luks"),
+    Action("benchmark", "[--cipher <cipher>]", 0),
+    Action("bitlkDump", "<device>"),
+    Action("close", "<name>"),
+    Action("config", "<device>"),
+    Action("convert", "<device>"),
+    Action("erase", "<device>"),
+    Action("fvault2Dump", "<device>"),
+    Action("luksAddKey", "<device> [<new key file>]"),
+    Action("luksChangeKey", "<device> [<key file>]"),
+    Action("luksConvertKey", "<device> [<key file>]"),
+    Action("luksFormat", "<device> [<new key file>]"),
+    Action("luksHeaderBackup", "<device>"),
+    Action("luksHeaderRestore", "<device>"),
+    Action("luksKillSlot", "<device> <key slot>", 2),
+    Action("luksRemoveKey", "<device> [<key file>]"),
+    Action("luksResume", "<device>"),
+    Action("luksSuspend", "<device>"),
+    Action("reencrypt", "<device>", 0),
+    Action("repair", "<device>"),
+    Action("resize", "<name>"),
+    Action("status", "<name>"),
+    Action("tcryptDump", "<device>"),
+    Action("token", "<add|remove|import|export> <device>", 2),
+)
+
+BY_NAME: Final = {action.name: action for action in ACTIONS}
+
+ALIASES: Final = {
+    "luksOpen": Alias("open", "luks"),
+    "create": Alias("open", "plain"),
+    "plainOpen": Alias("open", "plain"),
+    "loopaesOpen": Alias("open", "loopaes"),
+    "tcryptOpen": Alias("open", "tcrypt"),
+    "bitlkOpen": Alias("open", "bitlk"),
+    "fvault2Open": Alias("open", "fvault2"),
+    "luksClose": Alias("close"),
+    "remove": Alias("close"),
+    "plainClose": Alias("close"),
+    "loopaesClose": Alias("close"),
+    "tcryptClose": Alias("close"),
+    "bitlkClose": Alias("close"),
+    "fvault2Close": Alias("close"),
+    "luksErase": Alias("erase"),
+    "luksConfig": Alias("config"),
+}

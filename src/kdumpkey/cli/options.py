@@ -1,0 +1,190 @@
+"""The one table of options: name, short name, kind of value, and the actions that allow it.
+
+It holds every option of cryptsetup 2.6.1, the keyring options of 2.7, and kdumpkey's own. What an action does
+not use it ignores, as cryptsetup does; `actions` says where cryptsetup refuses. Facts: what 2.6.1 answered to
+every option with every action.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+
+class Kind(Enum):
+    """What an option's value must be."""
+
+    FLAG = "no value"
+    TEXT = "any text"
+    UINT32 = "an integer of 32 bits without sign"
+    INT32 = "an integer of 32 bits"
+    UINT64 = "an integer of 64 bits, as strtoull reads it"
+    SIZE = "bytes, with a unit or without"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option.
+
+    `actions` names the actions that allow it; None: all. `metavar` stands for the value in help; `help` is
+    None for what is only taken for cryptsetup's sake and does nothing here.
+    """
+
+    name: str
+    kind: Kind = Kind.FLAG
+    short: str | None = None
+    metavar: str | None = None
+    actions: frozenset[str] | None = None
+    help: str | None = None
+
+
+def _on(actions: str) -> frozenset[str]:
+    return frozenset(actions.split())
+
+
+_OPEN = _on("open")
+_FORMAT = _on("reencrypt luksFormat")
+_REENCRYPT = _on("reencrypt")
+_DERIVES = _on("reencrypt luksFormat luksAddKey luksChangeKey luksConvertKey")
+_CONFIGURES = _on("reencrypt config luksFormat")
+_TCRYPT = _on("open tcryptDump")
+_ADD_KEY = _on("luksAddKey")
+_UNLOCK = _on("unlock")
+_OPENS = _on("open unlock")
+_SLOT = _on("luksAddKey luksChangeKey luksConvertKey luksDump luksFormat luksResume")
+_SLOT |= _on("config open reencrypt token unlock")
+
+_UNBOUND = _on("open unlock luksAddKey luksDump token")
+
+_F, _T, _U, _I, _L, _S = Kind.FLAG, Kind.TEXT, Kind.UINT32, Kind.INT32, Kind.UINT64, Kind.SIZE
+
+OPTIONS: Final[tuple[Option, ...]] = (
+    Option("help", _F, "?", help="Show this help, or that of an action"),
+    Option("usage", _F, help="Show a line of usage"),
+    Option("version", _F, "V", help="Print the version"),
+    # How the program speaks.
+    Option("batch-mode", _F, "q", help="Ask for no confirmation"),
+    Option("verbose", _F, "v", help="Say more: which keyslot, and how the command ended"),
+    Option("debug", _F),
+    Option("debug-json", _F),
+    Option("test-args", _F, help="Check the arguments and do nothing"),
+    Option("json", _F, actions=_UNLOCK, help="Print the result as JSON"),
+    # Where a key comes from.
+    Option("key-file", _T, "d", "FILE", help="Read the passphrase from a file (-: standard input)"),
+    Option("keyfile-offset", _L, None, "BYTES", help="Skip this much of the key file"),
+    Option("keyfile-size", _U, "l", "BYTES", help="Read no more than this of the key file"),
+    Option("volume-key-file", _T, None, "FILE", help="The volume key itself is, or goes, here"),
+    Option("master-key-file", _T, None, "FILE"),
+    Option("volume-key-keyring", _T, None, "KEY", _OPENS, "Take the volume key from a key of the kernel's"),
+    Option("link-vk-to-keyring", _T, None, "KEYRING::KEY", _OPENS, "Put the volume key into a keyring"),
+    Option("key-slot", _I, "S", "NUMBER", _SLOT, "Use this keyslot alone"),
+    Option("tries", _U, "T", "NUMBER", help="How often a passphrase may be typed wrong (3)"),
+    Option("timeout", _U, "t", "SECONDS", help="How long the prompt waits for a passphrase"),
+    Option("verify-passphrase", _F, "y", help="Ask for the passphrase twice"),
+    Option(
+        "unbound", _F, actions=_on("open unlock luksAddKey luksDump token"), help="Try unbound keyslots too"
+    ),
+    Option("kdf-memory-check", _T, None, "on|off", help="Whether to refuse Argon2 for which memory is short"),
+    Option("token-id", _I, None, "NUMBER"),
+    Option("token-only", _F, help="Do not ask for a passphrase"),
+    Option("token-type", _T, None, "TYPE"),
+    # What is opened.
+    Option("header", _T, None, "FILE", help="The header is in this file or device"),
+    Option("type", _T, "M", "TYPE", help="luks, luks1 or luks2"),
+    Option("test-passphrase", _F, actions=_OPEN, help="Only check the passphrase"),
+    Option("test", _F, actions=_UNLOCK, help="Only check the key (what unlock does without --to)"),
+    Option("readonly", _F, "r"),
+    # What comes out.
+    Option("to", _T, None, "FILE", _UNLOCK, "Decrypt into a file, or with - to standard output"),
+    Option("from", _S, None, "BYTES", _UNLOCK, "Begin here in the plaintext (K, M, G, T are understood)"),
+    Option("length", _S, None, "BYTES", _UNLOCK, "Decrypt no more than this"),
+    Option("sparse", _F, actions=_UNLOCK, help="Leave runs of zeros as holes in the file"),
+    Option("force", _F, actions=_UNLOCK, help="Replace the file if there is one"),
+    Option("dump-json-metadata", _F, help="Print the JSON area of a LUKS2 header"),
+    Option("dump-volume-key", _F, help="Print the volume key"),
+    Option("dump-master-key", _F),
+    # Of actions that make or change headers.
+    Option("active-name", _T, None, "NAME"),
+    Option("align-payload", _U, None, "SECTORS", _FORMAT),
+    Option("allow-discards", _F, actions=_OPEN),
+    Option("block-size", _U, "B", "MIB"),
+    Option("cancel-deferred", _F, actions=_on("close")),
+    Option("cipher", _T, "c", "CIPHER"),
+    Option("decrypt", _F),
+    Option("deferred", _F, actions=_on("close")),
+    Option("device-size", _S, None, "BYTES", _on("open resize reencrypt")),
+    Option("disable-external-tokens", _F),
+    Option("disable-keyring", _F),
+    Option("disable-locks", _F),
+    Option("disable-veracrypt", _F, actions=_TCRYPT),
+    Option("encrypt", _F),
+    Option("force-offline-reencrypt", _F, actions=_REENCRYPT),
+    Option("force-password", _F),
+    Option("hash", _T, "h", "HASH"),
+    Option("header-backup-file", _T, None, "FILE"),
+    Option("hotzone-size", _S, None, "BYTES", _REENCRYPT),
+    Option("init-only", _F),
+    Option("integrity", _T, "I", "ALGORITHM", _FORMAT),
+    Option("integrity-legacy-padding", _F),
+    Option("integrity-no-journal", _F),
+    Option("integrity-no-wipe", _F, actions=_FORMAT),
+    Option("iter-time", _U, "i", "MS", _DERIVES | _on("benchmark")),
+    Option("iv-large-sectors", _F, actions=_OPEN),
+    Option("json-file", _T, None, "FILE"),
+    Option("keep-key", _F, actions=_REENCRYPT),
+    Option("key-description", _T, None, "TEXT"),
+    Option("key-size", _U, "s", "BITS", _on("open benchmark reencrypt luksFormat luksAddKey")),
+    Option("keyslot-cipher", _T, None, "CIPHER", _DERIVES),
+    Option("keyslot-key-size", _U, None, "BITS", _DERIVES),
+    Option("label", _T, None, "TEXT", _CONFIGURES),
+    Option("luks2-keyslots-size", _S, None, "BYTES", _FORMAT),
+    Option("luks2-metadata-size", _S, None, "BYTES", _FORMAT),
+    Option("new", _F, "N"),
+    Option("new-key-slot", _I, None, "NUMBER", _ADD_KEY),
+    Option("new-keyfile", _T, None, "FILE", _ADD_KEY),
+    Option("new-keyfile-offset", _L, None, "BYTES"),
+    Option("new-keyfile-size", _U, None, "BYTES"),
+    Option("new-token-id", _I, None, "NUMBER", _ADD_KEY),
+    Option("offset", _L, "o", "SECTORS", _on("open reencrypt luksFormat")),
+    Option("pbkdf", _T, None, "KDF", _DERIVES | _on("benchmark")),
+    Option("pbkdf-force-iterations", _U, None, "NUMBER", _DERIVES),
+    Option("pbkdf-memory", _U, None, "KIB"),
+    Option("pbkdf-parallel", _U, None, "THREADS"),
+    Option("perf-no_read_workqueue", _F),
+    Option("perf-no_write_workqueue", _F),
+    Option("perf-same_cpu_crypt", _F),
+    Option("perf-submit_from_crypt_cpus", _F),
+    Option("persistent", _F, actions=_OPEN),
+    Option("priority", _T, None, "ignore|normal|prefer", _on("config")),
+    Option("progress-frequency", _U, None, "SECONDS"),
+    Option("progress-json", _F, actions=_FORMAT),
+    Option("reduce-device-size", _S, None, "BYTES"),
+    Option("refresh", _F, actions=_OPEN),
+    Option("resilience", _T, None, "TYPE"),
+    Option("resilience-hash", _T, None, "HASH"),
+    Option("resume-only", _F),
+    Option("sector-size", _U, None, "BYTES", _on("open reencrypt luksFormat")),
+    Option("serialize-memory-hard-pbkdf", _F, actions=_OPEN),
+    Option("shared", _F, actions=_OPEN),
+    Option("size", _L, "b", "SECTORS", _on("open resize")),
+    Option("skip", _L, "p", "SECTORS", _OPEN),
+    Option("subsystem", _T, None, "TEXT", _CONFIGURES),
+    Option("tcrypt-backup", _F, actions=_TCRYPT),
+    Option("tcrypt-hidden", _F, actions=_TCRYPT),
+    Option("tcrypt-system", _F, actions=_TCRYPT),
+    Option("token-replace", _F, actions=_on("token")),
+    Option("use-directio", _F),
+    Option("use-fsync", _F),
+    Option("use-random", _F, actions=_FORMAT),
+    Option("use-urandom", _F, actions=_FORMAT),
+    Option("uuid", _T, None, "UUID", _on("reencrypt luksFormat luksUUID")),
+    Option("veracrypt", _F),
+    Option("veracrypt-pim", _U, None, "NUMBER", _TCRYPT),
+    Option("veracrypt-query-pim", _F),
+    Option("write-log", _F),
+)
+
+BY_NAME: Final = {option.name: option for option in OPTIONS}
+BY_SHORT: Final = {option.short: option for option in OPTIONS if option.short}
+SAME_AS: Final = {"dump-master-key": "dump-volume-key", "master-key-file": "volume-key-file"}
