@@ -1,0 +1,114 @@
+"""Passphrases and keys from files and from standard input, straight into secret memory."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Final
+
+from kdumpkey.errors import UsageError
+from kdumpkey.secret import SecretBuffer
+
+MAXIMUM: Final = 8192 * 1024  # bytes, where no size was asked for
+_CHUNK: Final = 64 * 1024
+_NEWLINE: Final = 0x0A
+
+
+def read_key_file(path: str, *, offset: int = 0, nbytes: int | None = None) -> SecretBuffer:
+    """Read a key file, newlines and all.
+
+    Args:
+        path: The file; a FIFO or a device too.
+        offset: How many bytes to leave out at its beginning.
+        nbytes: How many to read, no fewer; None: to its end.
+
+    Raises:
+        UsageError: It cannot be read, or has too many or too few bytes.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise UsageError("Failed to open key file.") from error
+    try:
+        return read_key(fd, offset=offset, nbytes=nbytes)
+    finally:
+        os.close(fd)
+
+
+def read_key(fd: int, *, offset: int = 0, nbytes: int | None = None, line: bool = False) -> SecretBuffer:
+    """Read a passphrase or key from a file descriptor.
+
+    Args:
+        fd: Read from where it stands, and with `line` not a byte farther than the line goes.
+        offset: How many bytes to leave out first.
+        nbytes: How many to read, no fewer; None: to the end, at most `MAXIMUM`.
+        line: Stop at the first newline, which is not part of it.
+
+    Raises:
+        UsageError: It cannot be read, or has too many or too few bytes.
+    """
+    limit = MAXIMUM + 1 if nbytes is None else nbytes
+    try:
+        _skip(fd, offset)
+        key, ended = _read(fd, limit, line)
+        regular = stat.S_ISREG(os.fstat(fd).st_mode)
+    except OSError as error:
+        raise UsageError("Error reading passphrase.") from error
+    refusal = None
+    if not key and not ended and not regular:
+        refusal = "Nothing to read on input."
+    elif nbytes is not None and len(key) < nbytes:
+        refusal = "Cannot read requested amount of data."
+    elif nbytes is None and len(key) > MAXIMUM:
+        refusal = "Maximum keyfile size exceeded."
+    if refusal:
+        key.close()
+        raise UsageError(refusal)
+    return key
+
+
+def _skip(fd: int, nbytes: int) -> None:
+    refusal = UsageError("Cannot seek to requested keyfile offset.")
+    if nbytes and stat.S_ISREG(os.fstat(fd).st_mode):
+        if os.lseek(fd, 0, os.SEEK_CUR) + nbytes > os.fstat(fd).st_size:
+            raise refusal
+        os.lseek(fd, nbytes, os.SEEK_CUR)
+        return
+    with SecretBuffer(min(nbytes, _CHUNK)) as scratch, memoryview(scratch) as view:
+        while nbytes:
+            got = os.readv(fd, [view[: min(nbytes, _CHUNK)]])
+            if got == 0:
+                raise refusal
+            nbytes -= got
+
+
+def _read(fd: int, limit: int, line: bool) -> tuple[SecretBuffer, bool]:
+    """At most `limit` bytes, and whether a newline ended them."""
+    key = SecretBuffer(min(limit, _CHUNK))
+    done = 0
+    try:
+        while done < limit:
+            if done == len(key):
+                key = _resized(key, done, min(limit, 4 * done))
+            with memoryview(key) as view:
+                # A line is read byte by byte: what follows it belongs to the next reader.
+                got = os.readv(fd, [view[done : done + 1] if line else view[done:]])
+                if got == 0:
+                    break
+                if line and view[done] == _NEWLINE:
+                    return _resized(key, done, done), True
+            done += got
+        return _resized(key, done, done), False
+    except BaseException:
+        key.close()
+        raise
+
+
+def _resized(key: SecretBuffer, used: int, nbytes: int) -> SecretBuffer:
+    if nbytes == len(key):
+        return key
+    resized = SecretBuffer(nbytes)
+    with memoryview(key) as old, memoryview(resized) as new:
+        new[:used] = old[:used]
+    key.close()
+    return resized

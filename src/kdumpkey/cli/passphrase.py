@@ -1,0 +1,77 @@
+"""Where a passphrase comes from: the terminal, a line of standard input, or a key file."""
+
+from __future__ import annotations
+
+from kdumpkey.cli.keyfile import read_key, read_key_file
+from kdumpkey.cli.session import Session
+from kdumpkey.errors import PermissionDeniedError
+from kdumpkey.secret import SecretBuffer
+
+STDIN = "-"  # as the name of a key file
+
+
+def is_typed(session: Session) -> bool:
+    """Whether a person types the passphrase, and may try again."""
+    return session.invocation.text("key-file") in (None, STDIN) and session.streams.stdin_is_terminal
+
+
+def read_passphrase(session: Session, prompt: str, *, verify: bool = False) -> SecretBuffer:
+    """Read one passphrase from where the options say.
+
+    Args:
+        session: The run.
+        prompt: What to ask at a terminal.
+        verify: Ask twice there (without it, --verify-passphrase does).
+
+    Raises:
+        UsageError: There is none to be had.
+        PermissionDeniedError: The two typed were not the same.
+    """
+    options = session.invocation
+    path = options.text("key-file")
+    verify = verify or options.flag("verify-passphrase")
+    if is_typed(session):
+        return _typed(session, prompt, verify)
+    if verify:
+        session.complain("Can't do passphrase verification on non-tty inputs.")
+    offset = options.number("keyfile-offset") or 0
+    nbytes = options.number("keyfile-size") or None
+    if path in (None, STDIN):
+        return read_key(session.streams.stdin, offset=offset, nbytes=nbytes, line=path is None)
+    return read_key_file(path or "", offset=offset, nbytes=nbytes)
+
+
+def confirm(session: Session, warning: str) -> None:
+    """Have the user confirm what cannot be undone or gives a secret away; a terminal alone is asked.
+
+    Raises:
+        PermissionDeniedError: The answer was not YES.
+    """
+    if session.batch or not session.streams.stdin_is_terminal:
+        return
+    from kdumpkey.cli.terminal import ask_line  # noqa: PLC0415 - only where there is a terminal
+
+    streams = session.streams
+    streams.say(f"\nWARNING!\n========\n{warning}\n")
+    answer = ask_line(streams, "Are you sure? (Type 'yes' in capital letters): ")
+    if answer is None:
+        session.complain("Error reading response from terminal.")
+    if answer != "YES":
+        raise PermissionDeniedError("")
+
+
+def _typed(session: Session, prompt: str, verify: bool) -> SecretBuffer:
+    from kdumpkey.cli.terminal import ask_secret  # noqa: PLC0415 - only where there is a terminal
+
+    timeout_s = session.invocation.number("timeout") or 0
+    passphrase = ask_secret(session.streams, prompt, timeout_s=timeout_s)
+    if not verify:
+        return passphrase
+    try:
+        with ask_secret(session.streams, "Verify passphrase: ", timeout_s=timeout_s) as again:
+            if passphrase.equals(again):
+                return passphrase
+        raise PermissionDeniedError("Passphrases do not match.")
+    except BaseException:
+        passphrase.close()
+        raise

@@ -1,0 +1,104 @@
+"""Options that do not go together: what cryptsetup refuses before it acts, in its words and order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kdumpkey.cli.argv import Invocation
+from kdumpkey.errors import UsageError
+
+_TESTABLE = ("luks", "luks1", "luks2", "tcrypt", "bitlk", "fvault2")
+_LUKS = ("luks", "luks1", "luks2")
+
+
+def check(invocation: Invocation) -> None:
+    """Refuse an invocation whose options contradict each other.
+
+    Raises:
+        UsageError: They do.
+    """
+    match invocation.action.name:
+        case "open":
+            _check_open(invocation)
+        case "unlock":
+            _check_unlock(invocation)
+        case "luksDump" if invocation.flag("unbound") and not invocation.flag("key-slot"):
+            raise UsageError("Keyslot specification is required.")
+
+
+def _check_open(invocation: Invocation) -> None:
+    flag = invocation.flag
+    device_type = invocation.text("type")
+    device_type = "luks" if device_type is None else device_type
+    test = flag("test-passphrase")
+    plain = device_type in ("plain", "loopaes")
+    refusals = (
+        (flag("persistent") and test, "Option --persistent is not allowed with --test-passphrase."),
+        (flag("refresh") and test, "Options --refresh and --test-passphrase are mutually exclusive."),
+        (flag("device-size") and flag("size"), "Options --device-size and --size cannot be combined."),
+        (
+            flag("shared") and device_type != "plain",
+            "Option --shared is allowed only for open of plain device.",
+        ),
+        (
+            flag("skip") and not plain,
+            "Option --skip is supported only for open of plain and loopaes devices.",
+        ),
+        (
+            flag("offset") and not plain,
+            "Option --offset with open action is only supported for plain and loopaes devices.",
+        ),
+        (
+            test and device_type not in _TESTABLE,
+            "Option --test-passphrase is allowed only for open of LUKS, TCRYPT, BITLK and FVAULT2 devices.",
+        ),
+        (
+            any(flag(name) for name in ("tcrypt-hidden", "tcrypt-system", "tcrypt-backup"))
+            and device_type != "tcrypt",
+            "Option --tcrypt-hidden, --tcrypt-system or --tcrypt-backup is supported only for TCRYPT device.",
+        ),
+        (
+            (flag("veracrypt") or flag("disable-veracrypt")) and device_type != "tcrypt",
+            "Option --veracrypt or --disable-veracrypt is supported only for TCRYPT device type.",
+        ),
+        (
+            flag("unbound") and device_type not in _LUKS,
+            "Option --unbound is allowed only for open of luks device.",
+        ),
+        (flag("unbound") and not test, "Option --unbound cannot be used without --test-passphrase."),
+        (
+            flag("sector-size") and device_type != "plain",
+            "Sector size option with open action is supported only for plain devices.",
+        ),
+        (
+            flag("iv-large-sectors") and device_type != "plain",
+            "Large IV sectors option is supported only for opening plain type device with sector size larger"
+            " than 512 bytes.",
+        ),
+    )
+    _refuse_first(refusals)
+
+
+def _check_unlock(invocation: Invocation) -> None:
+    flag = invocation.flag
+    output = invocation.text("to")
+    refusals: list[tuple[bool, str]] = [
+        (flag("test") and output is not None, "Options --test and --to are mutually exclusive."),
+        (
+            flag("volume-key-file") and flag("volume-key-keyring"),
+            "Options --volume-key-file and --volume-key-keyring are mutually exclusive.",
+        ),
+        (flag("sparse") and output == "-", "Option --sparse needs a file to write to."),
+        (flag("json") and output == "-", "Option --json is not possible with --to -."),
+    ]
+    refusals += [
+        (flag(name) and output is None, f"Option --{name} needs --to.")
+        for name in ("from", "length", "sparse", "force")
+    ]
+    _refuse_first(refusals)
+
+
+def _refuse_first(refusals: Iterable[tuple[bool, str]]) -> None:
+    for applies, message in refusals:
+        if applies:
+            raise UsageError(message)

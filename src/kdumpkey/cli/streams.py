@@ -1,0 +1,62 @@
+"""What a command is connected to: file descriptors and environment, passed in so that tests pass others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Standard input, output and error as file descriptors, the terminal's path, and the environment.
+
+    Nothing is buffered: what is written has reached the system, or has raised.
+    """
+
+    stdin: int = 0
+    stdout: int = 1
+    stderr: int = 2
+    terminal: str = "/dev/tty"
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    @property
+    def stdin_is_terminal(self) -> bool:
+        """Whether a person types what is read."""
+        return os.isatty(self.stdin)
+
+    @property
+    def stderr_is_terminal(self) -> bool:
+        """Whether a person sees what is said."""
+        return os.isatty(self.stderr)
+
+    def say(self, line: str) -> None:
+        """Write a line to standard output.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        write_all(self.stdout, encode(line + "\n"))
+
+    def complain(self, line: str) -> None:
+        """Write a line to standard error; where that is closed or full, there is nobody left to tell."""
+        try:
+            write_all(self.stderr, encode(line + "\n"))
+        except OSError:
+            return
+
+
+def encode(text: str) -> bytes:
+    """Text as it goes out: names that are no UTF-8 as the bytes that they are."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
+    """Write every byte.
+
+    Raises:
+        OSError: They cannot be written.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
