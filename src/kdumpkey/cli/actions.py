@@ -68,6 +68,9 @@ ACTIONS: Final[tuple[Action, ...]] = (
 
 BY_NAME: Final = {action.name: action for action in ACTIONS}
 
+# First words of actions whose names are two words, such as "kdump load".
+GROUPS: Final = frozenset(action.name.partition(" ")[0] for action in ACTIONS if " " in action.name)
+
 ALIASES: Final = {
     "luksOpen": Alias("open", "luks"),
     "create": Alias("open", "plain"),

@@ -82,6 +82,8 @@ def resolve(words: Words) -> Invocation:
     if not words.others:
         raise UsageError("Argument <action> missing.")
     name, *arguments = words.others
+    if name in actions.GROUPS and arguments:
+        name = f"{name} {arguments.pop(0)}"
     values = dict(words.values)
     if alias := actions.ALIASES.get(name):
         name = alias.action
