@@ -107,6 +107,14 @@ class BusyError(KdumpkeyError):
     exit_code = 5
 
 
+class OutputError(KdumpkeyError):
+    """What was asked for cannot be written where it was to go."""
+
+
+class OutputExistsError(OutputError):
+    """The file to be written exists already."""
+
+
 class KeyringError(KdumpkeyError):
     """A request to the kernel's key retention service failed; `errno` says why."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kdumpkey.cli.argv import Invocation
-from kdumpkey.cli.streams import Streams
+from kdumpkey.cli.streams import Streams, encode, write_all
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class Session:
     def device(self) -> str:
         """The first argument, which most actions take for the device."""
         return self.invocation.arguments[0]
+
+    def write(self, text: str) -> None:
+        """Write text to standard output as it is."""
+        write_all(self.streams.stdout, encode(text))
 
     def say(self, line: str) -> None:
         """Write a line to standard output."""

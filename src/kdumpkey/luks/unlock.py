@@ -8,9 +8,9 @@ Source: spec/luks.md "Unlocking a keyslot".
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from kdumpkey.crypto import af, hashes, kdf
 from kdumpkey.errors import (
@@ -57,6 +57,12 @@ class Unlocked:
     digest: int
     volume_key: SecretBuffer
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.volume_key.close()
+
 
 def check_requirements(header: LuksHeader, action: str) -> None:
     """Refuse an action on a device that demands what kdumpkey cannot do.
@@ -79,9 +85,10 @@ def unlock(
     *,
     keyslot: int | None = None,
     unbound: bool = False,
+    among: Collection[int] | None = None,
     check_memory: bool = True,
 ) -> Unlocked:
-    """Find the keyslot that a passphrase opens, by priority and then by number, and give its key.
+    """Find the keyslot that a passphrase opens, by priority and then in the header's order, and give its key.
 
     Args:
         device: Where the keyslot areas are: the device that the header was read from.
@@ -89,6 +96,7 @@ def unlock(
         passphrase: The passphrase or the key file's content; only read.
         keyslot: Try this keyslot alone, whatever its priority and whether it is bound to a segment or not.
         unbound: Also try keyslots whose key opens no segment.
+        among: Try none but these, as a token demands; default: all.
         check_memory: Compare Argon2's memory with what is available before it runs.
 
     Raises:
@@ -100,7 +108,7 @@ def unlock(
         DeviceError: The device ends before a keyslot's area does, or cannot be read.
     """
     tried = False
-    for candidate in _candidates(header, keyslot, unbound):
+    for candidate in _candidates(header, keyslot, unbound, among):
         tried = True
         try:
             return open_keyslot(device, header, candidate, passphrase, check_memory=check_memory)
@@ -166,17 +174,20 @@ def verify_volume_key(header: LuksHeader, key: Buffer, *, unbound: bool = False)
     raise WrongKeyError("Volume key does not match the volume.")
 
 
-def _candidates(header: LuksHeader, keyslot: int | None, unbound: bool) -> Iterable[Keyslot]:
+def _candidates(
+    header: LuksHeader, keyslot: int | None, unbound: bool, among: Collection[int] | None
+) -> list[Keyslot]:
     if keyslot is not None:
         named = header.keyslots.get(keyslot)
         return [named] if named and named.type in _OPENABLE_TYPES else []
     return [
-        header.keyslots[number]
+        slot
         for priority in (PRIORITY_PREFER, PRIORITY_NORMAL)
-        for number in sorted(header.keyslots)
-        if header.keyslots[number].priority == priority
-        and header.keyslots[number].type in _OPENABLE_TYPES
-        and (unbound or not header.is_unbound(number))
+        for slot in header.keyslots.values()
+        if slot.priority == priority
+        and slot.type in _OPENABLE_TYPES
+        and (among is None or slot.id in among)
+        and (unbound or not header.is_unbound(slot.id))
     ]
 
 

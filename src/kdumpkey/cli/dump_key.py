@@ -1,0 +1,81 @@
+"""luksDump of a key: the volume key, or that of an unbound keyslot, on standard output or into a file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.cli.dump_text import unbound_key_text, volume_key_text
+from kdumpkey.cli.hex_lines import hex_bytes
+from kdumpkey.cli.passphrase import confirm
+from kdumpkey.cli.streams import write_all
+from kdumpkey.cli.unlocking import unlocked
+from kdumpkey.errors import KeyslotError, UsageError
+from kdumpkey.secret import wipe
+
+if TYPE_CHECKING:
+    from kdumpkey.cli.session import Session
+    from kdumpkey.ops.open import LuksDevice
+    from kdumpkey.secret import SecretBuffer
+
+_VOLUME_KEY_WARNING: Final = (
+    "The header dump with volume key is sensitive information\n"
+    "that allows access to encrypted partition without a passphrase.\n"
+    "This dump should be stored encrypted in a safe place."
+)
+_UNBOUND_KEY_WARNING: Final = (
+    "The header dump with unbound key is sensitive information.\n"
+    "This dump should be stored encrypted in a safe place."
+)
+
+
+def dump_key(session: Session, luks: LuksDevice) -> None:
+    """Ask whether that is meant, then for the passphrase, and give the key out."""
+    name = luks.header_device.name
+    if session.invocation.flag("dump-volume-key"):
+        confirm(session, _VOLUME_KEY_WARNING)
+        with unlocked(session, luks, tokens=False, tries=1) as opened:
+            session.explain(f"Key slot {opened.keyslot} unlocked.")
+            text = volume_key_text(luks.header, name, len(opened.volume_key) * 8)
+            _give_out(session, text, "MK dump:", opened.volume_key)
+        return
+    keyslot = session.invocation.number("key-slot") or 0
+    slot = luks.header.keyslots.get(keyslot)
+    if slot is None or not luks.header.is_unbound(keyslot):
+        raise KeyslotError(f"Keyslot {keyslot} does not contain unbound key.")
+    confirm(session, _UNBOUND_KEY_WARNING)
+    with unlocked(session, luks, tokens=False, tries=1) as opened:
+        session.explain(f"Key slot {opened.keyslot} unlocked.")
+        text = unbound_key_text(luks.header, name, keyslot, len(opened.volume_key) * 8)
+        _give_out(session, text, "Unbound Key:", opened.volume_key)
+
+
+def _give_out(session: Session, text: str, label: str, key: SecretBuffer) -> None:
+    if (path := session.invocation.text("volume-key-file")) is not None:
+        _store(path, key)
+        session.write(f"{text}Key stored to file {path}.\n")
+        return
+    with memoryview(key) as octets:
+        lines = hex_bytes(octets, b"\t\t")
+    try:
+        session.write(f"{text}{label}\t")
+        write_all(session.streams.stdout, lines)
+    finally:
+        wipe(lines)
+
+
+def _store(path: str, key: SecretBuffer) -> None:
+    refusal = f"Cannot open keyfile {path} for write."
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+    except (OSError, ValueError) as error:
+        raise UsageError(refusal) from error
+    try:
+        with memoryview(key) as octets:
+            write_all(fd, octets)
+        os.fsync(fd)
+    except OSError as error:
+        os.unlink(path)
+        raise UsageError(f"Cannot write to keyfile {path}.") from error
+    finally:
+        os.close(fd)

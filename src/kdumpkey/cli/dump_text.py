@@ -1,0 +1,89 @@
+"""A header as `luksDump` shows it: character for character as cryptsetup 2.6.1 does."""
+
+from __future__ import annotations
+
+from kdumpkey.cli import dump_luks2
+from kdumpkey.cli.hex_lines import hex_lines
+from kdumpkey.luks.model import SECTOR, Luks1Header, Luks1Slot, Luks2Header, LuksHeader
+
+_LUKS1_INDENT = " " * 15 + "\t"
+_SLOT_INDENT = "\t" + " " * 22 + "\t"
+
+
+def header_text(header: LuksHeader, device: str) -> str:
+    """The whole dump, with its last newline.
+
+    Args:
+        header: Of either version.
+        device: What the dump of a LUKS1 header calls it.
+    """
+    if isinstance(header, Luks2Header):
+        return dump_luks2.header_text(header)
+    if isinstance(header, Luks1Header):
+        return _luks1_text(header, device)
+    raise TypeError(f"no dump of {type(header).__name__}")
+
+
+def volume_key_text(header: LuksHeader, device: str, key_bits: int) -> str:
+    """What stands before the volume key when that is dumped."""
+    cipher, _, mode = _encryption(header).partition("-")
+    return (
+        f"LUKS header information for {device}\n"
+        f"Cipher name:   \t{cipher}\n"
+        f"Cipher mode:   \t{mode}\n"
+        f"Payload offset:\t{_payload_offset_sectors(header)}\n"
+        f"UUID:          \t{header.uuid}\n"
+        f"MK bits:       \t{key_bits}\n"
+    )
+
+
+def unbound_key_text(header: LuksHeader, device: str, keyslot: int, key_bits: int) -> str:
+    """What stands before the key of an unbound keyslot when that is dumped."""
+    return (
+        f"LUKS header information for {device}\n"
+        f"UUID:    \t{header.uuid}\n"
+        f"Keyslot: \t{keyslot}\n"
+        f"Key bits:\t{key_bits}\n"
+    )
+
+
+def _encryption(header: LuksHeader) -> str:
+    if isinstance(header, Luks1Header):
+        return f"{header.cipher_name}-{header.cipher_mode}"
+    return next((segment.encryption for segment in header.data_segments if segment.encryption), "")
+
+
+def _payload_offset_sectors(header: LuksHeader) -> int:
+    if isinstance(header, Luks1Header):
+        return header.payload_offset
+    segments = header.data_segments
+    return segments[0].offset // SECTOR if segments else 0
+
+
+def _luks1_text(header: Luks1Header, device: str) -> str:
+    slots = [_luks1_slot(number, slot) for number, slot in enumerate(header.slots)]
+    return (
+        f"LUKS header information for {device}\n\n"
+        f"Version:       \t1\n"
+        f"Cipher name:   \t{header.cipher_name}\n"
+        f"Cipher mode:   \t{header.cipher_mode}\n"
+        f"Hash spec:     \t{header.hash_spec}\n"
+        f"Payload offset:\t{header.payload_offset}\n"
+        f"MK bits:       \t{header.key_size * 8}\n"
+        f"MK digest:     \t{hex_lines(header.mk_digest, '', per_line=len(header.mk_digest))}"
+        f"MK salt:       \t{hex_lines(header.mk_digest_salt, _LUKS1_INDENT)}"
+        f"MK iterations: \t{header.mk_digest_iterations}\n"
+        f"UUID:          \t{header.uuid}\n\n" + "".join(slots)
+    )
+
+
+def _luks1_slot(number: int, slot: Luks1Slot) -> str:
+    if not slot.active:
+        return f"Key Slot {number}: DISABLED\n"
+    return (
+        f"Key Slot {number}: ENABLED\n"
+        f"\tIterations:         \t{slot.iterations}\n"
+        f"\tSalt:               \t{hex_lines(slot.salt, _SLOT_INDENT)}"
+        f"\tKey material offset:\t{slot.key_material_offset}\n"
+        f"\tAF stripes:            \t{slot.stripes}\n"
+    )

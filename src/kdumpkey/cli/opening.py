@@ -1,0 +1,50 @@
+"""The device of a command line: its path and its header, with cryptsetup's words for what is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.errors import HeaderError, NotLuksError
+from kdumpkey.ops.open import LuksDevice, open_luks
+
+if TYPE_CHECKING:
+    from kdumpkey.cli.session import Session
+
+_VERSIONS: Final = {None: None, "luks": None, "luks1": 1, "luks2": 2}
+_BY: Final = {"UUID=": "/dev/disk/by-uuid/", "PARTUUID=": "/dev/disk/by-partuuid/"}
+
+
+def device_path(word: str) -> str:
+    """The path that a word stands for: itself, or that of ``UUID=…`` or ``PARTUUID=…``."""
+    for prefix, folder in _BY.items():
+        if word.startswith(prefix):
+            return folder + word.removeprefix(prefix)
+    return word
+
+
+def open_data_and_header(session: Session) -> LuksDevice:
+    """Open the device, and its header wherever that is.
+
+    Raises:
+        HeaderError: It has no valid header of the wanted type; the last line of the message is cryptsetup's.
+        DeviceError: It, or the header's, cannot be opened.
+    """
+    return _open(session, device_path(session.device), session.invocation.text("header"))
+
+
+def open_header_alone(session: Session) -> LuksDevice:
+    """Open what has the header, for actions that need nothing else; raises as `open_data_and_header`."""
+    return _open(session, session.invocation.text("header") or device_path(session.device), None)
+
+
+def _open(session: Session, path: str, header: str | None) -> LuksDevice:
+    refusal = f"Device {header or path} is not a valid LUKS device."
+    wanted = session.invocation.text("type")
+    if wanted not in _VERSIONS:
+        raise NotLuksError(refusal)
+    try:
+        return open_luks(path, header=header, version=_VERSIONS[wanted])
+    except NotLuksError as error:
+        raise NotLuksError(refusal) from error
+    except HeaderError as error:
+        raise type(error)(f"{error}\n{refusal}") from error

@@ -1,0 +1,178 @@
+"""From the options to the volume key: by key file, keyring, token, or a passphrase with its tries."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.cli.keyfile import read_exactly
+from kdumpkey.cli.passphrase import is_typed, read_passphrase
+from kdumpkey.errors import KeyringError, KeyslotError, UsageError, WrongKeyError
+from kdumpkey.luks.model import Luks1Header
+
+if TYPE_CHECKING:
+    from kdumpkey.cli.session import Session
+    from kdumpkey.luks.unlock import Unlocked
+    from kdumpkey.ops.open import LuksDevice
+    from kdumpkey.secret import SecretBuffer
+
+_TRIES: Final = 3
+
+
+@contextmanager
+def volume_key(session: Session, luks: LuksDevice) -> Iterator[tuple[SecretBuffer, int | None]]:
+    """The volume key that the options lead to, checked, and the keyslot that it came out of.
+
+    Raises:
+        WrongKeyError: The passphrase opens nothing, or the key is another volume's.
+        KdumpkeyError: Whatever else was wrong.
+    """
+    options = session.invocation
+    if (path := options.text("volume-key-file")) is not None:
+        with read_exactly(path, key_size(session, luks)) as key:
+            luks.verify(key)
+            yield key, None
+        return
+    if (source := options.text("volume-key-keyring")) is not None:
+        with _from_keyring(source) as key:
+            luks.verify(key)
+            yield key, None
+        return
+    with unlocked(session, luks) as opened:
+        session.explain(f"Key slot {opened.keyslot} unlocked.")
+        yield opened.volume_key, opened.keyslot
+
+
+def unlocked(
+    session: Session, luks: LuksDevice, *, tokens: bool = True, tries: int | None = None
+) -> Unlocked:
+    """Unlock a keyslot: by a token, else by the passphrase from where the options say.
+
+    Args:
+        session: The run.
+        luks: The open device.
+        tokens: Whether tokens are tried.
+        tries: How often a person may type the passphrase; default: what --tries says, or 3.
+
+    Raises:
+        WrongKeyError: It opens none, at the last try too where a person types.
+        KdumpkeyError: Whatever else was wrong.
+    """
+    if tokens and (opened := _by_token(session, luks)) is not None:
+        return opened
+    if session.invocation.flag("token-only"):
+        raise KeyslotError("")
+    prompt = f"Enter passphrase for {luks.device.name}: "
+    if tries is None:
+        given = session.invocation.number("tries")
+        tries = _TRIES if given is None else given
+    return with_tries(session, prompt, tries, lambda passphrase: _try(session, luks, passphrase))
+
+
+def with_tries(
+    session: Session, prompt: str, tries: int, attempt: Callable[[SecretBuffer], Unlocked]
+) -> Unlocked:
+    """Ask for a passphrase and try it; where a person types it, `tries` times.
+
+    Raises:
+        WrongKeyError: The last one was wrong, too.
+    """
+    tries = tries if is_typed(session) else 1
+    while True:
+        with read_passphrase(session, prompt) as passphrase:
+            try:
+                return attempt(passphrase)
+            except WrongKeyError as error:
+                tries -= 1
+                if tries <= 0:
+                    raise
+                session.complain(str(error))
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C end the process while C code computes for seconds; nothing is half done by then."""
+    at_terminal = threading.current_thread() is threading.main_thread()
+    if not at_terminal or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def key_size(session: Session, luks: LuksDevice) -> int:
+    """Bytes of the volume key: what --key-size says, else what the header says.
+
+    Raises:
+        KeyslotError: Neither does: a LUKS2 header says it in its keyslots alone.
+    """
+    if bits := session.invocation.number("key-size"):
+        return bits // 8
+    header = luks.header
+    if isinstance(header, Luks1Header):
+        return header.key_size
+    for segment in header.data_segments:
+        digest = header.digest_of_segment(segment.id)
+        for number in digest.keyslots if digest else ():
+            if number in header.keyslots:
+                return header.keyslots[number].key_size
+    raise KeyslotError(
+        "Cannot determine volume key size for LUKS without keyslots, please use --key-size option."
+    )
+
+
+def checks_memory(session: Session) -> bool:
+    """Whether Argon2's memory is compared with what is available."""
+    return session.invocation.text("kdf-memory-check") != "off"
+
+
+def _try(session: Session, luks: LuksDevice, passphrase: SecretBuffer) -> Unlocked:
+    with interruptible():
+        return luks.unlock(
+            passphrase,
+            keyslot=session.invocation.number("key-slot"),
+            unbound=session.invocation.flag("unbound"),
+            check_memory=checks_memory(session),
+        )
+
+
+def _by_token(session: Session, luks: LuksDevice) -> Unlocked | None:
+    options = session.invocation
+    wanted = options.text("token-type")
+    if not luks.header.tokens:
+        opened = None
+    else:
+        from kdumpkey.ops.unlock_by_token import unlock_by_token  # noqa: PLC0415 - few headers have tokens
+
+        try:
+            with interruptible():
+                opened = unlock_by_token(
+                    luks,
+                    token_id=options.number("token-id"),
+                    token_type=wanted,
+                    keyslot=options.number("key-slot"),
+                    unbound=options.flag("unbound"),
+                    check_memory=checks_memory(session),
+                )
+        except WrongKeyError:
+            if options.flag("token-only"):
+                raise
+            return None
+    if opened is None and luks.header.version == 2:
+        session.explain(f"No usable token {f'(type {wanted}) ' if wanted else ''}is available.")
+    return opened
+
+
+def _from_keyring(source: str) -> SecretBuffer:
+    from kdumpkey import keyring  # noqa: PLC0415 - only who asks for keyrings pays for them
+
+    try:
+        return keyring.read_volume_key(keyring.parse_volume_key_source(source))
+    except KeyringError as error:
+        raise UsageError("Failed to read volume key candidate from keyring.") from error
