@@ -24,7 +24,7 @@ $(VENV)/native.stamp: $(VENV)/deps.stamp $(NATIVE_SOURCES)
 	touch $@
 
 demo: build
-	@$(BIN)/python -m kdumpkey.demo
+	@$(BIN)/python tests/demo.py
 
 test: build
 	$(BIN)/python -m pytest
