@@ -52,7 +52,8 @@ def show_speed() -> None:
     run(command)
     seconds = time.monotonic() - began
     size = GROWN - (2 << 20)
-    print(f"# {size / 1e9:.2f} GB in {seconds:.2f} s, start and key included: {size / seconds / 1e9:.1f} GB/s")
+    rate = size / seconds / 1e9
+    print(f"# {size / 1e9:.2f} GB in {seconds:.2f} s, start and key included: {rate:.1f} GB/s")
 
 
 def run(command: str) -> None:
