@@ -50,8 +50,14 @@ def figure(timed: bool) -> Callable[[Row], None]:
 
 
 @pytest.fixture(autouse=True)
-def one_processor() -> Iterator[None]:
-    """Stay on one processor: single-thread figures, and no migration in the middle of one."""
+def one_processor(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Stay on one processor: single-thread figures, and no migration in the middle of one.
+
+    Figures of whole programs are marked `whole_process` and have all of them.
+    """
+    if request.node.get_closest_marker("whole_process"):
+        yield
+        return
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(before)})
     yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import threading
 from collections.abc import Callable
@@ -88,6 +87,8 @@ def _probe(name: str, openssl_name: str) -> Hash | None:
 def _load_legacy_provider() -> bool:
     """Load OpenSSL's legacy provider into the libcrypto that hashlib uses; False where that cannot be."""
     global _providers_loaded  # noqa: PLW0603 (the state of a library that the process has once)
+    import ctypes  # noqa: PLC0415 - hardly any header names these hashes
+
     with _provider_lock:
         if not _providers_loaded:
             try:

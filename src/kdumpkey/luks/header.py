@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdumpkey.errors import HeaderError, NotLuksError
-from kdumpkey.luks import layout, luks1, luks2
+from kdumpkey.luks import layout
 
 if TYPE_CHECKING:
     from kdumpkey.blockio import Reader
@@ -34,8 +34,12 @@ def read_header(
         raise NotLuksError(f"the header is of LUKS version {found}, not {version}")
     wanted = version or found
     if wanted == 1:
+        from kdumpkey.luks import luks1  # noqa: PLC0415 - one version's reader is enough
+
         return luks1.read(reader)
     if wanted in (0, 2):  # 0: the primary copy's magic is gone, the secondary may be there
+        from kdumpkey.luks import luks2  # noqa: PLC0415
+
         return luks2.read(reader)
     raise HeaderError(f"Unsupported LUKS version {wanted}.")
 

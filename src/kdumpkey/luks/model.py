@@ -29,7 +29,7 @@ class CopyState(enum.Enum):
     DAMAGED = "damaged"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HeaderCopy:
     """One copy of the header on the device.
 
@@ -43,7 +43,7 @@ class HeaderCopy:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class UnknownKdf:
     """A KDF that cannot be run: an unknown type, or (`problem`) parameters that mean nothing."""
 
@@ -54,7 +54,7 @@ class UnknownKdf:
 Kdf: TypeAlias = Union["Pbkdf2", "Argon2", UnknownKdf]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Area:
     """Where a keyslot's bytes are (`offset`, `size` in bytes) and their encryption (`key_size` in bytes)."""
 
@@ -65,7 +65,7 @@ class Area:
     key_size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Af:
     """The anti-forensic split of a keyslot's key."""
 
@@ -74,7 +74,7 @@ class Af:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Keyslot:
     """One keyslot; `key_size` is the volume key's length in bytes; af and kdf are None where not given."""
 
@@ -87,7 +87,7 @@ class Keyslot:
     priority: int = PRIORITY_NORMAL
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Segment:
     """A run of the data device; `offset` and `size` in bytes, `size` None for "dynamic": to the device's end.
 
@@ -111,7 +111,7 @@ class Segment:
         return any(flag.startswith("backup-") for flag in self.flags)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Digest:
     """The check value of a volume key, and what that key belongs to.
 
@@ -128,7 +128,7 @@ class Digest:
     digest: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Token:
     """A token: who else may know how to open `keyslots`; `json` is the whole object."""
 
@@ -138,7 +138,7 @@ class Token:
     json: JsonObject
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Config:
     """The header's own sizes in bytes, its flags, and what a program must be able to do to use the device."""
 
@@ -148,7 +148,7 @@ class Config:
     requirements: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LuksHeader:
     """What both versions have. `keyslots`, `segments`, `digests` and `tokens` are in the header's own order.
 
@@ -193,7 +193,7 @@ class LuksHeader:
         return digest is None or not digest.segments
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Luks2Header(LuksHeader):
     """A LUKS2 header. `metadata_size` is the length of one copy: 4096 bytes and the JSON area.
 
@@ -221,7 +221,7 @@ class Luks2Header(LuksHeader):
         return 2 * self.metadata_size + self.config.keyslots_size
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Luks1Slot:
     """One of the eight slots as it stands on the device; `key_material_offset` counts 512-byte sectors."""
 
@@ -232,7 +232,7 @@ class Luks1Slot:
     stripes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Luks1Header(LuksHeader):
     """A LUKS1 header, fields as on the device: `payload_offset` in 512-byte sectors, `key_size` in bytes."""
 

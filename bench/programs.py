@@ -1,0 +1,52 @@
+"""Runs programs and measures them from outside: seconds, and the most memory that they had."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+# A child's ru_maxrss begins with what its parent had when it was made, so a small process makes the child.
+_LAUNCHER = """
+import json, os, sys, time
+began = time.perf_counter()
+child = os.fork()
+if child == 0:
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    try:
+        os.execv(sys.argv[1], sys.argv[1:])
+    finally:
+        os._exit(127)
+_, status, usage = os.wait4(child, 0)
+print(json.dumps([time.perf_counter() - began, usage.ru_maxrss, os.waitstatus_to_exitcode(status)]))
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run took: wall-clock seconds, and its peak resident memory in KiB."""
+
+    seconds: float
+    peak_kib: int
+
+
+def run(command: list[str | Path], stdin: bytes = b"") -> Run:
+    """Run a program to its end.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, *map(str, command)]
+    done = subprocess.run(launcher, input=stdin, capture_output=True, check=True)
+    seconds, peak_kib, code = json.loads(done.stdout)
+    if code != 0:
+        raise RuntimeError(f"{command[0]} ended with {code}: {done.stderr.decode(errors='replace')}")
+    return Run(seconds, peak_kib)
+
+
+def console_script() -> Path:
+    """The kdumpkey that is installed beside this Python."""
+    return Path(sys.executable).parent / "kdumpkey"
