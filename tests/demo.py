@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def show_speed() -> None:
-    """Decrypt a GiB from the page cache; a hole makes most of it, and decrypts to noise as fast as anything."""
+    """Decrypt a GiB from the page cache; most of it is a hole, which decrypts to noise as fast as any."""
     os.truncate("disk.img", GROWN)
     with Path("disk.img").open("rb") as image:
         while image.read(1 << 20):
