@@ -50,6 +50,7 @@ def held(program: list[str], dialogue: Dialogue, folder: Path) -> tuple[str, int
     """What stood on the terminal, and how the program ended."""
     words = [*program, *dialogue.line.split()]
     child = pexpect.spawn(words[0], words[1:], cwd=str(folder), timeout=TIMEOUT_S, encoding="utf-8")
+    child.delaybeforesend = None
     seen = ""
     for prompt, typed in dialogue.typed:
         child.expect(prompt)
@@ -80,7 +81,9 @@ def test_no_passphrase_is_shown(folder: Path, dialogue: Dialogue) -> None:
 
 
 def test_an_interrupt_at_the_prompt_ends_it_and_echo_comes_back(folder: Path) -> None:
-    command = f"trap : INT; {sys.executable} -m kdumpkey open --test-passphrase luks2.img; echo code $?; stty -a"
+    command = (
+        f"trap : INT; {sys.executable} -m kdumpkey open --test-passphrase luks2.img; echo code $?; stty -a"
+    )
     child = pexpect.spawn("/bin/sh", ["-c", command], cwd=str(folder), timeout=TIMEOUT_S, encoding="utf-8")
     child.expect(PROMPT)
     child.waitnoecho(TIMEOUT_S)
