@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CC_ASAN ?= cc
-NATIVE_SOURCES := $(wildcard cext/*/*.c cext/*/*.h cext/*/*.pyx) setup.py
+NATIVE_SOURCES := $(wildcard cext/*/*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
 NATIVE_SOURCES := $(filter-out $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx)),$(NATIVE_SOURCES))
 
 .PHONY: build demo test bench bench-once lint format asan dist clean

@@ -18,6 +18,7 @@ setup(
             ],
             depends=[
                 "cext/aesxts/kdk_aesxts.h",
+                "cext/aesxts/kdk_aesxts.pxi",
                 "cext/aesxts/kdk_aesxts_sbox.h",
                 "cext/aesxts/kdk_aesxts_x86_body.h",
                 "cext/common/kdk_cpu.h",

@@ -72,6 +72,7 @@ extern const struct kdk_aesxts_ops *const kdk_aesxts_vaes_avx2;
 extern const struct kdk_aesxts_ops *const kdk_aesxts_vaes_avx512;
 extern const struct kdk_aesxts_ops *const kdk_aesxts_armv8ce;
 
+const char *kdk_aesxts_message(enum kdk_status status);  /* for a person: lower case, one line */
 const char *kdk_aesxts_tier_name(int tier);              /* NULL for an unknown one */
 enum kdk_status kdk_aesxts_tier_status(int tier);        /* KDK_OK where it can run here and now */
 int kdk_aesxts_default_tier(void);                       /* the fastest measured of those that can run */

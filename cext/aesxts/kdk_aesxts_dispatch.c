@@ -22,6 +22,25 @@ const char *kdk_aesxts_tier_name(int tier)
     return tier >= 0 && tier < KDK_AESXTS_TIERS ? tier_names[tier] : NULL;
 }
 
+const char *kdk_aesxts_message(enum kdk_status status)
+{
+    switch (status) {
+    case KDK_OK: return "no error";
+    case KDK_ERR_KEY_SIZE: return "the key must have 32 or 64 bytes (two AES keys)";
+    case KDK_ERR_EQUAL_HALVES: return "the two halves of the key are equal: encryption is refused";
+    case KDK_ERR_SECTOR_SIZE: return "the sector size must be a multiple of 16 from 16 to 65536";
+    case KDK_ERR_LENGTH: return "the length is not a whole number of sectors";
+    case KDK_ERR_OVERLAP: return "source and destination overlap without being the same";
+    case KDK_ERR_UNKNOWN_TIER: return "no tier has this name";
+    case KDK_ERR_NOT_BUILT: return "the tier is not in this build: it is for another architecture";
+    case KDK_ERR_NOT_ON_CPU: return "this processor or operating system does not offer the tier's instructions";
+    case KDK_ERR_CLOSED: return "the context is closed (in a forked child: left to the parent)";
+    case KDK_ERR_IV_STEP: return "the IV step must be at least 1";
+    case KDK_ERR_IV_RANGE: return "the sector numbers go past 64 bits";
+    }
+    return "unknown status";
+}
+
 enum kdk_status kdk_aesxts_tier_status(int tier)
 {
     static const uint32_t needs[KDK_AESXTS_TIERS] = {0, KDK_CPU_AESNI, KDK_CPU_VAES_AVX2, KDK_CPU_VAES_AVX512, KDK_CPU_ARMV8CE};

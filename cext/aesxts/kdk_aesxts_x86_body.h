@@ -139,10 +139,11 @@ KDK_INLINE void crypt_run(const struct kdk_aesxts_ctx *ctx, const struct kdk_aes
     kdk_wipe(&scratch, sizeof scratch);
 }
 
-/* What the compiler spilled lies below this frame; the registers themselves are cleared by V_CLEAR_REGISTERS. */
+/* What the compiler spilled lies below this frame, around and beneath crypt_run's scratch, which is wiped already; the registers
+ * themselves are cleared by V_CLEAR_REGISTERS. */
 static __attribute__((noinline)) void burn_stack(void)
 {
-    uint8_t below[2048];
+    uint8_t below[sizeof(struct scratch) + 4096];
     kdk_wipe(below, sizeof below);
 }
 

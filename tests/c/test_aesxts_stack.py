@@ -12,7 +12,7 @@ from tools import require_tool
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENGINE, COMMON = ROOT / "cext/aesxts", ROOT / "cext/common"
-TIERS = ["portable", "aesni"]
+TIERS = ["portable", "aesni", "vaes_avx2", "vaes_avx512"]
 
 
 @pytest.fixture(scope="module")
