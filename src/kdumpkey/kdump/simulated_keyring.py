@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _LONGEST_PAYLOAD: Final = 32767
+_KERNELS: Final = "kernel"  # the type of what belongs to no process
 _FIRST_SERIAL: Final = 0x1000_0001
 
 
@@ -242,6 +243,25 @@ class SimulatedKeyrings:
         """Set who may do what, as a mask of keyctl_setperm(3)."""
         self._reachable(process, serial, Permission.SETATTR).permissions = permissions
 
+    def keep(self, name: str, payload: Buffer, seconds: float) -> None:
+        """Keep a copy for the kernel itself, out of every process's reach, for so many seconds."""
+        self.drop(name)
+        key = self._make(_KERNELS, name, 0, 0)
+        self._set_payload(key, payload)
+        key.expires_at = self._clock() + seconds
+
+    def kept(self, name: str) -> SecretBuffer | None:
+        """What was kept by `keep`, if its time is not over."""
+        key = self._kept_key(name)
+        return None if key is None or self._expired(key) else key.payload
+
+    def drop(self, name: str) -> None:
+        """Wipe what was kept by `keep`."""
+        key = self._kept_key(name)
+        if key is not None and key.payload is not None:
+            key.payload.close()
+            del self.keys[key.serial]
+
     def end_process(self, process: Process) -> None:
         """A process ends: its thread keyring goes, with the keys that nothing else holds."""
         if process.thread is not None:
@@ -255,6 +275,10 @@ class SimulatedKeyrings:
             if key.payload is not None:
                 key.payload.close()
         self.keys.clear()
+
+    def _kept_key(self, name: str) -> Key | None:
+        same = (key for key in self.keys.values() if (key.type, key.description) == (_KERNELS, name))
+        return next(same, None)
 
     def _named_ring(self, name: str, uid: int, permissions: int) -> int:
         for key in self.keys.values():
@@ -326,7 +350,7 @@ class SimulatedKeyrings:
     def _collect(self) -> None:
         """Wipe keys that no keyring links; keyrings stay, their owners hold them."""
         held = {serial for key in self.keys.values() for serial in key.links}
-        for serial in [key.serial for key in self.keys.values() if key.type != "keyring"]:
+        for serial in [key.serial for key in self.keys.values() if key.type not in ("keyring", _KERNELS)]:
             if serial not in held:
                 payload = self.keys.pop(serial).payload
                 if payload is not None:
