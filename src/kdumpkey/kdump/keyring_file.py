@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -39,8 +41,10 @@ def save_keyrings(keyrings: SimulatedKeyrings, path: Path) -> None:
                 os.writev(fd, [memoryview(key.payload)])
     finally:
         os.close(fd)
-    _zero(path)
-    fresh.replace(path)
+    # The old file stays whole until the new one is in its place: cut off in between, one of them is there.
+    with _opened(path) as old:
+        fresh.replace(path)
+        _zero(old)
 
 
 def load_keyrings(keyrings: SimulatedKeyrings, path: Path) -> None:
@@ -75,16 +79,24 @@ def load_keyrings(keyrings: SimulatedKeyrings, path: Path) -> None:
 
 def discard(path: Path) -> None:
     """Zero a file and remove it, if it is there."""
-    _zero(path)
+    with _opened(path) as fd:
+        _zero(fd)
     path.unlink(missing_ok=True)
 
 
-def _zero(path: Path) -> None:
+@contextmanager
+def _opened(path: Path) -> Iterator[int | None]:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     except FileNotFoundError:
+        yield None
         return
     try:
-        os.pwrite(fd, bytes(os.fstat(fd).st_size), 0)
+        yield fd
     finally:
         os.close(fd)
+
+
+def _zero(fd: int | None) -> None:
+    if fd is not None:
+        os.pwrite(fd, bytes(os.fstat(fd).st_size), 0)
