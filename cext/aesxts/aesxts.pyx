@@ -100,15 +100,14 @@ cdef class AesXts:
         try:
             self._check_open()
             if source.len != target.len:
-                raise ValueError(
-                    f"source and destination differ in length: {source.len} and {target.len} bytes")
+                raise ValueError(f"src and dst differ in length: {source.len} and {target.len} bytes")
             run.src, run.dst = <const uint8_t *>source.buf, <uint8_t *>target.buf
             if run.sector_size == 0:
                 run.sector_size = <size_t>source.len
             ctx = <const kdk_aesxts_ctx *>self._memory.data
             self._running += 1
             with nogil:
-                status = (kdk_aesxts_decrypt if decrypt else kdk_aesxts_encrypt)(ctx, &run, <size_t>source.len)
+                status = (kdk_aesxts_decrypt if decrypt else kdk_aesxts_encrypt)(ctx, &run, source.len)
             self._running -= 1
             if self._closed and self._running == 0:  # close() came meanwhile: the last user does it
                 kdk_secret_unmap(&self._memory)
@@ -131,7 +130,8 @@ cdef class AesXts:
         if bytes16.shape[0] != 16:
             raise ValueError("the tweak must have 16 bytes")
         memcpy(halves, &bytes16[0], 16)
-        self._crypt(src, dst, kdk_aesxts_run(NULL, NULL, 0, 0, halves[0], 1, UINT64_MAX, halves[1]), decrypt)
+        run = kdk_aesxts_run(NULL, NULL, 0, 0, halves[0], 1, UINT64_MAX, halves[1])
+        self._crypt(src, dst, run, decrypt)
 
 
 cdef kdk_aesxts_run run_of(sector_size, first_sector, iv_step, iv_bits) except *:

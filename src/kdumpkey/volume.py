@@ -296,6 +296,7 @@ class VolumeFile(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Fill as much of a buffer as there is plaintext left; 0 at the end."""
+        self._check_open()
         with memoryview(buffer) as whole, whole.cast("B") as view:
             count = max(0, min(view.nbytes, self._volume.size - self._position))
             if count:
@@ -310,6 +311,7 @@ class VolumeFile(io.RawIOBase):
         Raises:
             OSError: There is no room left (ENOSPC), as on a block device.
         """
+        self._check_open()
         with memoryview(buffer) as whole, whole.cast("B") as view:
             count = max(0, min(view.nbytes, self._volume.size - self._position))
             if view.nbytes and not count:
@@ -325,6 +327,7 @@ class VolumeFile(io.RawIOBase):
         Raises:
             ValueError: Before the beginning, or an unknown `whence`.
         """
+        self._check_open()
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._volume.size}.get(whence)
         if base is None:
             raise ValueError(f"whence {whence} is unknown")
@@ -335,4 +338,9 @@ class VolumeFile(io.RawIOBase):
 
     def tell(self) -> int:
         """The position."""
+        self._check_open()
         return self._position
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file.")

@@ -30,12 +30,16 @@ def read_key_file(path: str, *, offset: int = 0, nbytes: int | None = None) -> S
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise UsageError("Failed to open key file.") from error
     try:
-        return read_key(fd, offset=offset, nbytes=nbytes)
+        # An empty file holds the empty passphrase; an empty pipe holds none.
+        regular = stat.S_ISREG(os.fstat(fd).st_mode)
+        return read_key(fd, offset=offset, nbytes=nbytes, may_be_empty=regular)
     finally:
         os.close(fd)
 
 
-def read_key(fd: int, *, offset: int = 0, nbytes: int | None = None, line: bool = False) -> SecretBuffer:
+def read_key(
+    fd: int, *, offset: int = 0, nbytes: int | None = None, line: bool = False, may_be_empty: bool = False
+) -> SecretBuffer:
     """Read a passphrase or key from a file descriptor.
 
     Args:
@@ -43,6 +47,7 @@ def read_key(fd: int, *, offset: int = 0, nbytes: int | None = None, line: bool 
         offset: How many bytes to leave out first.
         nbytes: How many to read, no fewer; None: to the end, at most `MAXIMUM`.
         line: Stop at the first newline, which is not part of it.
+        may_be_empty: Take the end of input at once for the empty passphrase.
 
     Raises:
         UsageError: It cannot be read, or has too many or too few bytes.
@@ -51,11 +56,10 @@ def read_key(fd: int, *, offset: int = 0, nbytes: int | None = None, line: bool 
     try:
         _skip(fd, offset)
         key, ended = _read(fd, limit, line)
-        regular = stat.S_ISREG(os.fstat(fd).st_mode)
     except OSError as error:
         raise UsageError("Error reading passphrase.") from error
     refusal = None
-    if not key and not ended and not regular:
+    if not key and not ended and not may_be_empty:
         refusal = "Nothing to read on input."
     elif nbytes is not None and len(key) < nbytes:
         refusal = "Cannot read requested amount of data."
@@ -134,7 +138,7 @@ def read_exactly(path: str, nbytes: int) -> SecretBuffer:
             return key
         key.close()
     except OSError as error:
-        raise UsageError(f"Cannot read keyfile {path}.") from error
+        raise UsageError(f"Cannot read {nbytes} bytes from keyfile {path}.") from error
     finally:
         os.close(fd)
     raise UsageError(f"Cannot read {nbytes} bytes from keyfile {path}.")

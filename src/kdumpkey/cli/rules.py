@@ -49,7 +49,7 @@ def _check_open(invocation: Invocation) -> None:
             "Option --offset with open action is only supported for plain and loopaes devices.",
         ),
         (
-            test and device_type not in _TESTABLE,
+            test and device_type not in _TESTABLE and not device_type.startswith("luks"),
             "Option --test-passphrase is allowed only for open of LUKS, TCRYPT, BITLK and FVAULT2 devices.",
         ),
         (

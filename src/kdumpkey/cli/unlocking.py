@@ -161,6 +161,12 @@ def _by_token(session: Session, luks: LuksDevice) -> Unlocked | None:
                     check_memory=checks_memory(session),
                 )
         except WrongKeyError:
+            number = options.number("token-id")
+            if number is not None or wanted:
+                which = f"(type {wanted})" if number is None else number
+                session.explain(
+                    f"Token {which} cannot unlock assigned keyslot(s) (wrong keyslot passphrase)."
+                )
             if options.flag("token-only"):
                 raise
             return None

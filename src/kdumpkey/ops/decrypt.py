@@ -93,6 +93,11 @@ def decrypt_to_stream(volume: Volume, fd: int, part: range, *, progress: Progres
         OutputError: It cannot be written; part of it may have been.
         DeviceError: The volume's device cannot be read.
     """
+    with _saying("the output"):
+        _stream(volume, fd, part, progress)
+
+
+def _stream(volume: Volume, fd: int, part: range, progress: Progress | None) -> None:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - it brings logging with it
 
     starts = range(part.start, part.stop, _CHUNK)
@@ -104,7 +109,7 @@ def decrypt_to_stream(volume: Volume, fd: int, part: range, *, progress: Progres
         volume.read_into(view, start)
         return view
 
-    with ThreadPoolExecutor(1) as ahead, _saying("the output"):
+    with ThreadPoolExecutor(1) as ahead:
         following = ahead.submit(read, 0) if starts else None
         for index in range(len(starts)):
             assert following is not None  # noqa: S101 - there is one as long as there are starts
@@ -124,7 +129,7 @@ def _decrypt_in_place(
     with _saying(target):
         fd = os.open(target, flags)
         try:
-            decrypt_to_stream(volume, fd, part, progress=progress)
+            _stream(volume, fd, part, progress)
             if stat.S_ISBLK(mode):
                 os.fsync(fd)
         finally:

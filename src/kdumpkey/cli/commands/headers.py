@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdumpkey.cli.opening import open_header_alone
-from kdumpkey.errors import HeaderError, UsageError
+from kdumpkey.errors import HeaderError, NotLuksError, UsageError
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
@@ -49,5 +49,7 @@ def _quietly(session: Session) -> str:
     try:
         with open_header_alone(session) as luks:
             return luks.header.uuid
+    except NotLuksError as error:
+        raise NotLuksError("") from error
     except HeaderError as error:
         raise type(error)(str(error) if session.verbose else "") from error

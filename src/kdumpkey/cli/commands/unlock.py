@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.opening import open_data_and_header
 from kdumpkey.cli.unlocking import volume_key
@@ -18,9 +18,14 @@ if TYPE_CHECKING:
     from kdumpkey.secret import SecretBuffer
     from kdumpkey.volume import Volume
 
+_KNOWN: Final = ("luks", "luks1", "luks2", "plain", "loopaes", "tcrypt", "bitlk", "fvault2")
+
 
 def open_device(session: Session) -> None:
     """Check a passphrase or key; a mapping needs device-mapper, for which `unlock --to` stands in."""
+    kind = session.invocation.text("type")
+    if kind is not None and kind not in _KNOWN:
+        raise UsageError(f"Unrecognized metadata device type {kind}.")
     if not session.invocation.flag("test-passphrase"):
         if len(session.invocation.arguments) < 2:
             raise UsageError("Command requires device and mapped name as arguments.")

@@ -1,0 +1,64 @@
+"""One command line run twice: through kdumpkey's `main`, and by cryptsetup."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdumpkey.cli.main import main
+from kdumpkey.cli.streams import Streams
+
+NO_TERMINAL = "/nonexistent/terminal"
+ENVIRONMENT = {"LC_ALL": "C", "PATH": os.environ["PATH"]}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def verdict(self) -> tuple[int, str]:
+        """The code and the last line said, where the lines before (a usage text) are each program's own."""
+        last = self.err.splitlines()[-1] if self.err else ""
+        return self.code, re.sub(r"^\S*cryptsetup: ", "kdumpkey: ", last)
+
+
+def ours(
+    words: Sequence[str | Path], stdin: bytes = b"", environment: Mapping[str, str] = ENVIRONMENT
+) -> Result:
+    """Through `main`, in this process; standard input is a file."""
+    with (
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+        tempfile.TemporaryFile() as given,
+    ):
+        given.write(stdin)
+        given.seek(0)
+        streams = Streams(given.fileno(), out.fileno(), err.fileno(), NO_TERMINAL, environment)
+        code = main([os.fspath(word) for word in words], streams)
+        out.seek(0)
+        err.seek(0)
+        return Result(code, *(file.read().decode("utf-8", "replace") for file in (out, err)))
+
+
+def run(command: Sequence[str | Path], stdin: bytes = b"") -> Result:
+    """A program, with the same environment and no terminal."""
+    done = subprocess.run(
+        command,
+        input=stdin,
+        capture_output=True,
+        check=False,
+        env=ENVIRONMENT,
+        start_new_session=True,
+        timeout=60,
+    )
+    return Result(done.returncode, *(text.decode("utf-8", "replace") for text in (done.stdout, done.stderr)))
