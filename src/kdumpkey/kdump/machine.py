@@ -33,12 +33,13 @@ _MIB: Final = 1 << 20
 
 @dataclass(frozen=True)
 class MachineConfig:
-    """What a machine is made of; `base` is where its reserved memory begins."""
+    """What a machine is made of: see `MachineState`."""
 
     policy: Policy = Policy.UPSTREAM
     ram_bytes: int = 4096 * _MIB
     reserved_bytes: int = 256 * _MIB
     base: int = 0x2000_0000
+    throwaway: bool = False
     sizes: ImageSizes = field(default_factory=ImageSizes)
 
 
@@ -101,7 +102,7 @@ class Machine:
         fresh = MachineState(
             old.policy, old.ram_bytes, old.base, old.reserved_bytes, boot=old.boot + 1, sizes=old.sizes
         )
-        fresh.clock_offset_s = old.clock_offset_s
+        fresh.clock_offset_s, fresh.throwaway = old.clock_offset_s, old.throwaway
         # Should it be cut off in between, the region still belongs to an interrupted load.
         old.image, old.interrupted = None, True
         self.save()
@@ -164,6 +165,7 @@ def boot(path: Path, config: MachineConfig) -> None:
         state = MachineState(
             config.policy, config.ram_bytes, config.base, config.reserved_bytes, sizes=config.sizes
         )
+        state.throwaway = config.throwaway
         _write_private(path / f"{_STATE}.new", state.to_json())
         (path / f"{_STATE}.new").replace(path / _STATE)
     except OSError as error:

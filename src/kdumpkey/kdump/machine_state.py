@@ -56,7 +56,7 @@ class MachineState:
         interrupted: A load began, and did not end: the keys' part of the region may hold anything.
         restored: Whether the kdump kernel restored its keys.
         command_line: The running kernel's.
-        real_keys: Whether a volume key that is not the demo's was ever put into it.
+        throwaway: Whether its keys protect nothing, so that nobody need be warned of where they lie.
         notes: What went wrong in silence since the boot.
     """
 
@@ -75,7 +75,7 @@ class MachineState:
     interrupted: bool = False
     restored: bool = False
     command_line: str = ""
-    real_keys: bool = False
+    throwaway: bool = False
     notes: list[str] = field(default_factory=list)
     sizes: ImageSizes = field(default_factory=ImageSizes)
 
