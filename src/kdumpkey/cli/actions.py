@@ -71,6 +71,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "keyctl:keyctl",
     ),
     Action("kdump destroy", "", 0, "Wipe a machine, and remove it", "kdump:destroy"),
+    Action(
+        "mock run", "<script or scenario>", 1, "Run a script under the memory of both kernels", "mock:run"
+    ),
+    Action(
+        "mock shell", "", 0, "A shell under the memory of the first, and then the kdump kernel", "mock:shell"
+    ),
+    Action("mock scenarios", "", 0, "List the scenarios that are shipped", "mock:scenarios"),
     Action("benchmark", "[--cipher <cipher>]", 0),
     Action("bitlkDump", "<device>"),
     Action("close", "<name>"),

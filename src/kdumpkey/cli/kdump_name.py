@@ -31,11 +31,19 @@ def name_key(session: Session, machine: Machine) -> tuple[NamedKey, tuple[str, .
         with open_data_and_header(session) as luks, volume_key(session, luks) as (key, _):
             description = description or description_of(luks.header.uuid)
             warnings = give_key(machine, description, key, timeout_s=timeout_s)
-    elif description is None:
+    elif description is None or options.number("count") == 0:
         raise UsageError("kdump name needs a LUKS device, or --key-description.")
     elif (path := options.text("volume-key-file")) is not None:
         from kdumpkey.cli.keyfile import read_key_file  # noqa: PLC0415
 
         with read_key_file(path) as key:
-            warnings = give_key(machine, description, key, timeout_s=timeout_s)
-    return machine.kernel.name(description), warnings
+            for name in _numbered(description, options.number("count")):
+                warnings = give_key(machine, name, key, timeout_s=timeout_s)
+    *others, last = _numbered(description, options.number("count"))
+    for name in others:
+        machine.kernel.name(name)
+    return machine.kernel.name(last), warnings
+
+
+def _numbered(description: str, count: int | None) -> list[str]:
+    return [description] if count is None else [f"{description}-{number}" for number in range(1, count + 1)]

@@ -63,6 +63,7 @@ _KDUMP = frozenset(
     )
     for word in words.split()
 )
+_MOCK = frozenset({"mock run", "mock shell", "mock scenarios"})
 _BOOT, _NAME, _LOAD = frozenset({"kdump boot"}), frozenset({"kdump name"}), frozenset({"kdump load"})
 
 _UNBOUND = _on("open unlock luksAddKey luksDump token")
@@ -79,7 +80,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("debug", _F),
     Option("debug-json", _F),
     Option("test-args", _F, help="Check the arguments and do nothing"),
-    Option("json", _F, actions=_UNLOCK | _KDUMP, help="Print the result as JSON"),
+    Option("json", _F, actions=_UNLOCK | _KDUMP | _MOCK, help="Print the result as JSON"),
     # Where a key comes from.
     Option("key-file", _T, "d", "FILE", help="Read the passphrase from a file (-: standard input)"),
     Option("keyfile-offset", _L, None, "BYTES", help="Skip this much of the key file"),
@@ -125,7 +126,13 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("initrd-size", _S, None, "BYTES", _BOOT, "What its initramfs takes (40M)"),
     Option("throwaway", _F, actions=_BOOT, help="Its keys protect nothing: do not warn of where they lie"),
     Option("command-line", _T, None, "TEXT", _LOAD, "The kdump kernel's command line"),
+    Option("count", _U, None, "NUMBER", _NAME, "Name so many keys like this one, numbered"),
     Option("key-timeout", _U, None, "SECONDS", _NAME, "When the key expires (never)"),
+    Option("first-memory", _S, None, "BYTES", _MOCK, "Memory of the first kernel's programs"),
+    Option("kdump-memory", _S, None, "BYTES", _MOCK, "Memory of the kdump kernel's programs"),
+    Option(
+        "unpacked-size", _S, None, "BYTES", _MOCK, "What the kdump kernel's initramfs takes unpacked (52M)"
+    ),
     # What is opened.
     Option("header", _T, None, "FILE", help="The header is in this file or device"),
     Option("type", _T, "M", "TYPE", help="luks, luks1 or luks2"),
