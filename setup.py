@@ -29,6 +29,14 @@ setup(
             extra_compile_args=COMMON,
         ),
         Extension(
+            "kdumpkey._native.region",
+            sources=["cext/region/region.pyx", "cext/region/kdk_region.c"],
+            depends=["cext/region/kdk_region.h", "cext/common/kdk_wipe.h"],
+            include_dirs=["cext/region", "cext/common"],
+            libraries=["m"],
+            extra_compile_args=COMMON,
+        ),
+        Extension(
             "kdumpkey._native.secret",
             sources=["cext/secret/secret.pyx", "cext/secret/kdk_secret.c", "cext/common/kdk_cpu.c"],
             depends=[
