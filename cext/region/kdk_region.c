@@ -241,18 +241,23 @@ void kdk_region_distribution(const struct kdk_region_plan *plan, uint32_t *count
     const int upstream = plan->policy == KDK_REGION_UPSTREAM;
     const int fits = place_others(plan, 0, upstream ? (size_t)plan->keys : plan->count, &taken, starts, &failed) == KDK_REGION_OK;
     if (upstream) {
+        const struct kdk_region_segment *s = &plan->segments[plan->keys];
+        struct taken without = taken; /* and the layout if there were no keys */
+        const int rest_fits = fits && place_others(plan, (size_t)plan->keys, plan->count, &without, starts, &failed) == KDK_REGION_OK;
         summary->draws = KDK_REGION_DRAWS;
-        /* Draws that end at one page share the rest of the layout, too: it is tried once for each page. */
+        /* Draws that end at one page share the rest of the layout, too: it is tried once for each page. And keys that lie in nobody's
+         * way change nothing for those placed after them: taking away places that are not the first to fit leaves that one the first. */
         uint64_t last = UINT64_MAX;
         enum kdk_region_status status = KDK_REGION_NO_ROOM;
         for (uint32_t draw = 0; draw < KDK_REGION_DRAWS; draw++) {
             uint64_t at;
-            const struct kdk_region_segment *s = &plan->segments[plan->keys];
             if (!fits || !find_up(&taken, random_start(plan, draw), plan->base + plan->bytes, s, &at)) {
                 summary->failures++;
                 continue;
             }
-            if (at != last)
+            if (rest_fits && !in_the_way(&without, at, at + s->bytes))
+                status = KDK_REGION_OK;
+            else if (at != last)
                 status = place_upstream(plan, &taken, draw, starts, &failed);
             last = at;
             if (status == KDK_REGION_OK)
