@@ -30,8 +30,13 @@ setup(
         ),
         Extension(
             "kdumpkey._native.secret",
-            sources=["cext/secret/secret.pyx", "cext/secret/kdk_secret.c"],
-            depends=["cext/secret/kdk_secret.h", "cext/common/kdk_wipe.h"],
+            sources=["cext/secret/secret.pyx", "cext/secret/kdk_secret.c", "cext/common/kdk_cpu.c"],
+            depends=[
+                "cext/secret/kdk_secret.h",
+                "cext/secret/kdk_secret.pxi",
+                "cext/common/kdk_cpu.h",
+                "cext/common/kdk_wipe.h",
+            ],
             include_dirs=["cext/secret", "cext/common"],
             extra_compile_args=COMMON,
         ),
