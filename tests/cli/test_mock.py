@@ -89,7 +89,8 @@ def test_a_script_of_ones_own_runs_and_fails_with_its_code(tmp_path: Path) -> No
 def test_a_limit_too_small_for_a_shell_is_said_beforehand(tmp_path: Path) -> None:
     script = tmp_path / "small.sh"
     script.write_text(
-        "#@machine --crashkernel 96M --kernel-size 20M --initrd-size 20M\n#@first-kernel\nkdumpkey kdump load\n#@crash\n#@kdump-kernel\n"
+        "#@machine --crashkernel 96M --kernel-size 20M --initrd-size 20M\n"
+        "#@first-kernel\nkdumpkey kdump load\n#@crash\n#@kdump-kernel\n"
     )
     done = mock("mock", "run", str(script))
     assert (done.returncode, "too little for a shell" in done.stderr) == (1, True)
