@@ -25,6 +25,7 @@ $(VENV)/native.stamp: $(VENV)/deps.stamp $(NATIVE_SOURCES)
 
 demo: build
 	@$(BIN)/python tests/demo.py
+	@$(BIN)/kdumpkey demo
 
 test: build
 	$(BIN)/python -m pytest

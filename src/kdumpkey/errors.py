@@ -181,4 +181,4 @@ def kernel_error(number: int, message: str) -> KernelError:
         errno.EBUSY: KernelBusyError,
         errno.EEXIST: KernelBusyError,
     }
-    return kinds.get(number, KernelError)(message, number)
+    return kinds.get(number, KernelError)(f"{errno.errorcode.get(number, number)}: {message}", number)

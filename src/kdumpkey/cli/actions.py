@@ -70,6 +70,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "Look at and change the machine's keys",
         "keyctl:keyctl",
     ),
+    Action(
+        "kdump save",
+        "<device> <file>",
+        2,
+        "Write a file, a dump, into a volume with the key handed over",
+        "kdump_save:save",
+    ),
     Action("kdump destroy", "", 0, "Wipe a machine, and remove it", "kdump:destroy"),
     Action(
         "mock run", "<script or scenario>", 1, "Run a script under the memory of both kernels", "mock:run"
@@ -78,6 +85,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "mock shell", "", 0, "A shell under the memory of the first, and then the kdump kernel", "mock:shell"
     ),
     Action("mock scenarios", "", 0, "List the scenarios that are shipped", "mock:scenarios"),
+    Action("demo", "", 0, "Show the hand-over of a key across a crash, with real numbers", "mock:demo"),
     Action("benchmark", "[--cipher <cipher>]", 0),
     Action("bitlkDump", "<device>"),
     Action("close", "<name>"),

@@ -59,11 +59,11 @@ _KDUMP = frozenset(
     f"kdump {word}"
     for words in (
         "boot name forget load status reuse unload",
-        "crash restore reboot audit wait keyctl destroy",
+        "crash restore reboot audit wait keyctl save destroy",
     )
     for word in words.split()
 )
-_MOCK = frozenset({"mock run", "mock shell", "mock scenarios"})
+_MOCK = frozenset({"mock run", "mock shell", "mock scenarios", "demo"})
 _BOOT, _NAME, _LOAD = frozenset({"kdump boot"}), frozenset({"kdump name"}), frozenset({"kdump load"})
 
 _UNBOUND = _on("open unlock luksAddKey luksDump token")

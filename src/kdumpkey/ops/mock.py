@@ -88,6 +88,8 @@ def run_scenario(
     with tempfile.TemporaryDirectory(prefix="kdumpkey-mock-") as work:
         folder = Path(work)
         with Bench(folder, environment, scenario, stdout, stderr) as bench:
+            for kind in {section.kind for section in scenario.sections} - {CRASH, REBOOT}:
+                bench.limit_bytes(kind, memory)  # what cannot work is said before anything runs
             reports = []
             for section in scenario.sections:
                 if section.kind in (CRASH, REBOOT):

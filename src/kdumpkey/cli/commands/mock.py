@@ -23,6 +23,7 @@ from kdumpkey.ops.mock import (
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
+    from kdumpkey.mock.tools import Step
 
 _KINDS: Final[dict[int, type[KdumpkeyError]]] = {
     2: WrongKeyError,
@@ -35,7 +36,11 @@ _KINDS: Final[dict[int, type[KdumpkeyError]]] = {
 def run(session: Session) -> None:
     """Run a scenario; its exit code is that of the section that failed."""
     refuse_arguments(session, 1)
-    scenario = _scenario(session.invocation.arguments[0])
+    reports = _run(session, _scenario(session.invocation.arguments[0]))
+    _raise_failure(reports[-1])
+
+
+def _run(session: Session, scenario: Scenario) -> list[StageReport]:
     as_json = session.invocation.flag("json")
 
     def started(kind: str, limit: str) -> None:
@@ -56,7 +61,7 @@ def run(session: Session) -> None:
     else:
         for line in report_lines(reports):
             session.say(line)
-    _raise_failure(reports[-1])
+    return reports
 
 
 def shell(session: Session) -> None:
@@ -102,6 +107,29 @@ def scenarios(session: Session) -> None:
         return
     for name, about in found.items():
         session.say(f"{name:22}{about}")
+
+
+def demo(session: Session) -> None:
+    """The shipped scenario of the whole story, and what handing the key over saves."""
+    refuse_arguments(session)
+    scenario = _scenario("demo")
+    if not session.invocation.flag("json"):
+        session.say(f"{scenario.about}\n")
+    reports = _run(session, scenario)
+    _raise_failure(reports[-1])
+    first, second = (_step(reports, words) for words in ("kdump name", "unlock root.img --from-kdump"))
+    if first is None or second is None or session.invocation.flag("json"):
+        return
+    session.say("")
+    for name, step in (("passphrase, Argon2id", first), ("key handed over", second)):
+        session.say(f"{name:22}{step.seconds * 1000:8.0f} ms {step.peak_kib / 1024:8.0f} MiB")
+    memory, speed = first.peak_kib / second.peak_kib, first.seconds / second.seconds
+    session.say(f"{'less by a factor of':22}{speed:8.0f}    {memory:8.0f}")
+
+
+def _step(reports: list[StageReport], words: str) -> Step | None:
+    steps = (step for report in reports for step in report.steps)
+    return next((step for step in steps if words in step.command), None)
 
 
 def report_lines(reports: list[StageReport]) -> list[str]:
