@@ -31,7 +31,7 @@ setup(
         Extension(
             "kdumpkey._native.region",
             sources=["cext/region/region.pyx", "cext/region/kdk_region.c"],
-            depends=["cext/region/kdk_region.h", "cext/common/kdk_wipe.h"],
+            depends=["cext/region/kdk_region.h", "cext/region/kdk_region.pxi", "cext/common/kdk_wipe.h"],
             include_dirs=["cext/region", "cext/common"],
             libraries=["m"],
             extra_compile_args=COMMON,

@@ -6,10 +6,10 @@ import random
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from kdumpkey.kdump.crash_layout import ImageSizes, Policy
 from kdumpkey.kdump.kernel import CrashImage, Loaded
 from kdumpkey.kdump.machine import LOGIN, Machine, MachineConfig, boot, opened
 from kdumpkey.keyring.service import SpecialKeyring
+from kdumpkey.region.model import ImageSizes, Policy
 
 MIB = 1 << 20
 SMALL = ImageSizes(elfcorehdr=8 << 10, purgatory=4096, boot_params=4096, kernel=2 * MIB, initrd=MIB)

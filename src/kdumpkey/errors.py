@@ -146,6 +146,10 @@ class KeyQuotaError(KeyringError):
     """EDQUOT: the owner's key quota is used up."""
 
 
+class NotAKernelError(KdumpkeyError):
+    """A file is not a kernel image that says how much memory it needs."""
+
+
 class KernelError(KdumpkeyError):
     """A kernel, the real one or the simulated, refused a call of the hand-over; `errno` says why."""
 

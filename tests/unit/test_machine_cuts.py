@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kdumpkey.kdump.crash_layout import Policy
 from kdumpkey.kdump.kernel import Stage
 from kdumpkey.kdump.machine import Machine, destroy
+from kdumpkey.region.model import Policy
 from machines import IMAGE, Bench
 
 NAME = "kdump-cryptsetup:vk-1"

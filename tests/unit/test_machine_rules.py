@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from kdumpkey.errors import KernelDeniedError, KernelError
-from kdumpkey.kdump.crash_layout import Policy
 from kdumpkey.kdump.kernel import Stage
+from kdumpkey.region.model import Policy
 from machines import IMAGE, Bench
 
 NUMBERS = st.integers(0, 3)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from kdumpkey.errors import KernelError
-from kdumpkey.kdump.crash_layout import ImageSizes, Policy
 from kdumpkey.kdump.kernel import Stage
 from kdumpkey.kdump.machine import MachineConfig, boot, opened
 from kdumpkey.keyring.service import Permission
+from kdumpkey.region.model import ImageSizes, Policy
 from machines import IMAGE, MIB, SMALL, Bench
 
 NAME = "kdump-cryptsetup:vk-1"

@@ -9,8 +9,8 @@ FAILED: Final = 0xFFFFFFFF
 class Plan:
     """A region and the segments to be placed in it; see kdumpkey.region.placement.
 
-    `segments`: for each, in the order of placement, its bytes, its alignment, whether it is placed top-down, and
-    whether it is the keys (one at most). Raises: ValueError where one of them cannot be.
+    `segments`: for each, in the order of placement, its bytes, its alignment, whether it is placed top-down,
+    and whether it is the keys (one at most). Raises: ValueError where one of them cannot be.
     """
 
     def __new__(
@@ -28,18 +28,21 @@ class Plan:
         """The address of each segment for one draw; or None, and the index of the one without room."""
 
     def distribution(self) -> tuple[array[int], int, int, int, float, float]:
-        """How many draws lead to each page of the region; the draws, how many of them fail, and how many pages can
-        be reached; Shannon and min-entropy in bits, given that it does not fail."""
+        """How many draws lead to each page of the region; the draws, how many of them fail, how many pages
+        can be reached; Shannon and min-entropy in bits, given that it does not fail."""
 
     def sample(self, n: int, seed: int | None = None) -> array[int]:
-        """n placements: the keys' first page in the region, or FAILED. Without a seed by the system's randomness."""
+        """n placements: the keys' first page in the region, or FAILED.
+
+        Without a seed by the system's randomness. Raises: OSError where that gives nothing.
+        """
 
 @final
 class LoadedMapping:
-    """A region's file as a loaded one: read-only, and a part of it not there at all: touching it is a SIGSEGV.
+    """A region's file as a loaded one: read-only, and a part of it not there: touching that is a SIGSEGV.
 
-    Sizes and offsets in bytes, multiples of a page. Raises: ValueError where they are not, OSError where it cannot
-    be mapped.
+    Sizes and offsets in bytes, multiples of a page. Raises: ValueError where they are not, OSError where it
+    cannot be mapped.
     """
 
     locked: bool

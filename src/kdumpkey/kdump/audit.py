@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.kdump.crash_layout import KEYS
-from kdumpkey.kdump.crash_region import PAGE
-from kdumpkey.kdump.kernel import LONGEST_DESCRIPTION, LONGEST_KEY, MOST_KEYS
-from kdumpkey.kdump.key_records import COUNT, RECORD
+from kdumpkey.region.handover import COUNT, LONGEST_DESCRIPTION, LONGEST_KEY, MOST_KEYS, RECORD
+from kdumpkey.region.model import KEYS, PAGE
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.crash_region import CrashRegion
     from kdumpkey.kdump.machine_state import MachineState
+    from kdumpkey.region.memory import CrashRegion
 
 _PRINTABLE: Final = range(0x20, 0x7F)
 

@@ -12,14 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-MOST_KEYS: Final = 128
-LONGEST_KEY: Final = 256
-LONGEST_DESCRIPTION: Final = 128  # what the interface takes; the last of them is lost on the way
 
 
 class Stage(Enum):

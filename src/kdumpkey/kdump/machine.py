@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Final
 
 from kdumpkey.errors import BusyError, DeviceError, PermissionDeniedError, UsageError
-from kdumpkey.kdump.crash_layout import ImageSizes, Policy
-from kdumpkey.kdump.crash_region import PAGE, CrashRegion
 from kdumpkey.kdump.kernel import Stage
 from kdumpkey.kdump.keyring_file import discard, load_keyrings, save_keyrings
 from kdumpkey.kdump.machine_state import MachineState
 from kdumpkey.kdump.simulated import SimulatedKernel
 from kdumpkey.kdump.simulated_keyring import SimulatedKeyrings
 from kdumpkey.kdump.simulated_keys import Process
+from kdumpkey.region.memory import CrashRegion
+from kdumpkey.region.model import PAGE, ImageSizes, Policy
 
 LOGIN: Final = "login"  # the session whose keyring has a link to @u
 _STATE, _REGION, _LOCK, _KEYS = "state.json", "region", "lock", "keys-"

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import cast
 
 from kdumpkey.errors import DeviceError
-from kdumpkey.kdump.crash_layout import ImageSizes, Part, Policy
 from kdumpkey.kdump.kernel import HeldKey, NamedKey, Stage
+from kdumpkey.region.model import ImageSizes, Part, Policy
 
 _VERSION = 1
 

@@ -15,13 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from kdumpkey.errors import KernelError, KeyringError, kernel_error
-from kdumpkey.kdump import key_records
-from kdumpkey.kdump.crash_layout import KEYS, Policy, lay_out
-from kdumpkey.kdump.crash_region import CrashRegion
 from kdumpkey.kdump.kernel import (
-    LONGEST_DESCRIPTION,
-    LONGEST_KEY,
-    MOST_KEYS,
     CrashImage,
     HeldKey,
     KernelStatus,
@@ -34,6 +28,11 @@ from kdumpkey.kdump.machine_state import LoadedImage, MachineState
 from kdumpkey.kdump.simulated_keyring import SimulatedKeyrings
 from kdumpkey.kdump.simulated_keys import ALL, USER, Process
 from kdumpkey.keyring.service import SpecialKeyring
+from kdumpkey.region import handover
+from kdumpkey.region.handover import LONGEST_DESCRIPTION, LONGEST_KEY, MOST_KEYS
+from kdumpkey.region.memory import CrashRegion
+from kdumpkey.region.model import KEYS, Policy
+from kdumpkey.region.placement import lay_out
 from kdumpkey.secret import SecretBuffer
 
 MERGED_PATH: Final = "/sys/kernel/config/crash_dm_crypt_keys"
@@ -296,7 +295,7 @@ class SimulatedKernel:
         if source is None or source.address is None:
             raise kernel_error(errno.EINVAL, "there are no saved keys to reuse")
         checked = self.state.policy is Policy.HARDENED
-        saved = key_records.unpack_merged(self.region.read, source.address, checked=checked)
+        saved = handover.unpack_merged(self.region.read, source.address, checked=checked)
         known = {held.description: held for held in source.keys}
         return [(known.get(name, HeldKey(name, len(key))), key) for name, key in saved]
 
@@ -321,14 +320,14 @@ class SimulatedKernel:
         if not keys:
             return SecretBuffer(0)
         if self.state.policy is Policy.V1:
-            return key_records.pack_v1(keys[0][1])
-        return key_records.pack_merged(keys, checked=self.state.policy is Policy.HARDENED)
+            return handover.pack_v1(keys[0][1])
+        return handover.pack_merged(keys, checked=self.state.policy is Policy.HARDENED)
 
     def _restore_merged(self, *, checked: bool) -> list[str]:
         address = self.handed_over()
         if address is None:
             raise kernel_error(errno.ENODATA, "no keys were handed over")
-        keys = key_records.unpack_merged(self.region.read, address, checked=checked)
+        keys = handover.unpack_merged(self.region.read, address, checked=checked)
         try:
             for name, payload in keys if not self.state.restored else ():
                 everything = ALL << USER
@@ -344,7 +343,7 @@ class SimulatedKernel:
         if address is None or not description:
             why = "no key was handed over" if address is None else "v1 needs the name that the key shall have"
             raise kernel_error(errno.EINVAL, why)
-        with key_records.unpack_v1(self.region.read, address) as payload:
+        with handover.unpack_v1(self.region.read, address) as payload:
             try:
                 self.keyrings.add(self.process, "logon", description, payload, SpecialKeyring.THREAD)
             except KeyringError as error:
@@ -355,8 +354,8 @@ class SimulatedKernel:
 
     def _name_v1(self, description: str) -> NamedKey:
         payload = self._request(description)
-        if len(payload) > key_records.LONGEST_V1_KEY:
-            raise kernel_error(errno.EINVAL, f"v1 hands over {key_records.LONGEST_V1_KEY} bytes at most")
+        if len(payload) > handover.LONGEST_V1_KEY:
+            raise kernel_error(errno.EINVAL, f"v1 hands over {handover.LONGEST_V1_KEY} bytes at most")
         self._drop_v1_copy()
         self.keyrings.keep(_HANDED, payload, V1_SECONDS)
         named = NamedKey(V1_ITEM, description)

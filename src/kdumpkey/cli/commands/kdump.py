@@ -9,9 +9,9 @@ from kdumpkey.cli import kdump_report as report
 from kdumpkey.cli.machines import machine_path, open_machine, refuse_arguments
 from kdumpkey.errors import UsageError
 from kdumpkey.kdump import machine as machines
-from kdumpkey.kdump.crash_layout import ImageSizes, Policy
-from kdumpkey.kdump.crashkernel import parse_crashkernel
 from kdumpkey.kdump.kernel import CrashImage
+from kdumpkey.region.crashkernel import parse_crashkernel
+from kdumpkey.region.model import ImageSizes, Policy
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session

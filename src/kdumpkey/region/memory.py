@@ -11,13 +11,15 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Self
 
+from kdumpkey._native.region import PAGE, LoadedMapping
 from kdumpkey.errors import DeviceError
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-PAGE: Final = 4096
+    from kdumpkey.region.model import Part
+
 _PUNCH_HOLE: Final = 0x03  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, linux/falloc.h
 _CHUNK: Final = 1 << 20
 
@@ -85,6 +87,21 @@ class CrashRegion:
         libc = ctypes.CDLL(None, use_errno=True)
         libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
         libc.fallocate(self._fd, _PUNCH_HOLE, offset, nbytes)
+
+    def map_loaded(self, keys: Part | None) -> LoadedMapping:
+        """Map it as it is while an image is loaded: read-only, and the keys' pages not there at all.
+
+        Args:
+            keys: The part with the keys: touching its pages is a SIGSEGV; they are locked, and not dumped.
+
+        Raises:
+            DeviceError: It cannot be mapped, or the keys are not in it.
+        """
+        offset = self._offset(keys.start, keys.nbytes) if keys else 0
+        try:
+            return LoadedMapping(self._fd, self.size, offset, keys.nbytes if keys else 0)
+        except OSError as error:
+            raise DeviceError(f"the reserved memory cannot be mapped: {error.strerror}") from error
 
     def pages(self) -> Iterator[tuple[int, SecretBuffer]]:
         """Every page that is not all zeros, with its address; close each when it was looked at."""

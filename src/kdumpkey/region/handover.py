@@ -13,12 +13,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import kernel_error
-from kdumpkey.kdump.kernel import LONGEST_DESCRIPTION, LONGEST_KEY, MOST_KEYS
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+MOST_KEYS: Final = 128
+LONGEST_KEY: Final = 256
+LONGEST_DESCRIPTION: Final = 128  # what the interface takes; the last of them is lost on the way
 COUNT: Final = struct.Struct("=I")
 RECORD: Final = 4 + LONGEST_DESCRIPTION + LONGEST_KEY
 CHECKSUM: Final = 32
