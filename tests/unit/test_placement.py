@@ -32,9 +32,10 @@ def image(kernel_mib: int, initrd_mib: int, keys_bytes: int = 392) -> tuple[Segm
 # -- a naive model: page by page, as the kernel does it
 
 
-def naive(
-    policy: Policy, base: int, size: int, segments: tuple[Segment, ...], draw: int
-) -> dict[str, int] | str:
+Placed = dict[str, int] | str
+
+
+def naive(policy: Policy, base: int, size: int, segments: tuple[Segment, ...], draw: int) -> Placed:
     """Where everything goes, or the name of what has no room."""
     end = base + size - 1
     placed: list[tuple[int, int]] = []
