@@ -78,6 +78,10 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "kdump_save:save",
     ),
     Action("kdump destroy", "", 0, "Wipe a machine, and remove it", "kdump:destroy"),
+    Action("region show", "", 0, "Draw what a crash image puts where in the reserved memory", "region:show"),
+    Action("region simulate", "", 0, "Place the keys many times, beside what is due", "region:simulate"),
+    Action("region entropy", "", 0, "Say exactly how unpredictable the keys' place is", "region:entropy"),
+    Action("region compare", "", 0, "Put the placement policies side by side", "region:compare"),
     Action(
         "mock run", "<script or scenario>", 1, "Run a script under the memory of both kernels", "mock:run"
     ),

@@ -64,6 +64,8 @@ _KDUMP = frozenset(
     for word in words.split()
 )
 _MOCK = frozenset({"mock run", "mock shell", "mock scenarios", "demo"})
+_REGION = frozenset({"region show", "region simulate", "region entropy", "region compare"})
+_ONE_POLICY = _REGION - {"region compare"}
 _BOOT, _NAME, _LOAD = frozenset({"kdump boot"}), frozenset({"kdump name"}), frozenset({"kdump load"})
 
 _UNBOUND = _on("open unlock luksAddKey luksDump token")
@@ -80,7 +82,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("debug", _F),
     Option("debug-json", _F),
     Option("test-args", _F, help="Check the arguments and do nothing"),
-    Option("json", _F, actions=_UNLOCK | _KDUMP | _MOCK, help="Print the result as JSON"),
+    Option("json", _F, actions=_UNLOCK | _KDUMP | _MOCK | _REGION, help="Print the result as JSON"),
     # Where a key comes from.
     Option("key-file", _T, "d", "FILE", help="Read the passphrase from a file (-: standard input)"),
     Option("keyfile-offset", _L, None, "BYTES", help="Skip this much of the key file"),
@@ -117,13 +119,28 @@ OPTIONS: Final[tuple[Option, ...]] = (
         _OPENS | _KDUMP,
         "Call from this session of the simulated machine (login)",
     ),
-    Option("policy", _T, None, "POLICY", _BOOT, "How keys are placed: upstream, hardened or v1"),
     Option(
-        "crashkernel", _T, None, "SIZE", _BOOT, "Memory reserved for the kdump kernel, as on Linux (256M)"
+        "policy", _T, None, "POLICY", _BOOT | _ONE_POLICY, "How keys are placed: upstream, hardened or v1"
     ),
-    Option("ram", _S, None, "BYTES", _BOOT, "The machine's memory (4G)"),
-    Option("kernel-size", _S, None, "BYTES", _BOOT, "What the kdump kernel takes (70M)"),
-    Option("initrd-size", _S, None, "BYTES", _BOOT, "What its initramfs takes (40M)"),
+    Option(
+        "crashkernel",
+        _T,
+        None,
+        "SIZE",
+        _BOOT | _REGION,
+        "Memory reserved for the kdump kernel (256M)",
+    ),
+    Option("ram", _S, None, "BYTES", _BOOT | _REGION, "The machine's memory (4G)"),
+    Option("kernel-size", _S, None, "BYTES", _BOOT | _REGION, "What the kdump kernel takes (70M)"),
+    Option("initrd-size", _S, None, "BYTES", _BOOT | _REGION, "What its initramfs takes (40M)"),
+    Option("kernel", _T, None, "FILE", _REGION, "Take the kernel's size from this bzImage"),
+    Option("initrd", _T, None, "FILE", _REGION, "Take the initramfs's size from this file"),
+    Option("keys", _U, None, "NUMBER", _REGION, "How many keys are handed over (1)"),
+    Option("samples", _U, None, "NUMBER", frozenset({"region simulate"}), "How many placements (100000)"),
+    Option(
+        "seed", _U, None, "NUMBER", frozenset({"region show", "region simulate"}), "Make chance repeatable"
+    ),
+    Option("plot", _T, None, "FILE", _REGION, "Draw it, too: a .png or .svg (needs matplotlib)"),
     Option("throwaway", _F, actions=_BOOT, help="Its keys protect nothing: do not warn of where they lie"),
     Option("command-line", _T, None, "TEXT", _LOAD, "The kdump kernel's command line"),
     Option("count", _U, None, "NUMBER", _NAME, "Name so many keys like this one, numbered"),

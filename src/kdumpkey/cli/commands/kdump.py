@@ -102,7 +102,7 @@ def status(session: Session) -> None:
             return
         for line in report.status_lines(machine.path, machine, found):
             session.say(line)
-        session.explain("A simulator is no security boundary: its keys lie in files of this user's.")
+        session.say("A simulator is no security boundary: its keys lie in files of this user's.")
 
 
 def reuse(session: Session) -> None:
