@@ -166,3 +166,16 @@ def test_a_directory_of_others_is_refused(run: Run, tmp_path: Path) -> None:
     assert run("kdump", "boot", "--machine", tmp_path / "open").code == 2
     run("kdump", "boot")
     assert run("kdump", "boot").code == 5
+
+
+def test_the_sizes_of_real_files_decide_where_things_lie(run: Run, tmp_path: Path) -> None:
+    head = bytearray(0x268)
+    head[0x202:0x208] = b"HdrS\x0f\x02"
+    head[0x260:0x264] = (50 << 20).to_bytes(4, "little")
+    (tmp_path / "bzImage").write_bytes(head)
+    (tmp_path / "initrd").write_bytes(bytes(5 << 20))
+    files = ("--kernel", str(tmp_path / "bzImage"), "--initrd", str(tmp_path / "initrd"))
+    assert run("kdump", "boot", "--crashkernel", "64M", *files).code == 0
+    assert run("kdump", "load").code == 0
+    assert run("kdump", "destroy").code == 0
+    assert run("kdump", "boot", "--crashkernel", "64M", "--kernel", str(tmp_path / "initrd")).code == 1

@@ -133,8 +133,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("ram", _S, None, "BYTES", _BOOT | _REGION, "The machine's memory (4G)"),
     Option("kernel-size", _S, None, "BYTES", _BOOT | _REGION, "What the kdump kernel takes (70M)"),
     Option("initrd-size", _S, None, "BYTES", _BOOT | _REGION, "What its initramfs takes (40M)"),
-    Option("kernel", _T, None, "FILE", _REGION, "Take the kernel's size from this bzImage"),
-    Option("initrd", _T, None, "FILE", _REGION, "Take the initramfs's size from this file"),
+    Option("kernel", _T, None, "FILE", _BOOT | _REGION, "Take the kernel's size from this bzImage"),
+    Option("initrd", _T, None, "FILE", _BOOT | _REGION, "Take the initramfs's size from this file"),
     Option("keys", _U, None, "NUMBER", _REGION, "How many keys are handed over (1)"),
     Option("samples", _U, None, "NUMBER", frozenset({"region simulate"}), "How many placements (100000)"),
     Option(

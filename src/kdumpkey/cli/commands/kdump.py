@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli import kdump_report as report
@@ -11,7 +12,7 @@ from kdumpkey.errors import UsageError
 from kdumpkey.kdump import machine as machines
 from kdumpkey.kdump.kernel import CrashImage
 from kdumpkey.region.crashkernel import parse_crashkernel
-from kdumpkey.region.model import ImageSizes, Policy
+from kdumpkey.region.model import Policy, sizes_of_files
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
@@ -33,8 +34,9 @@ def boot(session: Session) -> None:
         raise UsageError(f"Option --policy can be only {known}.") from error
     ram = options.number("ram") or _RAM
     reservation = parse_crashkernel(options.text("crashkernel") or "256M", ram)
-    usual = ImageSizes()
-    sizes = ImageSizes(
+    usual = sizes_of_files(options.text("kernel"), options.text("initrd"))
+    sizes = replace(
+        usual,
         kernel=options.number("kernel-size") or usual.kernel,
         initrd=options.number("initrd-size") or usual.initrd,
     )
