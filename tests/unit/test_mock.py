@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kdumpkey import memory_limits as limits
 from kdumpkey.errors import UsageError
-from kdumpkey.mock import limits
-from kdumpkey.mock.limits import Limit, memory_limit
+from kdumpkey.memory_limits import Limit, memory_limit
 from kdumpkey.mock.scenario import CRASH, FIRST, KDUMP, REBOOT, parse_scenario
 from kdumpkey.ops.mock import shipped_scenarios
 

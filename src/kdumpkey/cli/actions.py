@@ -83,6 +83,21 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("region entropy", "", 0, "Say exactly how unpredictable the keys' place is", "region:entropy"),
     Action("region compare", "", 0, "Put the placement policies side by side", "region:compare"),
     Action(
+        "argon2 compare",
+        "[<device> ...]",
+        0,
+        "Measure what unlocking costs, and where it fits",
+        "argon2:compare",
+    ),
+    Action("argon2 advise", "", 0, "Find the strongest Argon2 that a kdump kernel opens", "argon2:advise"),
+    Action(
+        "kdump estimate",
+        "[<device> ...]",
+        0,
+        "Say how much crashkernel= this machine needs, with and without a passphrase",
+        "estimate:estimate",
+    ),
+    Action(
         "mock run", "<script or scenario>", 1, "Run a script under the memory of both kernels", "mock:run"
     ),
     Action(

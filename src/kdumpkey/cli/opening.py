@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import HeaderError, NotLuksError
@@ -38,12 +40,19 @@ def open_header_alone(session: Session) -> LuksDevice:
 
 
 def _open(session: Session, path: str, header: str | None) -> LuksDevice:
-    refusal = f"Device {header or path} is not a valid LUKS device."
     wanted = session.invocation.text("type")
-    if wanted not in _VERSIONS:
-        raise NotLuksError(refusal)
-    try:
+    with refusing(header or path):
+        if wanted not in _VERSIONS:
+            raise NotLuksError("")
         return open_luks(path, header=header, version=_VERSIONS[wanted])
+
+
+@contextmanager
+def refusing(path: str) -> Iterator[None]:
+    """Say of a header that cannot be read what cryptsetup says, after what is wrong with it."""
+    refusal = f"Device {path} is not a valid LUKS device."
+    try:
+        yield
     except NotLuksError as error:
         raise NotLuksError(refusal) from error
     except HeaderError as error:

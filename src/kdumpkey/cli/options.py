@@ -65,8 +65,14 @@ _KDUMP = frozenset(
 )
 _MOCK = frozenset({"mock run", "mock shell", "mock scenarios", "demo"})
 _REGION = frozenset({"region show", "region simulate", "region entropy", "region compare"})
+_COMPARE, _ADVISE = frozenset({"argon2 compare"}), frozenset({"argon2 advise"})
+_ARGON2 = _COMPARE | _ADVISE
+_ESTIMATE = frozenset({"kdump estimate"})
+_BOOT = frozenset({"kdump boot"})
 _ONE_POLICY = _REGION - {"region compare"}
-_BOOT, _NAME, _LOAD = frozenset({"kdump boot"}), frozenset({"kdump name"}), frozenset({"kdump load"})
+_SIZED = _BOOT | _REGION | _ESTIMATE
+_TELLS_JSON = _UNLOCK | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE
+_NAME, _LOAD = frozenset({"kdump name"}), frozenset({"kdump load"})
 
 _UNBOUND = _on("open unlock luksAddKey luksDump token")
 
@@ -82,7 +88,12 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("debug", _F),
     Option("debug-json", _F),
     Option("test-args", _F, help="Check the arguments and do nothing"),
-    Option("json", _F, actions=_UNLOCK | _KDUMP | _MOCK | _REGION, help="Print the result as JSON"),
+    Option(
+        "json",
+        _F,
+        actions=_UNLOCK | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE,
+        help="Print the result as JSON",
+    ),
     # Where a key comes from.
     Option("key-file", _T, "d", "FILE", help="Read the passphrase from a file (-: standard input)"),
     Option("keyfile-offset", _L, None, "BYTES", help="Skip this much of the key file"),
@@ -127,28 +138,47 @@ OPTIONS: Final[tuple[Option, ...]] = (
         _T,
         None,
         "SIZE",
-        _BOOT | _REGION,
+        _SIZED | _ADVISE,
         "Memory reserved for the kdump kernel (256M)",
     ),
-    Option("ram", _S, None, "BYTES", _BOOT | _REGION, "The machine's memory (4G)"),
-    Option("kernel-size", _S, None, "BYTES", _BOOT | _REGION, "What the kdump kernel takes (70M)"),
-    Option("initrd-size", _S, None, "BYTES", _BOOT | _REGION, "What its initramfs takes (40M)"),
-    Option("kernel", _T, None, "FILE", _BOOT | _REGION, "Take the kernel's size from this bzImage"),
-    Option("initrd", _T, None, "FILE", _BOOT | _REGION, "Take the initramfs's size from this file"),
+    Option("ram", _S, None, "BYTES", _SIZED, "The machine's memory (4G)"),
+    Option("kernel-size", _S, None, "BYTES", _SIZED, "What the kdump kernel takes (70M)"),
+    Option("initrd-size", _S, None, "BYTES", _SIZED, "What its initramfs takes (40M)"),
+    Option("kernel", _T, None, "FILE", _SIZED, "Take the kernel's size from this bzImage"),
+    Option("initrd", _T, None, "FILE", _SIZED, "Take the initramfs's size from this file"),
     Option("keys", _U, None, "NUMBER", _REGION, "How many keys are handed over (1)"),
     Option("samples", _U, None, "NUMBER", frozenset({"region simulate"}), "How many placements (100000)"),
     Option(
         "seed", _U, None, "NUMBER", frozenset({"region show", "region simulate"}), "Make chance repeatable"
     ),
-    Option("plot", _T, None, "FILE", _REGION, "Draw it, too: a .png or .svg (needs matplotlib)"),
+    Option("plot", _T, None, "FILE", _REGION | _COMPARE, "Draw it, too: a .png or .svg (needs matplotlib)"),
     Option("throwaway", _F, actions=_BOOT, help="Its keys protect nothing: do not warn of where they lie"),
     Option("command-line", _T, None, "TEXT", _LOAD, "The kdump kernel's command line"),
     Option("count", _U, None, "NUMBER", _NAME, "Name so many keys like this one, numbered"),
     Option("key-timeout", _U, None, "SECONDS", _NAME, "When the key expires (never)"),
+    # What Argon2 costs.
+    Option("memory", _T, None, "SIZES", _COMPARE, "Memory to try (64M,128M,256M,512M,1024M)"),
+    Option("passes", _T, None, "NUMBERS", _COMPARE, "Time costs to try (4)"),
+    Option("parallel", _T, None, "NUMBERS", _COMPARE, "Lanes to try (1, and as many as processors)"),
+    Option("runs", _U, None, "NUMBER", _ARGON2, "Runs of each, the median of which counts (3)"),
+    Option("reserved", _T, None, "SIZES", _COMPARE, "Reserved memory to judge for (128M,...,1G)"),
+    Option("prove", _F, actions=_COMPARE, help="Run each verdict under a real limit of memory"),
+    Option("csv", _T, None, "FILE", _COMPARE, "Write it as CSV, too"),
+    Option("time", _T, None, "TIME", _ADVISE, "How long unlocking may take (2s)"),
+    Option("device", _T, None, "DEVICE", _ADVISE, "The device to be converted"),
+    Option("modules-size", _S, None, "BYTES", _ESTIMATE, "What the loaded modules take"),
+    Option("root", _T, None, "DIR", _ESTIMATE, "Look at the machine whose files are under DIR"),
+    Option("arch", _T, None, "NAME", _ESTIMATE, "Its architecture: x86_64, aarch64, ppc64le"),
+    Option("release", _T, None, "NAME", _ESTIMATE, "The kernel, of those under /boot (the newest)"),
     Option("first-memory", _S, None, "BYTES", _MOCK, "Memory of the first kernel's programs"),
     Option("kdump-memory", _S, None, "BYTES", _MOCK, "Memory of the kdump kernel's programs"),
     Option(
-        "unpacked-size", _S, None, "BYTES", _MOCK, "What the kdump kernel's initramfs takes unpacked (52M)"
+        "unpacked-size",
+        _S,
+        None,
+        "BYTES",
+        _MOCK | _ARGON2,
+        "What the kdump kernel's initramfs takes unpacked (52M)",
     ),
     # What is opened.
     Option("header", _T, None, "FILE", help="The header is in this file or device"),
@@ -215,7 +245,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("new-keyfile-size", _U, None, "BYTES"),
     Option("new-token-id", _I, None, "NUMBER", _ADD_KEY),
     Option("offset", _L, "o", "SECTORS", _on("open reencrypt luksFormat")),
-    Option("pbkdf", _T, None, "KDF", _DERIVES | _on("benchmark")),
+    Option("pbkdf", _T, None, "KDF", _DERIVES | _on("benchmark") | _COMPARE),
     Option("pbkdf-force-iterations", _U, None, "NUMBER", _DERIVES),
     Option("pbkdf-memory", _U, None, "KIB"),
     Option("pbkdf-parallel", _U, None, "THREADS"),

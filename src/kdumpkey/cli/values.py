@@ -26,7 +26,7 @@ def convert(option: Option, text: str) -> str | int:
         case Kind.TEXT:
             value: str | int = text
         case Kind.SIZE:
-            value = _size(option, text)
+            value = size_of(option.name, text)
         case Kind.INT32:
             value = _signed(text)
         case kind:
@@ -53,8 +53,13 @@ def _signed(text: str) -> int:
     return number
 
 
-def _size(option: Option, text: str) -> int:
-    refusal = f"Invalid size specification in parameter --{option.name}."
+def size_of(name: str, text: str) -> int:
+    """Bytes from a size with its unit, as the option `name` takes it.
+
+    Raises:
+        UsageError: It is none.
+    """
+    refusal = f"Invalid size specification in parameter --{name}."
     matched = _SIZE.fullmatch(text)
     if not matched:
         raise UsageError(refusal)

@@ -16,7 +16,7 @@ from typing import Final
 from kdumpkey.errors import DeviceError, KdumpkeyError, UsageError
 from kdumpkey.kdump.kernel import Stage
 from kdumpkey.kdump.machine import destroy, opened
-from kdumpkey.mock.limits import memory_limit
+from kdumpkey.memory_limits import memory_limit
 from kdumpkey.mock.scenario import CRASH, FIRST, KDUMP, REBOOT, Scenario
 from kdumpkey.mock.tools import KDUMPKEY, Step, install_tools, read_steps
 

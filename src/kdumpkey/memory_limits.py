@@ -1,4 +1,4 @@
-"""A limit on the memory of the processes that a stage runs: a control group where one can be had.
+"""A limit on the memory of child processes: a control group where one can be had.
 
 Version 2's memory.max, else version 1's limit_in_bytes, else RLIMIT_DATA, the weaker proof: it refuses
 memory to one process at a time, and never kills.
@@ -47,7 +47,7 @@ def memory_limit(nbytes: int) -> Iterator[Limit]:
     Args:
         nbytes: How much memory there shall be.
     """
-    name = f"kdumpkey-mock-{os.getpid()}-{time.monotonic_ns()}"
+    name = f"kdumpkey-{os.getpid()}-{time.monotonic_ns()}"
     for version, parent in _parents():
         folder = parent / name
         try:

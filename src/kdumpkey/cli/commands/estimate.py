@@ -1,0 +1,126 @@
+"""kdump estimate: how much memory to reserve, item by item, with a passphrase and with key reuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.cli.opening import device_path, refusing
+from kdumpkey.errors import UsageError
+from kdumpkey.kdump.estimate import DEFAULTS, Keyslot
+from kdumpkey.ops.estimate import Found, Machine, estimate_machine, keyslots_of
+from kdumpkey.region.crashkernel import parse_crashkernel
+from kdumpkey.region.model import ImageSizes, Policy, segments_of
+from kdumpkey.region.placement import Layout
+
+if TYPE_CHECKING:
+    from kdumpkey.cli.session import Session
+
+_MIB: Final = 1 << 20
+_BASE: Final = 0x2000_0000
+_RECORD: Final = 392  # one key
+
+
+def estimate(session: Session) -> None:
+    """Add up what the kdump kernel of this machine, or of another's files, needs."""
+    options = session.invocation
+    root = Path(options.text("root") or "/")
+    if not root.is_dir():
+        raise UsageError(f"{root} is no directory.")
+    machine = Machine(
+        root=root,
+        release=options.text("release"),
+        arch=options.text("arch"),
+        ram_bytes=options.number("ram"),
+        kernel=options.text("kernel"),
+        initramfs=options.text("initrd"),
+        kernel_bytes=options.number("kernel-size"),
+        modules_bytes=options.number("modules-size"),
+        initramfs_bytes=options.number("initrd-size"),
+    )
+    devices = [device_path(word) for word in options.arguments]
+    keyslots: list[Keyslot] = []
+    for device in devices:
+        with refusing(device):
+            keyslots += keyslots_of(device)
+    found = estimate_machine(machine, devices, keyslots)
+    reserved = {reuse: found.estimate.recommended_bytes(reuse=reuse) for reuse in (False, True)}
+    given = options.text("crashkernel")
+    current = parse_crashkernel(given, found.ram_bytes).size_bytes if given else None
+    sizes = sorted({*reserved.values(), *([current] if current else [])})
+    failing = {nbytes: _failing(found, nbytes) for nbytes in sizes}
+    if options.flag("json"):
+        session.say(json.dumps(_json(found, current, failing)))
+        return
+    for line in _lines(found, current, failing):
+        session.say(line)
+
+
+def _failing(found: Found, nbytes: int) -> dict[Policy, float]:
+    """How likely a load fails by fragmentation, under each policy."""
+    sizes = ImageSizes(kernel=found.kernel_bytes, initrd=found.initramfs_bytes)
+    segments = segments_of(sizes, _RECORD)
+    return {
+        policy: Layout(policy, _BASE, nbytes, segments).distribution().failure_probability
+        for policy in (Policy.UPSTREAM, Policy.HARDENED)
+    }
+
+
+def _lines(found: Found, current: int | None, failing: dict[int, dict[Policy, float]]) -> list[str]:
+    made = found.estimate
+    devices = ", ".join(found.devices) or "no encrypted device was named"
+    lines = [
+        f"{found.arch}, {found.ram_bytes / (1 << 30):.1f} GiB of memory; {devices}",
+        "",
+        f"{'':24}{'passphrase':>12}{'key reuse':>12}",
+    ]
+    for item in made.items:
+        cell = f"{_mib(item.nbytes):>12}"
+        lines.append(f"{item.name:24}{cell}{cell}   {item.source}")
+    with_passphrase, with_reuse = made.unlocking
+    lines.append(
+        f"{'unlocking':24}{_mib(with_passphrase.nbytes):>12}{_mib(with_reuse.nbytes):>12}   "
+        f"{with_passphrase.source}"
+    )
+    needed = [made.needed_bytes(reuse=reuse) for reuse in (False, True)]
+    lines.append(f"{'needed':24}{_mib(needed[0]):>12}{_mib(needed[1]):>12}")
+    default = f"{_mib(made.default_bytes):>12}" if made.default_bytes else f"{'none':>12}"
+    lines.append(f"{'default':24}{default}{default}   {DEFAULTS[found.arch]}")
+    recommended = [made.recommended_bytes(reuse=reuse) for reuse in (False, True)]
+    lines.append(f"{'recommended':24}" + "".join(f"{f'{nbytes // _MIB}M':>12}" for nbytes in recommended))
+    if current is not None:
+        verdicts = ["enough" if current >= need else "too little" for need in needed]
+        lines.append(f"{f'crashkernel={current // _MIB}M':24}{verdicts[0]:>12}{verdicts[1]:>12}")
+    lines += ["", "Loads that fail because the keys are placed before kernel and initramfs:"]
+    for nbytes, each in failing.items():
+        shown = ", ".join(f"{policy.value} {100 * share:.3g} %" for policy, share in each.items())
+        lines.append(f"  {nbytes // _MIB}M: {shown}")
+    return lines
+
+
+def _mib(nbytes: int) -> str:
+    return f"{nbytes / _MIB:.1f} MiB"
+
+
+def _json(found: Found, current: int | None, failing: dict[int, dict[Policy, float]]) -> dict[str, object]:
+    made = found.estimate
+    ways = ("passphrase", "key_reuse")
+    return {
+        "arch": found.arch,
+        "ram_bytes": found.ram_bytes,
+        "devices": list(found.devices),
+        "items": [{"name": item.name, "bytes": item.nbytes, "source": item.source} for item in made.items],
+        "unlocking": {
+            way: {"bytes": item.nbytes, "source": item.source}
+            for way, item in zip(ways, made.unlocking, strict=True)
+        },
+        "needed_bytes": {way: made.needed_bytes(reuse=bool(i)) for i, way in enumerate(ways)},
+        "default_bytes": made.default_bytes,
+        "recommended_bytes": {way: made.recommended_bytes(reuse=bool(i)) for i, way in enumerate(ways)},
+        "crashkernel_bytes": current,
+        "load_failure_probability": {
+            str(nbytes): {policy.value: share for policy, share in each.items()}
+            for nbytes, each in failing.items()
+        },
+    }
