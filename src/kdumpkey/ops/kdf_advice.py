@@ -75,7 +75,7 @@ def advise(
     while True:
         one = measure(cell, 1)
         if one.refused:
-            raise ResourceError(f"It cannot be measured here: {one.refused}.")
+            raise ResourceError(f"This has to be measured where there is room: {one.refused}.")
         passes = int(seconds * _TIME_MARGIN / one.seconds) if one.seconds else 1
         if passes >= DEFAULT_PASSES or cell.memory_kib <= 8 * 1024:
             break

@@ -14,6 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto.kdf import Kdf, Pbkdf2
+from kdumpkey.errors import ResourceError
 from kdumpkey.memory_limits import memory_limit
 
 if TYPE_CHECKING:
@@ -198,14 +199,17 @@ def _run(
     cell: Cell, *, check: bool, enter: Callable[[], None] | None = None
 ) -> tuple[dict[str, object], int]:
     """The measuring process's answer, empty if it was killed, and how it ended."""
-    child = subprocess.run(
-        [sys.executable, "-m", "kdumpkey.ops.kdf_run"],
-        input=cell.request(check=check),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        check=False,
-        preexec_fn=enter,
-    )
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", "kdumpkey.ops.kdf_run"],
+            input=cell.request(check=check),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            preexec_fn=enter,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ResourceError(f"The measuring process cannot be started: {error}.") from error
     try:
         answer = json.loads(child.stdout) if child.stdout else {}
     except ValueError:

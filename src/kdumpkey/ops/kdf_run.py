@@ -48,7 +48,7 @@ def main() -> int:
     function = parameters(request)
     try:
         if request.get("check") and isinstance(function, Argon2):
-            check_fits(function.memory_kib, "it", function.variant)
+            check_fits(function.memory_kib, "the measurement", function.variant)
         if isinstance(function, Argon2):  # what is imported on first use is not the function's time
             kdf.derive(replace(function, memory_kib=8, time=1, parallel=1), b"", 4).close()
         began = time.perf_counter()
