@@ -107,6 +107,10 @@ class BusyError(KdumpkeyError):
     exit_code = 5
 
 
+class ConflictError(BusyError):
+    """Another process changed the header that was to be changed; nothing was written."""
+
+
 class OutputError(KdumpkeyError):
     """What was asked for cannot be written where it was to go."""
 
