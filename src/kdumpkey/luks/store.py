@@ -120,6 +120,14 @@ class HeaderStore:
         self.header = header
         return header
 
+    def check_fits(self, header: LuksHeader) -> None:
+        """See that a changed header can be written, before its areas are.
+
+        Raises:
+            HeaderError: It does not fit into its JSON area.
+        """
+        serialised(header)
+
     def write_area(self, offset: int, content: Buffer) -> None:
         """Write a keyslot area (encrypted stripes) and wait until it is on the medium.
 
@@ -219,7 +227,7 @@ def serialised(header: LuksHeader) -> tuple[tuple[int, bytes], ...]:
         HeaderError: The JSON does not fit into its area.
     """
     if isinstance(header, Luks1Header):
-        return ((0, luks1.serialise(header).ljust(layout.LUKS1_HEADER_SIZE, b"\0")),)
+        return ((0, luks1.serialise(header)),)
     assert isinstance(header, Luks2Header)  # noqa: S101  (there is no third)
     return tuple(
         (
