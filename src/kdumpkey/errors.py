@@ -19,6 +19,10 @@ class UsageError(KdumpkeyError):
     """The command line or the arguments of a call cannot be acted on."""
 
 
+class NothingToReadError(UsageError):
+    """A passphrase was to come from an input that is at its end."""
+
+
 class HeaderError(KdumpkeyError):
     """A LUKS header is damaged, inconsistent or hostile.
 
