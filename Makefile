@@ -25,6 +25,7 @@ $(VENV)/native.stamp: $(VENV)/deps.stamp $(NATIVE_SOURCES)
 
 demo: build
 	@$(BIN)/python tests/demo.py
+	@$(BIN)/kdumpkey demo
 
 test: build
 	$(BIN)/python -m pytest
@@ -53,4 +54,4 @@ dist: build
 	tests/wheel.sh $(BIN)/python
 
 clean:
-	rm -rf build dist .venv src/*.egg-info src/kdumpkey/_native/*.so cext/aesxts/aesxts.c cext/secret/secret.c
+	rm -rf build dist .venv src/*.egg-info src/kdumpkey/_native/*.so cext/aesxts/aesxts.c cext/secret/secret.c cext/region/region.c

@@ -33,7 +33,8 @@ def program(into: Path, source: str, *parts: str, options: list[str], compiler: 
     includes = [f"-I{folder}" for folder in sorted(CEXT.iterdir()) if folder.is_dir()]
     target = into / source
     subprocess.run(
-        [require_tool(command), *prefix, *STRICT, *includes, *options, *sources, "-o", target], check=True
+        [require_tool(command), *prefix, *STRICT, *includes, *options, *sources, "-o", target, "-lm"],
+        check=True,
     )
     return target
 

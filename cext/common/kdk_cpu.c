@@ -36,6 +36,10 @@ uint32_t kdk_cpu_features(void)
         features |= KDK_CPU_VAES_AVX2;
     if (aesni & avx & avx2 & vaes & vpclmul & gfni & avx512 & os_zmm)
         features |= KDK_CPU_VAES_AVX512;
+    if (avx & os_ymm)
+        features |= KDK_CPU_YMM;
+    if (avx & BIT(b7, 16) & os_zmm)
+        features |= KDK_CPU_ZMM;
     return features;
 }
 

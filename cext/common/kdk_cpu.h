@@ -8,7 +8,9 @@ enum kdk_cpu_feature {
     KDK_CPU_AESNI = 1u << 0,        /* x86-64: AES-NI and SSE4.1 */
     KDK_CPU_VAES_AVX2 = 1u << 1,    /* VAES, VPCLMULQDQ, AVX2, and the OS saves YMM */
     KDK_CPU_VAES_AVX512 = 1u << 2,  /* VAES, GFNI, VPCLMULQDQ, AVX-512 F/BW/VL/DQ/VBMI/VBMI2, and the OS saves ZMM and opmasks */
-    KDK_CPU_ARMV8CE = 1u << 3       /* AArch64: the AES instructions */
+    KDK_CPU_ARMV8CE = 1u << 3,      /* AArch64: the AES instructions */
+    KDK_CPU_YMM = 1u << 4,          /* x86-64: AVX, and the OS saves YMM */
+    KDK_CPU_ZMM = 1u << 5           /* x86-64: AVX-512 F, and the OS saves ZMM */
 };
 
 uint32_t kdk_cpu_features(void);

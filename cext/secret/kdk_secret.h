@@ -1,4 +1,4 @@
-/* Locked, undumpable, wiped memory for keys, and the two operations that keys need without leaving it. */
+/* Locked, undumpable, wiped memory for keys, and the three operations that keys need without leaving it. */
 #ifndef KDK_SECRET_H
 #define KDK_SECRET_H
 
@@ -17,7 +17,7 @@ typedef struct {
 /* Maps `length` zero bytes. Returns 0, or the errno of the refusal (ENOMEM for lengths that no mapping can have). */
 int kdk_secret_map(kdk_secret *secret, size_t length);
 
-/* Zeroes the whole mapping and leaves it mapped. */
+/* Zeroes the whole mapping and leaves it mapped; clears the vector registers, too. */
 void kdk_secret_wipe(kdk_secret *secret);
 
 /* Zeroes, then gives the mapping back. Harmless when nothing is mapped. */
@@ -28,6 +28,9 @@ int kdk_secret_intact(const kdk_secret *secret);
 
 /* Fills the buffer from the kernel's generator. Returns 0 or the errno of getrandom. */
 int kdk_secret_random(kdk_secret *secret);
+
+/* dst[i] = src[i], through general registers alone; the two do not overlap. */
+void kdk_secret_copy(unsigned char *dst, const unsigned char *src, size_t n);
 
 /* dst[i] ^= src[i]; the two are the same or do not overlap. */
 void kdk_secret_xor(unsigned char *dst, const unsigned char *src, size_t n);

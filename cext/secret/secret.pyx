@@ -10,19 +10,7 @@ cdef extern from "Python.h":
     PyObject *PyList_GetItem(object, Py_ssize_t) except NULL  # Cython's own would add a reference
     int PyBytes_AsStringAndSize(PyObject *, char **, Py_ssize_t *) except -1
 
-cdef extern from "kdk_secret.h":
-    void kdk_wipe(void *, size_t)
-    ctypedef struct kdk_secret:
-        unsigned char *data
-        bint locked
-    int kdk_secret_map(kdk_secret *, size_t)
-    void kdk_secret_wipe(kdk_secret *)
-    void kdk_secret_unmap(kdk_secret *)
-    bint kdk_secret_intact(const kdk_secret *)
-    int kdk_secret_random(kdk_secret *)
-    void kdk_secret_xor(void *, const void *, size_t)
-    bint kdk_secret_equal(const void *, const void *, size_t)
-    int kdk_secret_undumpable_process()
+include "kdk_secret.pxi"
 
 
 @cython.final
@@ -42,10 +30,17 @@ cdef class SecretBuffer:
         kdk_secret_unmap(&self._secret)
 
     @staticmethod
-    def copy_of(buffer, /):
-        source = memoryview(buffer).cast("B")
-        made = SecretBuffer(source.nbytes)
-        memoryview(made)[:] = source
+    def copy_of(buffer, /, Py_ssize_t nbytes=-1):
+        cdef Py_buffer view
+        cdef SecretBuffer made
+        PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE)
+        try:
+            if nbytes != -1 and nbytes < view.len:
+                raise ValueError(f"{view.len} bytes do not fit into a secret buffer of {nbytes}")
+            made = SecretBuffer(view.len if nbytes == -1 else nbytes)
+            kdk_secret_copy(made._secret.data, view.buf, <size_t>view.len)
+        finally:
+            PyBuffer_Release(&view)
         return made
 
     @staticmethod

@@ -6,6 +6,7 @@ memory, 4 wrong device, 5 device exists or is busy.
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 
@@ -151,3 +152,45 @@ class KeyAccessError(KeyringError):
 
 class KeyQuotaError(KeyringError):
     """EDQUOT: the owner's key quota is used up."""
+
+
+class NotAKernelError(KdumpkeyError):
+    """A file is not a kernel image that says how much memory it needs."""
+
+
+class KernelError(KdumpkeyError):
+    """A kernel, the real one or the simulated, refused a call of the hand-over; `errno` says why."""
+
+    def __init__(self, message: str, errno: int) -> None:
+        super().__init__(message)
+        self.errno = errno
+
+
+class KernelDeniedError(KernelError):
+    """EPERM or EACCES: not for this user, not at this stage, or not this key."""
+
+    exit_code = 2
+
+
+class KernelMemoryError(KernelError):
+    """ENOMEM: the kernel, or the reserved memory, is too small for what was asked."""
+
+    exit_code = 3
+
+
+class KernelBusyError(KernelError):
+    """EBUSY or EEXIST: there is one already."""
+
+    exit_code = 5
+
+
+def kernel_error(number: int, message: str) -> KernelError:
+    """The `KernelError` of the class that an errno belongs to, not yet raised."""
+    kinds = {
+        errno.EPERM: KernelDeniedError,
+        errno.EACCES: KernelDeniedError,
+        errno.ENOMEM: KernelMemoryError,
+        errno.EBUSY: KernelBusyError,
+        errno.EEXIST: KernelBusyError,
+    }
+    return kinds.get(number, KernelError)(f"{errno.errorcode.get(number, number)}: {message}", number)

@@ -117,6 +117,43 @@ static void xor_and_equal_touch_their_bytes_and_no_others(void)
     }
 }
 
+static void copying_is_exact(void)
+{
+    unsigned char a[300], b[300];
+
+    for (size_t n = 0; n <= 256; n++) {
+        memset(a, 0xa5, sizeof a);
+        for (size_t i = 0; i < sizeof b; i++)
+            b[i] = (unsigned char)(i * 7 + n);
+        kdk_secret_copy(a + 3, b + 1, n);
+        CHECK(a[2] == 0xa5 && a[3 + n] == 0xa5);
+        CHECK(memcmp(a + 3, b + 1, n) == 0);
+    }
+}
+
+/* What memcpy and hash functions leave there would otherwise be spilled to the stack some time later. */
+static void a_wipe_clears_the_vector_registers(void)
+{
+#if defined(__x86_64__)
+    kdk_secret secret;
+    unsigned char before[16], after[16];
+
+    memset(before, 0x5a, sizeof before);
+    CHECK(kdk_secret_map(&secret, 64) == 0);
+    __asm__ __volatile__("movdqu %0, %%xmm9" : : "m"(before) : "xmm9");
+    kdk_secret_wipe(&secret);
+    __asm__ __volatile__("movdqu %%xmm9, %0" : "=m"(after));
+    CHECK(all_zero(after, sizeof after));
+    if (__builtin_cpu_supports("avx512f")) {
+        __asm__ __volatile__("vmovdqu32 %0, %%xmm27" : : "m"(before)); /* nothing here is compiled to use it */
+        kdk_secret_wipe(&secret);
+        __asm__ __volatile__("vmovdqu32 %%xmm27, %0" : "=m"(after));
+        CHECK(all_zero(after, sizeof after));
+    }
+    kdk_secret_unmap(&secret);
+#endif
+}
+
 static void a_refused_lock_is_not_an_error(void)
 {
     kdk_secret secret;
@@ -140,6 +177,8 @@ int main(void)
     impossible_lengths_are_refused();
     a_forked_child_sees_zeros_and_knows();
     xor_and_equal_touch_their_bytes_and_no_others();
+    copying_is_exact();
+    a_wipe_clears_the_vector_registers();
     a_refused_lock_is_not_an_error();
     CHECK(kdk_secret_undumpable_process() == 0 && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0);
     return 0;

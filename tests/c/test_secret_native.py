@@ -6,7 +6,7 @@ from pathlib import Path
 
 from compiled import SANITIZERS, program, run
 
-PARTS = ["secret/kdk_secret.c"]
+PARTS = ["secret/kdk_secret.c", "common/kdk_cpu.c"]
 
 
 def test_secret_memory_holds_its_promises_as_it_is_shipped(tmp_path: Path) -> None:

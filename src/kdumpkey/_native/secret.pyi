@@ -11,8 +11,11 @@ class SecretBuffer:
 
     def __new__(cls, nbytes: int, /) -> Self: ...
     @staticmethod
-    def copy_of(buffer: ReadableBuffer, /) -> SecretBuffer:
-        """A new buffer with the content of any contiguous buffer; the source stays as it is."""
+    def copy_of(buffer: ReadableBuffer, /, nbytes: int = -1) -> SecretBuffer:
+        """A new buffer that begins with the content of any contiguous buffer; the source stays as it is.
+
+        `nbytes`: its length, at least the source's (default: the same). Raises: ValueError where it is less.
+        """
 
     @staticmethod
     def random(nbytes: int, /) -> SecretBuffer:

@@ -41,6 +41,51 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("luksDump", "<device>", help="Show a header", command="headers:luks_dump"),
     Action("luksUUID", "<device>", help="Print the UUID", command="headers:luks_uuid"),
     Action("isLuks", "<device>", help="Tell by the exit code whether it is LUKS", command="headers:is_luks"),
+    Action(
+        "kdump boot", "", 0, "Make a simulated machine, with memory reserved for a kdump kernel", "kdump:boot"
+    ),
+    Action(
+        "kdump name",
+        "[<device>]",
+        0,
+        "Put a device's volume key into the machine's keyring, to be handed over",
+        "kdump:name",
+    ),
+    Action("kdump forget", "<item>", 1, "Take a named key back", "kdump:forget"),
+    Action("kdump load", "", 0, "Load the kdump kernel, and the keys with it", "kdump:load"),
+    Action(
+        "kdump status", "", 0, "Show whether the loaded image holds the keys, which, how old", "kdump:status"
+    ),
+    Action("kdump reuse", "<on|off>", 1, "Have loads take the keys of the image before", "kdump:reuse"),
+    Action("kdump unload", "", 0, "Give up the loaded image", "kdump:unload"),
+    Action("kdump crash", "", 0, "Crash: the kdump kernel runs from here on", "kdump:crash"),
+    Action("kdump restore", "", 0, "Put the keys into the kdump kernel's keyring", "kdump:restore"),
+    Action("kdump reboot", "", 0, "Switch the machine off and on: its memory is cleared", "kdump:reboot"),
+    Action("kdump audit", "", 0, "Find the keys in the reserved memory, stale copies too", "kdump:audit"),
+    Action("kdump wait", "<seconds>", 1, "Move the machine's clock forward", "kdump:wait"),
+    Action(
+        "kdump keyctl",
+        "<command> [<argument> ...]",
+        1,
+        "Look at and change the machine's keys",
+        "keyctl:keyctl",
+    ),
+    Action(
+        "kdump save",
+        "<device> <file>",
+        2,
+        "Write a file, a dump, into a volume with the key handed over",
+        "kdump_save:save",
+    ),
+    Action("kdump destroy", "", 0, "Wipe a machine, and remove it", "kdump:destroy"),
+    Action(
+        "mock run", "<script or scenario>", 1, "Run a script under the memory of both kernels", "mock:run"
+    ),
+    Action(
+        "mock shell", "", 0, "A shell under the memory of the first, and then the kdump kernel", "mock:shell"
+    ),
+    Action("mock scenarios", "", 0, "List the scenarios that are shipped", "mock:scenarios"),
+    Action("demo", "", 0, "Show the hand-over of a key across a crash, with real numbers", "mock:demo"),
     Action("benchmark", "[--cipher <cipher>]", 0),
     Action("bitlkDump", "<device>"),
     Action("close", "<name>"),

@@ -113,9 +113,8 @@ def _read(fd: int, limit: int, line: bool) -> tuple[SecretBuffer, bool]:
 def _resized(key: SecretBuffer, used: int, nbytes: int) -> SecretBuffer:
     if nbytes == len(key):
         return key
-    resized = SecretBuffer(nbytes)
-    with memoryview(key) as old, memoryview(resized) as new:
-        new[:used] = old[:used]
+    with memoryview(key) as old, old[:used] as content:
+        resized = SecretBuffer.copy_of(content, nbytes)
     key.close()
     return resized
 

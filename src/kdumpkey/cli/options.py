@@ -55,6 +55,17 @@ _OPENS = _on("open unlock")
 _SLOT = _on("luksAddKey luksChangeKey luksConvertKey luksDump luksFormat luksResume")
 _SLOT |= _on("config open reencrypt token unlock")
 
+_KDUMP = frozenset(
+    f"kdump {word}"
+    for words in (
+        "boot name forget load status reuse unload",
+        "crash restore reboot audit wait keyctl save destroy",
+    )
+    for word in words.split()
+)
+_MOCK = frozenset({"mock run", "mock shell", "mock scenarios", "demo"})
+_BOOT, _NAME, _LOAD = frozenset({"kdump boot"}), frozenset({"kdump name"}), frozenset({"kdump load"})
+
 _UNBOUND = _on("open unlock luksAddKey luksDump token")
 
 _F, _T, _U, _I, _L, _S = Kind.FLAG, Kind.TEXT, Kind.UINT32, Kind.INT32, Kind.UINT64, Kind.SIZE
@@ -69,7 +80,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("debug", _F),
     Option("debug-json", _F),
     Option("test-args", _F, help="Check the arguments and do nothing"),
-    Option("json", _F, actions=_UNLOCK, help="Print the result as JSON"),
+    Option("json", _F, actions=_UNLOCK | _KDUMP | _MOCK, help="Print the result as JSON"),
     # Where a key comes from.
     Option("key-file", _T, "d", "FILE", help="Read the passphrase from a file (-: standard input)"),
     Option("keyfile-offset", _L, None, "BYTES", help="Skip this much of the key file"),
@@ -78,6 +89,13 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("master-key-file", _T, None, "FILE"),
     Option("volume-key-keyring", _T, None, "KEY", _OPENS, "Take the volume key from a key of the kernel's"),
     Option("link-vk-to-keyring", _T, None, "KEYRING::KEY", _OPENS, "Put the volume key into a keyring"),
+    Option(
+        "from-kdump",
+        _F,
+        actions=_OPENS,
+        help="Take the volume key that was handed over from the first kernel",
+    ),
+    Option("kdump-kernel-master-key", _F, actions=_OPENS),
     Option("key-slot", _I, "S", "NUMBER", _SLOT, "Use this keyslot alone"),
     Option("tries", _U, "T", "NUMBER", help="How often a passphrase may be typed wrong (3)"),
     Option("timeout", _U, "t", "SECONDS", help="How long the prompt waits for a passphrase"),
@@ -89,6 +107,32 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("token-id", _I, None, "NUMBER"),
     Option("token-only", _F, help="Do not ask for a passphrase"),
     Option("token-type", _T, None, "TYPE"),
+    # A simulated machine.
+    Option("machine", _T, None, "DIR", _OPENS | _KDUMP, "The simulated machine (or $KDUMPKEY_MACHINE)"),
+    Option(
+        "session",
+        _T,
+        None,
+        "NAME",
+        _OPENS | _KDUMP,
+        "Call from this session of the simulated machine (login)",
+    ),
+    Option("policy", _T, None, "POLICY", _BOOT, "How keys are placed: upstream, hardened or v1"),
+    Option(
+        "crashkernel", _T, None, "SIZE", _BOOT, "Memory reserved for the kdump kernel, as on Linux (256M)"
+    ),
+    Option("ram", _S, None, "BYTES", _BOOT, "The machine's memory (4G)"),
+    Option("kernel-size", _S, None, "BYTES", _BOOT, "What the kdump kernel takes (70M)"),
+    Option("initrd-size", _S, None, "BYTES", _BOOT, "What its initramfs takes (40M)"),
+    Option("throwaway", _F, actions=_BOOT, help="Its keys protect nothing: do not warn of where they lie"),
+    Option("command-line", _T, None, "TEXT", _LOAD, "The kdump kernel's command line"),
+    Option("count", _U, None, "NUMBER", _NAME, "Name so many keys like this one, numbered"),
+    Option("key-timeout", _U, None, "SECONDS", _NAME, "When the key expires (never)"),
+    Option("first-memory", _S, None, "BYTES", _MOCK, "Memory of the first kernel's programs"),
+    Option("kdump-memory", _S, None, "BYTES", _MOCK, "Memory of the kdump kernel's programs"),
+    Option(
+        "unpacked-size", _S, None, "BYTES", _MOCK, "What the kdump kernel's initramfs takes unpacked (52M)"
+    ),
     # What is opened.
     Option("header", _T, None, "FILE", help="The header is in this file or device"),
     Option("type", _T, "M", "TYPE", help="luks, luks1 or luks2"),
@@ -194,4 +238,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
 
 BY_NAME: Final = {option.name: option for option in OPTIONS}
 BY_SHORT: Final = {option.short: option for option in OPTIONS if option.short}
-SAME_AS: Final = {"dump-master-key": "dump-volume-key", "master-key-file": "volume-key-file"}
+SAME_AS: Final = {
+    "kdump-kernel-master-key": "from-kdump",
+    "dump-master-key": "dump-volume-key",
+    "master-key-file": "volume-key-file",
+}

@@ -37,8 +37,14 @@ def volume_key(session: Session, luks: LuksDevice) -> Iterator[tuple[SecretBuffe
             yield key, None
         return
     if (source := options.text("volume-key-keyring")) is not None:
-        with _from_keyring(source) as key:
+        with _from_keyring(session, source) as key:
             luks.verify(key)
+            yield key, None
+        return
+    if options.flag("from-kdump"):
+        from kdumpkey.cli.from_kdump import key_handed_over  # noqa: PLC0415 - the kdump kernel's alone
+
+        with key_handed_over(session, luks) as key:
             yield key, None
         return
     with unlocked(session, luks) as opened:
@@ -180,10 +186,15 @@ def by_token(session: Session, luks: LuksDevice) -> Unlocked | None:
     return opened
 
 
-def _from_keyring(source: str) -> SecretBuffer:
+def _from_keyring(session: Session, source: str) -> SecretBuffer:
     from kdumpkey import keyring  # noqa: PLC0415 - only who asks for keyrings pays for them
+    from kdumpkey.cli.machines import names_machine  # noqa: PLC0415
 
     try:
+        if names_machine(session):
+            from kdumpkey.cli.from_kdump import read_simulated  # noqa: PLC0415
+
+            return read_simulated(session, source)
         return keyring.read_volume_key(keyring.parse_volume_key_source(source))
     except KeyringError as error:
         raise UsageError("Failed to read volume key candidate from keyring.") from error

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kdumpkey.cli.session import Session
+    from kdumpkey.keyring import LinkTarget
     from kdumpkey.ops.open import LuksDevice
     from kdumpkey.secret import SecretBuffer
     from kdumpkey.volume import Volume
@@ -99,8 +100,11 @@ def _link_target(session: Session) -> Callable[[SecretBuffer], None]:
     if text is None:
         return lambda _key: None
     from kdumpkey import keyring  # noqa: PLC0415 - only who asks for keyrings pays for them
+    from kdumpkey.cli.machines import names_machine  # noqa: PLC0415
 
     target = keyring.parse_link_target(text)
+    if names_machine(session):
+        return lambda key: _link_simulated(session, target, key)
     try:
         number = keyring.resolve_keyring(target.keyring)
     except KeyNotFoundError as error:
@@ -114,3 +118,17 @@ def _link_target(session: Session) -> Callable[[SecretBuffer], None]:
             raise UsageError(message) from error
 
     return link
+
+
+def _link_simulated(session: Session, target: LinkTarget, key: SecretBuffer) -> None:
+    from kdumpkey.cli.machines import open_machine  # noqa: PLC0415
+    from kdumpkey.ops.kdump import link  # noqa: PLC0415
+
+    with open_machine(session) as machine:
+        try:
+            warnings = link(machine, target, key)
+        except KeyringError as error:
+            message = f"Failed to link volume key in user defined keyring.\n{error}"
+            raise UsageError(message) from error
+    for warning in warnings:
+        session.complain(f"WARNING: {warning}")

@@ -1,0 +1,191 @@
+"""mock run and mock shell: scenarios under the memory of each kernel, and what each step took."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.cli.machines import refuse_arguments
+from kdumpkey.errors import BusyError, DeviceError, KdumpkeyError, ResourceError, UsageError, WrongKeyError
+from kdumpkey.mock.scenario import CRASH, REBOOT, Scenario, parse_scenario
+from kdumpkey.ops.mock import (
+    UNPACKED_BYTES,
+    Bench,
+    Memory,
+    StageReport,
+    run_scenario,
+    shipped_scenarios,
+    stage_kind,
+)
+
+if TYPE_CHECKING:
+    from kdumpkey.cli.session import Session
+    from kdumpkey.mock.tools import Step
+
+_KINDS: Final[dict[int, type[KdumpkeyError]]] = {
+    2: WrongKeyError,
+    3: ResourceError,
+    4: DeviceError,
+    5: BusyError,
+}
+
+
+def run(session: Session) -> None:
+    """Run a scenario; its exit code is that of the section that failed."""
+    refuse_arguments(session, 1)
+    reports = _run(session, _scenario(session.invocation.arguments[0]))
+    _raise_failure(reports[-1])
+
+
+def _run(session: Session, scenario: Scenario) -> list[StageReport]:
+    as_json = session.invocation.flag("json")
+
+    def started(kind: str, limit: str) -> None:
+        session.complain(f"--- {kind}{f' ({limit})' if limit else ''}")
+
+    stderr = session.streams.stderr
+    reports = run_scenario(
+        scenario,
+        environment=session.streams.environment,
+        stdout=stderr if as_json else session.streams.stdout,
+        stderr=stderr,
+        memory=_memory(session),
+        clock=time.monotonic,
+        started=started,
+    )
+    if as_json:
+        session.say(json.dumps({"about": scenario.about, "stages": [_plain(report) for report in reports]}))
+    else:
+        for line in report_lines(reports):
+            session.say(line)
+    return reports
+
+
+def shell(session: Session) -> None:
+    """A shell in the first kernel, and after `kdumpkey kdump crash` and exit one in the kdump kernel."""
+    refuse_arguments(session)
+    environment = session.streams.environment
+    scenario = parse_scenario("#@disk root.img root 64M\n#@first-kernel\n")
+    program = environment.get("SHELL") or "/bin/sh"
+    session.complain(
+        "root.img is a LUKS2 disk, $PASSPHRASE_FILE opens it. kdumpkey kdump crash, then exit, brings the "
+        "kdump kernel."
+    )
+    with (
+        tempfile.TemporaryDirectory(prefix="kdumpkey-mock-") as folder,
+        Bench(Path(folder), environment, scenario, session.streams.stdout, session.streams.stderr) as bench,
+    ):
+        reports = []
+        while True:
+            before = bench.stage
+            kind = stage_kind(before)
+            reports.append(
+                bench.run(
+                    kind,
+                    [program],
+                    _memory(session),
+                    time.monotonic,
+                    lambda name, limit: session.complain(f"--- {name} ({limit})"),
+                    stdin=session.streams.stdin,
+                )
+            )
+            if bench.stage is before:
+                break
+    for line in report_lines(reports):
+        session.say(line)
+
+
+def scenarios(session: Session) -> None:
+    """List the scenarios that are shipped."""
+    refuse_arguments(session)
+    found = {name: parse_scenario(text).about for name, text in shipped_scenarios().items()}
+    if session.invocation.flag("json"):
+        session.say(json.dumps(found))
+        return
+    for name, about in found.items():
+        session.say(f"{name:22}{about}")
+
+
+def demo(session: Session) -> None:
+    """The shipped scenario of the whole story, and what handing the key over saves."""
+    refuse_arguments(session)
+    scenario = _scenario("demo")
+    if not session.invocation.flag("json"):
+        session.say(f"{scenario.about}\n")
+    reports = _run(session, scenario)
+    _raise_failure(reports[-1])
+    first, second = (_step(reports, words) for words in ("kdump name", "unlock root.img --from-kdump"))
+    if first is None or second is None or session.invocation.flag("json"):
+        return
+    session.say("")
+    for name, step in (("passphrase, Argon2id", first), ("key handed over", second)):
+        session.say(f"{name:22}{step.seconds * 1000:8.0f} ms {step.peak_kib / 1024:8.0f} MiB")
+    memory, speed = first.peak_kib / second.peak_kib, first.seconds / second.seconds
+    session.say(f"{'less by a factor of':22}{speed:8.0f}    {memory:8.0f}")
+
+
+def _step(reports: list[StageReport], words: str) -> Step | None:
+    steps = (step for report in reports for step in report.steps)
+    return next((step for step in steps if words in step.command), None)
+
+
+def report_lines(reports: list[StageReport]) -> list[str]:
+    """Each step with its exit code, seconds and peak memory."""
+    lines = ["", f"{'exit':>4}  {'seconds':>8}  {'peak':>9}  step"]
+    for report in reports:
+        for step in report.steps:
+            lines.append(
+                f"{step.exit_code:4}  {step.seconds:8.3f}  {step.peak_kib / 1024:5.0f} MiB  "
+                f"{report.kind}: {step.command}"
+            )
+        limit = f", {report.limit_bytes >> 20} MiB by {report.limit_kind}" if report.limit_bytes else ""
+        killed = f", {report.killed} killed for memory" if report.killed else ""
+        lines.append(f"{report.exit_code:4}  {report.seconds:8.3f}  {'':9}  {report.kind}{limit}{killed}")
+    return lines
+
+
+def _scenario(word: str) -> Scenario:
+    shipped = shipped_scenarios()
+    if word in shipped:
+        return parse_scenario(shipped[word])
+    try:
+        return parse_scenario(Path(word).read_text(encoding="utf-8", errors="surrogateescape"))
+    except (OSError, ValueError) as error:
+        names = ", ".join(shipped)
+        raise DeviceError(f"There is no script {word}, nor a scenario of that name ({names}).") from error
+
+
+def _memory(session: Session) -> Memory:
+    options = session.invocation
+    unpacked = options.number("unpacked-size")
+    return Memory(
+        options.number("first-memory"),
+        options.number("kdump-memory"),
+        UNPACKED_BYTES if unpacked is None else unpacked,
+    )
+
+
+def _plain(report: StageReport) -> dict[str, object]:
+    return {
+        "stage": report.kind,
+        "exit_code": report.exit_code,
+        "seconds": round(report.seconds, 3),
+        "limit_bytes": report.limit_bytes,
+        "limit": report.limit_kind or None,
+        "weaker": report.weaker,
+        "killed": report.killed,
+        "steps": [vars(step) for step in report.steps],
+    }
+
+
+def _raise_failure(last: StageReport) -> None:
+    if not last.exit_code:
+        return
+    if last.error is not None:
+        raise last.error
+    event = last.kind in (CRASH, REBOOT)
+    what = f"The {last.kind} {'was refused' if event else f'ended with {last.exit_code}'}."
+    raise _KINDS.get(last.exit_code, UsageError)(what)

@@ -1,0 +1,38 @@
+"""Volume keys out of a simulated machine: handed over from its first kernel, or in its keyrings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdumpkey.cli.machines import open_machine
+from kdumpkey.keyring import parse_volume_key_source
+from kdumpkey.ops.kdump import key_from_kdump, read_user_key
+
+if TYPE_CHECKING:
+    from kdumpkey.cli.session import Session
+    from kdumpkey.ops.open import LuksDevice
+    from kdumpkey.secret import SecretBuffer
+
+
+def key_handed_over(session: Session, luks: LuksDevice) -> SecretBuffer:
+    """Restore the keys in the kdump kernel, and take the one that opens the device.
+
+    Raises:
+        WrongKeyError: None of them does.
+        KernelError: It is not the kdump kernel that runs, or it says that it cannot restore them.
+        DeviceError: There is no machine.
+    """
+    with open_machine(session) as machine:
+        key, restored = key_from_kdump(machine, luks)
+        session.explain(f"Keys handed over: {len(restored.keys or ())}; one is this volume's.")
+        return key
+
+
+def read_simulated(session: Session, source: str) -> SecretBuffer:
+    """The key that --volume-key-keyring names, from the machine's keyrings.
+
+    Raises:
+        KeyringError: There is none, or it may not be read.
+    """
+    with open_machine(session) as machine:
+        return read_user_key(machine, parse_volume_key_source(source).key.description)

@@ -1,0 +1,49 @@
+"""The simulated machine that a command line is about."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.errors import UsageError
+from kdumpkey.kdump.machine import LOGIN, Machine, opened
+
+if TYPE_CHECKING:
+    from kdumpkey.cli.session import Session
+
+VARIABLE: Final = "KDUMPKEY_MACHINE"
+_SESSION: Final = "KDUMPKEY_SESSION"
+_TMPFS: Final = "/dev/shm"  # noqa: S108 (the machine's directory in it is checked to be the user's alone)
+
+
+def machine_path(session: Session) -> Path:
+    """Where the machine is: what --machine says, else $KDUMPKEY_MACHINE, else a place in the tmpfs."""
+    named = session.invocation.text("machine") or session.streams.environment.get(VARIABLE)
+    return Path(named) if named else Path(_TMPFS) / f"kdumpkey-machine-{os.geteuid()}"
+
+
+def names_machine(session: Session) -> bool:
+    """Whether a simulated machine was asked for, so that its keyrings serve instead of this system's."""
+    return bool(session.invocation.text("machine") or session.streams.environment.get(VARIABLE))
+
+
+@contextmanager
+def open_machine(session: Session) -> Iterator[Machine]:
+    """Open the machine for this call.
+
+    Raises:
+        DeviceError: There is none.
+        PermissionDeniedError: It is not this user's alone.
+    """
+    caller = session.invocation.text("session") or session.streams.environment.get(_SESSION) or LOGIN
+    with opened(machine_path(session), session=caller) as machine:
+        yield machine
+
+
+def refuse_arguments(session: Session, most: int = 0) -> None:
+    """Refuse more arguments than an action takes: one that is ignored would be taken for done."""
+    if len(session.invocation.arguments) > most:
+        raise UsageError(f"{session.invocation.action.name} takes no {session.invocation.arguments[most]!r}.")

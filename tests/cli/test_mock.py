@@ -1,0 +1,113 @@
+"""The shipped scenarios end as they say, and the report has every step."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kdumpkey import memory
+from tools import unavailable
+
+NEEDED_KIB = 1200 << 10
+
+
+def mock(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "kdumpkey", *words]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env=dict(os.environ) | (env or {})
+    )
+
+
+def need_argon2() -> None:
+    if memory.available().kib < NEEDED_KIB:
+        unavailable("less than 1200 MiB of memory are available, for Argon2 at 1 GiB")
+
+
+def steps(stages: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    return [(step["command"], step["exit_code"]) for stage in stages for step in stage["steps"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "stages"),
+    [
+        ("key-reuse", 0, ["first-kernel", "crash", "kdump-kernel"]),
+        ("passphrase-in-kdump", 3, ["first-kernel", "crash", "kdump-kernel"]),
+        ("expired-key", 1, ["first-kernel", "crash"]),
+        ("wrong-keyring", 0, ["first-kernel", "crash", "kdump-kernel"]),
+        ("fragmented-region", 0, ["first-kernel"]),
+        ("two-devices", 0, ["first-kernel", "crash", "kdump-kernel"]),
+        ("129-keys", 2, ["first-kernel", "crash", "kdump-kernel"]),
+        ("reload-leaves-copies", 0, ["first-kernel"]),
+    ],
+)
+def test_a_scenario_ends_as_it_says(name: str, code: int, stages: list[str]) -> None:
+    need_argon2()
+    done = mock("mock", "run", name, "--json")
+    assert done.returncode == code, done.stderr
+    report = json.loads(done.stdout)
+    assert [stage["stage"] for stage in report["stages"]] == stages
+    assert report["stages"][-1]["exit_code"] == code
+    assert all(step["peak_kib"] > 0 for stage in report["stages"] for step in stage["steps"])
+    assert (
+        f"Fails with exit code {code}" in report["about"]
+        or f"Exit code {code}" in report["about"]
+        or not code
+    )
+    if name == "passphrase-in-kdump":
+        assert "keyslot 0 needs 1048576 KiB for argon2id" in done.stderr
+    if name == "wrong-keyring":
+        assert ("kdumpkey kdump load", 1) in steps(report["stages"])
+    if name == "key-reuse":
+        by_passphrase = report["stages"][0]["steps"][0]
+        handed_over = report["stages"][2]["steps"][0]
+        assert handed_over["peak_kib"] * 20 <= by_passphrase["peak_kib"]
+        assert handed_over["seconds"] * 5 <= by_passphrase["seconds"]
+
+
+def test_the_demo_tells_the_story() -> None:
+    need_argon2()
+    done = mock("demo")
+    assert done.returncode == 0, done.stderr
+    for text in ("keyslot 0 needs 1048576 KiB", "sha256 of the vmcore read back", "less by a factor of"):
+        assert text in done.stdout + done.stderr
+
+
+def test_a_script_of_ones_own_runs_and_fails_with_its_code(tmp_path: Path) -> None:
+    script = tmp_path / "mine.sh"
+    script.write_text("#@first-kernel\nkdumpkey kdump load\nexit 5\n")
+    done = mock("mock", "run", str(script))
+    assert done.returncode == 5
+    assert "first-kernel: kdumpkey kdump load" in done.stdout
+
+
+def test_a_limit_too_small_for_a_shell_is_said_beforehand(tmp_path: Path) -> None:
+    script = tmp_path / "small.sh"
+    script.write_text(
+        "#@machine --crashkernel 96M --kernel-size 20M --initrd-size 20M\n"
+        "#@first-kernel\nkdumpkey kdump load\n#@crash\n#@kdump-kernel\n"
+    )
+    done = mock("mock", "run", str(script))
+    assert (done.returncode, "too little for a shell" in done.stderr) == (1, True)
+    assert mock("mock", "run", str(script), "--unpacked-size", "20M").returncode == 0
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    shm = Path("/dev/shm")  # noqa: S108
+    before = set(shm.iterdir())
+    script = tmp_path / "short.sh"
+    script.write_text("#@first-kernel\ntrue\n")
+    assert mock("mock", "run", str(script), env={"TMPDIR": str(tmp_path)}).returncode == 0
+    assert not [path for path in set(shm.iterdir()) - before if path.name.startswith("kdumpkey-mock-")]
+    assert os.listdir(tmp_path) == ["short.sh"]
+
+
+def test_an_unknown_scenario_names_those_that_there_are() -> None:
+    done = mock("mock", "run", "nothing")
+    assert (done.returncode, "key-reuse" in done.stderr) == (4, True)
+    assert "key-reuse" in mock("mock", "scenarios").stdout
