@@ -20,6 +20,10 @@ class UsageError(KdumpkeyError):
     """The command line or the arguments of a call cannot be acted on."""
 
 
+class NothingToReadError(UsageError):
+    """A passphrase was to come from an input that is at its end."""
+
+
 class HeaderError(KdumpkeyError):
     """A LUKS header is damaged, inconsistent or hostile.
 
@@ -106,6 +110,10 @@ class BusyError(KdumpkeyError):
     """The device or the file to be made exists or is in use."""
 
     exit_code = 5
+
+
+class ConflictError(BusyError):
+    """Another process changed the header that was to be changed; nothing was written."""
 
 
 class OutputError(KdumpkeyError):

@@ -6,7 +6,7 @@ import os
 import stat
 from typing import Final
 
-from kdumpkey.errors import UsageError
+from kdumpkey.errors import NothingToReadError, UsageError
 from kdumpkey.secret import SecretBuffer
 
 MAXIMUM: Final = 8192 * 1024  # bytes, where no size was asked for
@@ -50,6 +50,7 @@ def read_key(
         may_be_empty: Take the end of input at once for the empty passphrase.
 
     Raises:
+        NothingToReadError: It is at its end.
         UsageError: It cannot be read, or has too many or too few bytes.
     """
     limit = MAXIMUM + 1 if nbytes is None else nbytes
@@ -60,8 +61,9 @@ def read_key(
         raise UsageError("Error reading passphrase.") from error
     refusal = None
     if not key and not ended and not may_be_empty:
-        refusal = "Nothing to read on input."
-    elif nbytes is not None and len(key) < nbytes:
+        key.close()
+        raise NothingToReadError("Nothing to read on input.")
+    if nbytes is not None and len(key) < nbytes:
         refusal = "Cannot read requested amount of data."
     elif nbytes is None and len(key) > MAXIMUM:
         refusal = "Maximum keyfile size exceeded."

@@ -15,23 +15,26 @@ def is_typed(session: Session) -> bool:
     return session.invocation.text("key-file") in (None, STDIN) and session.streams.stdin_is_terminal
 
 
-def read_passphrase(session: Session, prompt: str, *, verify: bool = False) -> SecretBuffer:
+def read_passphrase(
+    session: Session, prompt: str, *, verify: bool = False, path: str | None = None
+) -> SecretBuffer:
     """Read one passphrase from where the options say.
 
     Args:
         session: The run.
         prompt: What to ask at a terminal.
         verify: Ask twice there (without it, --verify-passphrase does).
+        path: The key file; default: what --key-file says.
 
     Raises:
         UsageError: There is none to be had.
         PermissionDeniedError: The two typed were not the same.
     """
     options = session.invocation
-    path = options.text("key-file")
+    path = options.text("key-file") if path is None else path
     verify = verify or options.flag("verify-passphrase")
-    if is_typed(session):
-        return _typed(session, prompt, verify)
+    if path in (None, STDIN) and session.streams.stdin_is_terminal:
+        return typed(session, prompt, verify)
     if verify:
         session.complain("Can't do passphrase verification on non-tty inputs.")
     offset = options.number("keyfile-offset") or 0
@@ -41,8 +44,13 @@ def read_passphrase(session: Session, prompt: str, *, verify: bool = False) -> S
     return read_key_file(path or "", offset=offset, nbytes=nbytes)
 
 
-def confirm(session: Session, warning: str) -> None:
+def confirm(session: Session, warning: str, aborted: str = "") -> None:
     """Have the user confirm what cannot be undone or gives a secret away; a terminal alone is asked.
+
+    Args:
+        session: The run.
+        warning: What would happen.
+        aborted: What to say where it does not.
 
     Raises:
         PermissionDeniedError: The answer was not YES.
@@ -57,10 +65,16 @@ def confirm(session: Session, warning: str) -> None:
     if answer is None:
         session.complain("Error reading response from terminal.")
     if answer != "YES":
-        raise PermissionDeniedError("")
+        raise PermissionDeniedError(aborted)
 
 
-def _typed(session: Session, prompt: str, verify: bool) -> SecretBuffer:
+def typed(session: Session, prompt: str, verify: bool) -> SecretBuffer:
+    """Ask for a passphrase at the terminal, twice with `verify`.
+
+    Raises:
+        UsageError: There is none to be had.
+        PermissionDeniedError: The two typed were not the same.
+    """
     from kdumpkey.cli.terminal import ask_secret  # noqa: PLC0415 - only where there is a terminal
 
     timeout_s = session.invocation.number("timeout") or 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from kdumpkey.cli.argv import Invocation
@@ -24,6 +25,33 @@ def check(invocation: Invocation) -> None:
             _check_unlock(invocation)
         case "luksDump" if invocation.flag("unbound") and not invocation.flag("key-slot"):
             raise UsageError("Keyslot specification is required.")
+        case "luksKillSlot" if slot_number(invocation.arguments[1]) < 0:
+            raise UsageError("Key slot is invalid.")
+        case "luksAddKey" if invocation.flag("unbound") and not invocation.number("key-size"):
+            raise UsageError("Key size is required with --unbound option.")
+    _check_costs(invocation)
+
+
+def slot_number(text: str) -> int:
+    """A keyslot's number as cryptsetup reads it: the digits at the beginning, without any 0."""
+    found = re.match(r"\s*([-+]?[0-9]+)", text)
+    return int(found[1]) if found else 0
+
+
+def _check_costs(invocation: Invocation) -> None:
+    flag = invocation.flag
+    _refuse_first(
+        (
+            (
+                flag("keyslot-cipher") != flag("keyslot-key-size"),
+                "Options --keyslot-cipher and --keyslot-key-size must be used together.",
+            ),
+            (
+                flag("pbkdf-force-iterations") and flag("iter-time"),
+                "PBKDF forced iterations cannot be combined with iteration time option.",
+            ),
+        )
+    )
 
 
 def _check_open(invocation: Invocation) -> None:

@@ -67,7 +67,7 @@ def unlocked(
         WrongKeyError: It opens none, at the last try too where a person types.
         KdumpkeyError: Whatever else was wrong.
     """
-    if tokens and (opened := _by_token(session, luks)) is not None:
+    if tokens and (opened := by_token(session, luks)) is not None:
         return opened
     if session.invocation.flag("token-only"):
         raise KeyslotError("")
@@ -148,7 +148,12 @@ def _try(session: Session, luks: LuksDevice, passphrase: SecretBuffer) -> Unlock
         )
 
 
-def _by_token(session: Session, luks: LuksDevice) -> Unlocked | None:
+def by_token(session: Session, luks: LuksDevice) -> Unlocked | None:
+    """Unlock a keyslot by the tokens that the options name, or any; None: no token could.
+
+    Raises:
+        WrongKeyError: None fits, and nothing but tokens is to be tried.
+    """
     options = session.invocation
     wanted = options.text("token-type")
     if not luks.header.tokens:

@@ -193,6 +193,30 @@ def serialise(header: Luks1Header) -> bytes:
     return layout.pack_luks1(fields, slots)
 
 
+def with_slot(header: Luks1Header, number: int, slot: Luks1Slot) -> Luks1Header:
+    """Return a header in which one of the eight slots is another."""
+    slots = (*header.slots[:number], slot, *header.slots[number + 1 :])
+    return rebuilt(header, slots=slots)
+
+
+def rebuilt(
+    header: Luks1Header, *, slots: tuple[Luks1Slot, ...] | None = None, uuid: str | None = None
+) -> Luks1Header:
+    """Return a header with other slots or another UUID."""
+    return build(
+        uuid=header.uuid if uuid is None else uuid,
+        cipher_name=header.cipher_name,
+        cipher_mode=header.cipher_mode,
+        hash_spec=header.hash_spec,
+        payload_offset=header.payload_offset,
+        key_size=header.key_size,
+        mk_digest=header.mk_digest,
+        mk_digest_salt=header.mk_digest_salt,
+        mk_digest_iterations=header.mk_digest_iterations,
+        slots=header.slots if slots is None else slots,
+    )
+
+
 def areas_end(header: Luks1Header) -> int:
     """Return the first sector after the last slot's area, used or not."""
     return max(

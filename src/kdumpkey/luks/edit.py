@@ -1,0 +1,232 @@
+"""Changes to a LUKS2 header in memory: each gives a new, validated header and leaves the old one as it is.
+
+Members and their order are those that cryptsetup writes. Nothing here touches a device: `luks.store` does.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, cast
+
+from kdumpkey.errors import KeyslotError
+from kdumpkey.luks import layout, luks2
+from kdumpkey.luks.model import Luks2Header
+
+if TYPE_CHECKING:
+    from kdumpkey.crypto.kdf import Kdf
+    from kdumpkey.luks.strict_json import JsonArray, JsonObject
+
+MAX_KEYSLOTS: Final = 32
+MAX_TOKENS: Final = 32
+MAX_DIGESTS: Final = 8
+AREA_ALIGNMENT: Final = 4096
+
+
+def edited(header: Luks2Header, json: JsonObject) -> Luks2Header:
+    """Return the header with other JSON.
+
+    Raises:
+        HeaderError: The JSON breaks a rule.
+    """
+    binary = layout.Luks2Binary(
+        magic=layout.MAGIC,
+        version=2,
+        hdr_size=header.metadata_size,
+        seqid=header.seqid,
+        label=layout.field(header.label, 48),
+        csum_alg=layout.field(header.checksum_alg, 32),
+        salt=b"",
+        uuid=layout.field(header.uuid, 40),
+        subsystem=layout.field(header.subsystem, 48),
+        hdr_offset=0,
+        padding=b"",
+        csum=b"",
+    )
+    return replace(luks2.build(json, binary), copies=header.copies, used=header.used)
+
+
+def free_keyslot(header: Luks2Header) -> int | None:
+    """The lowest number that no keyslot has; None: all 32 are taken."""
+    return _free(section(header.json, "keyslots"), MAX_KEYSLOTS)
+
+
+def free_token(header: Luks2Header) -> int | None:
+    """The lowest number that no token has; None: all 32 are taken."""
+    return _free(section(header.json, "tokens"), MAX_TOKENS)
+
+
+def free_area(header: Luks2Header, size: int, *, without: int | None = None) -> int | None:
+    """The first offset in bytes where an area of `size` bytes fits; None: it does nowhere.
+
+    The area of the keyslot `without` counts as free.
+    """
+    start = 2 * header.metadata_size
+    areas = (slot.area for slot in header.keyslots.values() if slot.id != without)
+    taken = sorted((area.offset, area.offset + area.size) for area in areas)
+    bounds = [(start, start), *taken, (header.areas_end, header.areas_end)]
+    return next((end for (_, end), (begin, _) in pairwise(bounds) if end + size <= begin), None)
+
+
+def area_size(key_size: int, stripes: int = layout.LUKS1_STRIPES) -> int:
+    """Bytes of the area of a keyslot whose key has `key_size` bytes."""
+    return -(-key_size * stripes // AREA_ALIGNMENT) * AREA_ALIGNMENT
+
+
+def keyslot_json(
+    *, key_size: int, offset: int, size: int, encryption: str, area_key_size: int, af_hash: str, kdf: Kdf
+) -> JsonObject:
+    """The object of a keyslot; sizes and offset in bytes."""
+    return {
+        "type": "luks2",
+        "key_size": key_size,
+        "af": {"type": "luks1", "stripes": layout.LUKS1_STRIPES, "hash": af_hash},
+        "area": {
+            "type": "raw",
+            "offset": str(offset),
+            "size": str(size),
+            "encryption": encryption,
+            "key_size": area_key_size,
+        },
+        "kdf": kdf_json(kdf),
+    }
+
+
+def kdf_json(kdf: Kdf) -> JsonObject:
+    """The object of a key derivation function."""
+    from kdumpkey.crypto.kdf import Pbkdf2  # noqa: PLC0415  (keeps the edits of labels and tokens free of KDFs)
+
+    salt = base64.b64encode(kdf.salt).decode("ascii")
+    if isinstance(kdf, Pbkdf2):
+        return {"type": "pbkdf2", "hash": kdf.hash, "iterations": kdf.iterations, "salt": salt}
+    return {
+        "type": kdf.variant,
+        "time": kdf.time,
+        "memory": kdf.memory_kib,
+        "cpus": kdf.parallel,
+        "salt": salt,
+    }
+
+
+def digest_json(*, hash_name: str, iterations: int, salt: bytes, digest: bytes) -> JsonObject:
+    """The object of a digest that nothing belongs to yet."""
+    return {
+        "type": "pbkdf2",
+        "keyslots": [],
+        "segments": [],
+        "hash": hash_name,
+        "iterations": iterations,
+        "salt": base64.b64encode(salt).decode("ascii"),
+        "digest": base64.b64encode(digest).decode("ascii"),
+    }
+
+
+def with_keyslot(header: Luks2Header, number: int, keyslot: JsonObject, digest: int) -> Luks2Header:
+    """Add a keyslot and assign it to a digest.
+
+    Raises:
+        HeaderError: It breaks a rule.
+    """
+    json = copy.deepcopy(header.json)
+    section(json, "keyslots")[str(number)] = keyslot
+    _assign(section(json, "digests")[str(digest)], number)
+    return edited(header, json)
+
+
+def with_digest(header: Luks2Header, digest: JsonObject, number: int, keyslot: JsonObject) -> Luks2Header:
+    """Add a digest, and a keyslot that is assigned to it.
+
+    Raises:
+        KeyslotError: All 8 digests are taken.
+    """
+    free = _free(section(header.json, "digests"), MAX_DIGESTS)
+    if free is None:
+        raise KeyslotError("No free digest is left.")
+    json = copy.deepcopy(header.json)
+    section(json, "digests")[str(free)] = digest
+    section(json, "keyslots")[str(number)] = keyslot
+    _assign(digest, number)
+    return edited(header, json)
+
+
+def without_keyslot(header: Luks2Header, number: int) -> Luks2Header:
+    """Remove a keyslot from wherever it is named; a digest of nothing goes with it."""
+    json = copy.deepcopy(header.json)
+    del section(json, "keyslots")[str(number)]
+    _unassign(json, number)
+    return edited(header, json)
+
+
+def with_keyslot_moved(header: Luks2Header, source: int, target: int) -> Luks2Header:
+    """Put keyslot `source` into the place of `target`, whose digest and tokens become its own."""
+    json = copy.deepcopy(header.json)
+    keyslots = section(json, "keyslots")
+    moved = keyslots.pop(str(source))
+    keyslots.pop(str(target), None)
+    keyslots[str(target)] = moved
+    _unassign(json, source)
+    return edited(header, json)
+
+
+def with_keyslot_replaced(header: Luks2Header, number: int, keyslot: JsonObject) -> Luks2Header:
+    """Put another keyslot into the place of one, whose digest and tokens become its own."""
+    json = copy.deepcopy(header.json)
+    keyslots = section(json, "keyslots")
+    del keyslots[str(number)]
+    keyslots[str(number)] = keyslot
+    return edited(header, json)
+
+
+def with_priority(header: Luks2Header, number: int, priority: int | None) -> Luks2Header:
+    """Set the priority of a keyslot; None: as if it had never been set."""
+    json = copy.deepcopy(header.json)
+    keyslot = cast("JsonObject", section(json, "keyslots")[str(number)])
+    if priority is None:
+        keyslot.pop("priority", None)
+    else:
+        keyslot["priority"] = priority
+    return edited(header, json)
+
+
+def with_token(header: Luks2Header, number: int, token: JsonObject) -> Luks2Header:
+    """Add a token, or put another in its place.
+
+    Raises:
+        HeaderError: It is no token, or names a keyslot that does not exist.
+    """
+    json = copy.deepcopy(header.json)
+    section(json, "tokens")[str(number)] = token
+    return edited(header, json)
+
+
+def without_token(header: Luks2Header, number: int) -> Luks2Header:
+    """Remove a token."""
+    json = copy.deepcopy(header.json)
+    del section(json, "tokens")[str(number)]
+    return edited(header, json)
+
+
+def section(json: JsonObject, name: str) -> JsonObject:
+    """A section of validated metadata: keyslots, tokens, segments, digests or config."""
+    return cast("JsonObject", json[name])
+
+
+def _free(members: JsonObject, limit: int) -> int | None:
+    return next((number for number in range(limit) if str(number) not in members), None)
+
+
+def _assign(owner: object, number: int) -> None:
+    cast("JsonArray", cast("JsonObject", owner)["keyslots"]).append(str(number))
+
+
+def _unassign(json: JsonObject, number: int) -> None:
+    digests = section(json, "digests")
+    for owner in (*digests.values(), *section(json, "tokens").values()):
+        names = cast("JsonArray", cast("JsonObject", owner)["keyslots"])
+        names[:] = [name for name in names if name != str(number)]
+    for identity, digest in list(digests.items()):
+        members = cast("JsonObject", digest)
+        if not members["keyslots"] and not members["segments"]:
+            del digests[identity]

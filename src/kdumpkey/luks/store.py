@@ -1,0 +1,260 @@
+"""The only writer of headers and keyslot areas.
+
+What is changed is read anew under the exclusive lock, a damaged or older copy is rewritten first, and each
+step is on the medium before the next begins, so that a cut at any write leaves a header that opens:
+
+    with open_store(path) as store:
+        ...                                    # ask, unlock and derive by store.header: nothing is locked
+        with store.changing() as header:       # locked, read anew, both copies good
+            store.write_area(offset, content)  # an area that no keyslot of `header` has
+            store.write(changed)               # seqid + 1, primary, then secondary
+            store.wipe_area(offset, size)      # an area that no keyslot of `changed` has
+
+Source: spec/luks.md "Writing".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Self
+
+from kdumpkey.blockio import Device, open_readwrite
+from kdumpkey.errors import ConflictError, DeviceError
+from kdumpkey.luks import layout, lock, luks1, luks2
+from kdumpkey.luks.header import primary_version, read_header
+from kdumpkey.luks.model import CopyState, Luks1Header, Luks2Header
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from kdumpkey.luks.model import LuksHeader
+
+    PathLike = str | os.PathLike[str]
+
+_SALT: Final = 64
+_WIPE_CHUNK: Final = 1 << 20
+
+
+def open_store(path: PathLike, *, version: int | None = None) -> HeaderStore:
+    """Open the device that has a header, for changing it; a damaged or older copy is rewritten at once.
+
+    Args:
+        path: The device or file that the header is on.
+        version: Take a header of this version of LUKS alone, 1 or 2.
+
+    Raises:
+        NotLuksError: There is no LUKS header (of that version).
+        HeaderError: There is one, and it is damaged or inconsistent.
+        DeviceError: The device does not exist, or cannot be read and written.
+    """
+    device = open_readwrite(path)
+    try:
+        with lock.exclusive(device):
+            header = mend(device, read_header(device, version=version))
+        return HeaderStore(device, header, version)
+    except BaseException:
+        device.close()
+        raise
+
+
+class HeaderStore:
+    """A device open for changing its header; close it, or use it in a `with` statement.
+
+    Attributes:
+        device: What the header is on; it is closed with the store.
+        header: The header as it was read or written last.
+    """
+
+    def __init__(self, device: Device, header: LuksHeader, version: int | None = None) -> None:
+        self.device = device
+        self.header = header
+        self._version = version
+        self._locked = False
+
+    @contextmanager
+    def changing(self) -> Iterator[LuksHeader]:
+        """Hold the exclusive lock and give the header as it is now, both copies good.
+
+        Whatever was made for `header` before must be checked against the one that this gives: others may
+        have changed it meanwhile.
+
+        Raises:
+            ConflictError: It is another volume's header now.
+            KdumpkeyError: As `open_store`.
+        """
+        with lock.exclusive(self.device):
+            header = mend(self.device, read_header(self.device, version=self._version))
+            if (header.uuid, header.version) != (self.header.uuid, self.header.version):
+                raise ConflictError(f"Device {self.device.name} was given another header meanwhile.")
+            self.header = header
+            self._locked = True
+            try:
+                yield header
+            finally:
+                self._locked = False
+
+    def write(self, header: LuksHeader) -> LuksHeader:
+        """Write a changed header: of LUKS2 both copies, the primary first, with the next seqid.
+
+        Args:
+            header: Made from what `changing` gave.
+
+        Returns:
+            The header as written, which is now `self.header`.
+
+        Raises:
+            HeaderError: It does not fit into its area; nothing was written.
+            ConflictError: Somebody who keeps to no lock has changed the header on the device.
+            DeviceError: The device cannot be written; one of the copies is still good.
+        """
+        self._must_be_locked()
+        if isinstance(header, Luks2Header):
+            current = self.header
+            if isinstance(current, Luks2Header) and _seqid_on(self.device) != current.seqid:
+                raise ConflictError(f"Device {self.device.name} was changed meanwhile by something else.")
+            header = replace(header, seqid=header.seqid + 1)
+        write_header(self.device, header)
+        self.header = header
+        return header
+
+    def check_fits(self, header: LuksHeader) -> None:
+        """See that a changed header can be written, before its areas are.
+
+        Raises:
+            HeaderError: It does not fit into its JSON area.
+        """
+        serialised(header)
+
+    def write_area(self, offset: int, content: Buffer) -> None:
+        """Write a keyslot area (encrypted stripes) and wait until it is on the medium.
+
+        Raises:
+            DeviceError: The device cannot be written.
+        """
+        self._must_be_locked()
+        self.device.pwrite(content, offset)
+        self.device.sync()
+
+    def wipe_area(self, offset: int, size: int) -> None:
+        """Overwrite `size` bytes of a keyslot area with random ones and wait until they are on the medium.
+
+        Raises:
+            DeviceError: The device cannot be written.
+        """
+        self._must_be_locked()
+        wipe(self.device, offset, size)
+
+    def _must_be_locked(self) -> None:
+        if not self._locked:
+            raise ValueError("a header is changed within changing() only")
+
+    def close(self) -> None:
+        """Close the device; closing twice is harmless."""
+        self.device.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def create(device: Device, header: LuksHeader, areas: Mapping[int, Buffer]) -> LuksHeader:
+    """Write a brand-new header with its keyslots, in place of whatever is on the device.
+
+    Args:
+        device: Open for writing, large enough for the header's areas (grow a file before).
+        header: Of either version, with its keyslots in it; of LUKS2, from `luks2.build`.
+        areas: The content of the keyslots' areas, by offset in bytes: encrypted stripes.
+
+    Returns:
+        The header as written.
+
+    Raises:
+        HeaderError: It does not fit into its area; nothing was written.
+        DeviceError: The device cannot be written.
+    """
+    with lock.exclusive(device):
+        copies = serialised(header)
+        for offset, content in areas.items():
+            device.pwrite(content, offset)
+        device.sync()
+        for offset, content in copies:
+            device.pwrite(content, offset)
+            device.sync()
+    return header
+
+
+def mend(device: Device, header: LuksHeader) -> LuksHeader:
+    """Rewrite the copy of a LUKS2 header that is damaged or older, with the seqid of the good one.
+
+    Raises:
+        DeviceError: The device cannot be written.
+    """
+    if not isinstance(header, Luks2Header):
+        return header
+    copies = list(header.copies)
+    for number, copy in enumerate(copies):
+        if copy.state is not CopyState.CURRENT:
+            offset, content = serialised(header)[number]
+            device.pwrite(content, offset)
+            device.sync()
+            copies[number] = replace(
+                copy, offset=offset, state=CopyState.CURRENT, seqid=header.seqid, problem=""
+            )
+    return replace(header, copies=tuple(copies))
+
+
+def write_header(device: Device, header: LuksHeader) -> None:
+    """Write all copies of a header as it is, each on the medium before the next; the lock is the caller's.
+
+    Raises:
+        HeaderError: It does not fit into its area; nothing was written.
+        DeviceError: The device cannot be written.
+    """
+    for offset, content in serialised(header):
+        device.pwrite(content, offset)
+        device.sync()
+
+
+def serialised(header: LuksHeader) -> tuple[tuple[int, bytes], ...]:
+    """The copies of a header with their offsets in the order in which they are written, salts fresh.
+
+    Raises:
+        HeaderError: The JSON does not fit into its area.
+    """
+    if isinstance(header, Luks1Header):
+        return ((0, luks1.serialise(header)),)
+    assert isinstance(header, Luks2Header)  # noqa: S101  (there is no third)
+    return tuple(
+        (
+            header.metadata_size if secondary else 0,
+            luks2.serialise(header, secondary=secondary, salt=os.urandom(_SALT)),
+        )
+        for secondary in (False, True)
+    )
+
+
+def wipe(device: Device, offset: int, size: int) -> None:
+    """Overwrite a run of a device with random bytes and wait until they are on the medium.
+
+    Raises:
+        DeviceError: The device cannot be written, or ends before.
+    """
+    if offset < 0 or offset + size > device.size:
+        raise DeviceError(f"Device {device.name} ends before byte {offset + size}.")
+    for at in range(offset, offset + size, _WIPE_CHUNK):
+        device.pwrite(os.urandom(min(_WIPE_CHUNK, offset + size - at)), at)
+    device.sync()
+
+
+def _seqid_on(device: Device) -> int | None:
+    """The primary's seqid as it stands on the device; None: there is no primary any more."""
+    if primary_version(device) != 2:
+        return None
+    block = bytearray(layout.LUKS2_HEADER_SIZE)
+    device.pread_into(block, 0)
+    return layout.Luks2Binary.unpack(block).seqid
