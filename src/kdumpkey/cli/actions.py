@@ -127,7 +127,9 @@ ACTIONS: Final[tuple[Action, ...]] = (
         help="Change a keyslot's key derivation function",
         command="keyslots:luks_convert_key",
     ),
-    Action("luksFormat", "<device> [<new key file>]"),
+    Action(
+        "luksFormat", "<device> [<new key file>]", help="Make a LUKS device", command="format:luks_format"
+    ),
     Action("luksHeaderBackup", "<device>"),
     Action("luksHeaderRestore", "<device>"),
     Action(

@@ -64,7 +64,7 @@ def recipe(session: Session, header: LuksHeader) -> Recipe:
         KdfError: The costs are out of bounds, or the header cannot say the function.
     """
     request = kdf_request(session)
-    return Recipe(choose_kdf(request, header), request.af_hash, _area_cipher(session), checks_memory(session))
+    return Recipe(choose_kdf(request, header), request.af_hash, area_cipher(session), checks_memory(session))
 
 
 def kdf_request(session: Session) -> KdfRequest:
@@ -80,7 +80,8 @@ def kdf_request(session: Session) -> KdfRequest:
     )
 
 
-def _area_cipher(session: Session) -> AreaCipher | None:
+def area_cipher(session: Session) -> AreaCipher | None:
+    """The encryption that the options want for a keyslot's area; None: as the data's."""
     options = session.invocation
     encryption, bits = options.text("keyslot-cipher"), options.number("keyslot-key-size")
     if encryption is None or bits is None:

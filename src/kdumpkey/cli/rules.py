@@ -23,6 +23,8 @@ def check(invocation: Invocation) -> None:
             _check_open(invocation)
         case "unlock":
             _check_unlock(invocation)
+        case "luksFormat" if invocation.flag("align-payload") and invocation.flag("offset"):
+            raise UsageError("Options --align-payload and --offset cannot be combined.")
         case "luksDump" if invocation.flag("unbound") and not invocation.flag("key-slot"):
             raise UsageError("Keyslot specification is required.")
         case "luksKillSlot" if slot_number(invocation.arguments[1]) < 0:

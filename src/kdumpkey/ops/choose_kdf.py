@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.crypto import hashes
+from kdumpkey.crypto import calibrate, hashes
 from kdumpkey.crypto.kdf import ARGON2_MAX_MEMORY_KIB, ARGON2_VARIANTS, Argon2, Kdf, Pbkdf2
 from kdumpkey.errors import CipherError, KdfError
 from kdumpkey.luks.model import Luks1Header
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_KIND: Final = "argon2id"
 _DEFAULT_TIME_MS: Final = 2000
+_KEY_BYTES: Final = 64
 _DEFAULT_MEMORY_KIB: Final = 1048576
 _MAX_THREADS: Final = 4
 _MIN_ITERATIONS: Final = {"pbkdf2": 1000, "argon2i": 4, "argon2id": 4}
@@ -57,12 +58,18 @@ def choose_kdf(request: KdfRequest, header: LuksHeader) -> Kdf:
     """
     checked = checked_request(request, header)
     kind, salt = checked.kind or _DEFAULT_KIND, os.urandom(_SALT)
-    if checked.iterations is None:
-        raise KdfError("Costs are not measured yet: give --pbkdf-force-iterations.")
+    time_ms = checked.time_ms or _DEFAULT_TIME_MS
     if kind == "pbkdf2":
-        return Pbkdf2(checked.af_hash, checked.iterations, salt)
-    memory_kib = checked.memory_kib or _DEFAULT_MEMORY_KIB
-    return Argon2(kind, checked.iterations, memory_kib, threads(checked.parallel), salt)
+        iterations = checked.iterations
+        if iterations is None:
+            iterations = calibrate.pbkdf2_iterations(checked.af_hash, _KEY_BYTES, time_ms)
+        return Pbkdf2(checked.af_hash, iterations, salt)
+    memory_kib, lanes = checked.memory_kib or _DEFAULT_MEMORY_KIB, threads(checked.parallel)
+    if checked.iterations is not None:
+        return Argon2(kind, checked.iterations, memory_kib, lanes, salt)
+    most = calibrate.memory_cap_kib(memory_kib)
+    passes, memory_kib = calibrate.argon2_costs(kind, _KEY_BYTES, time_ms, most, lanes)
+    return Argon2(kind, passes, memory_kib, lanes, salt)
 
 
 def checked_request(request: KdfRequest, header: LuksHeader) -> KdfRequest:

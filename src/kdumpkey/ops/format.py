@@ -1,0 +1,304 @@
+"""Making a device a LUKS device."""
+
+from __future__ import annotations
+
+import os
+import stat
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, cast
+
+from kdumpkey.blockio import Device, open_readonly, open_readwrite
+from kdumpkey.crypto import calibrate, hashes, kdf
+from kdumpkey.crypto.cipher_spec import CipherSpec
+from kdumpkey.crypto.kdf import Pbkdf2
+from kdumpkey.errors import CipherError, DeviceError, HeaderError, KdfError, NotLuksError, UsageError
+from kdumpkey.luks import edit, fresh, lock, luks1, store
+from kdumpkey.luks.fresh import Geometry, Identity, Luks1Digest
+from kdumpkey.luks.header import read_header
+from kdumpkey.luks.model import SECTOR, Luks1Header, Luks2Header
+from kdumpkey.ops.choose_kdf import KdfRequest, choose_kdf
+from kdumpkey.ops.new_keyslot import AreaCipher, Recipe, SealedKeyslot, choose_number, seal_keyslot
+from kdumpkey.secret import SecretBuffer
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from kdumpkey.luks.model import LuksHeader
+    from kdumpkey.luks.strict_json import JsonObject
+
+_SALT: Final = 32
+_DIGEST_MS: Final = 125
+_DIGEST_FORCED: Final = 1000
+_LUKS1_DIGEST: Final = 20
+_LARGE: Final = 4096
+_DEFAULT_BITS: Final = {"xts": 512}
+_OTHER_BITS: Final = 256
+_NOTHING_ASKED: Final = KdfRequest()
+
+
+@dataclass(frozen=True)
+class Format:
+    """What is to be made; None: cryptsetup's default.
+
+    Sizes, `offset` and `alignment` are in bytes.
+    """
+
+    version: int = 2
+    encryption: str = "aes-xts-plain64"
+    key_size: int | None = None
+    request: KdfRequest = _NOTHING_ASKED
+    uuid: str | None = None
+    label: str = ""
+    subsystem: str = ""
+    sector_size: int | None = None
+    offset: int | None = None
+    alignment: int | None = None
+    metadata_size: int | None = None
+    keyslots_size: int | None = None
+    area_cipher: AreaCipher | None = None
+    keyslot: int | None = None
+    check_memory: bool = True
+
+
+def canonical_cipher(name: str) -> str:
+    """A cipher's specification in full: ``aes`` alone means ``aes-cbc-plain``, as it always has.
+
+    Raises:
+        CipherError: It is not implemented.
+    """
+    encryption = f"{name}-cbc-plain" if "-" not in name and ":" not in name else name
+    CipherSpec.parse(encryption)
+    return encryption
+
+
+def volume_key_size(what: Format) -> int:
+    """Bytes of the volume key.
+
+    Raises:
+        CipherError: The cipher does not take such a key.
+    """
+    spec = CipherSpec.parse(what.encryption)
+    bits = _DEFAULT_BITS.get("xts" if "-xts" in what.encryption else "", _OTHER_BITS)
+    size = what.key_size or bits // 8
+    spec.check_key_size(size)
+    return size
+
+
+def format_device(
+    path: str,
+    passphrase: Buffer,
+    what: Format,
+    *,
+    header: str | None = None,
+    volume_key: Buffer | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> int:
+    """Make a device a LUKS device; what was on it is lost.
+
+    An older LUKS2 header opens until the new one does: the new keyslot is first put where no old one is.
+
+    Args:
+        path: The device or file; a file that is too small for header and keyslots is grown.
+        passphrase: What opens the new keyslot.
+        what: What is to be made.
+        header: The device or file for a detached header.
+        volume_key: The volume key; default: random.
+        warn: Told what is worth knowing.
+
+    Returns:
+        The number of the keyslot.
+
+    Raises:
+        UsageError: The sizes do not go together.
+        CipherError: The cipher is not implemented, or does not take such a key.
+        KdfError: The costs are out of bounds.
+        DeviceError: A device cannot be written, is in use, or is too small.
+        HeaderError: The header does not fit its own area.
+    """
+    key_size = volume_key_size(what)
+    _check_hash(what)
+    with (
+        _key(volume_key, key_size) as key,
+        open_readwrite(header or path, exclusive=True) as device,
+    ):
+        data_size = device.size
+        if header is not None:
+            with open_readonly(path) as data:
+                data_size = data.size
+        made = _empty_header(what, key, data_size, detached=header is not None)
+        recipe = Recipe(
+            choose_kdf(what.request, made), what.request.af_hash, what.area_cipher, what.check_memory
+        )
+        number = choose_number(made, what.keyslot)
+        with seal_keyslot(made, key, passphrase, recipe) as sealed:
+            _grow(device, made, warn, data=header is None)
+            if isinstance(made, Luks2Header) and made.config.keyslots_size < fresh.SMALL_AREA:
+                area = f"keyslots area ({made.config.keyslots_size} bytes)"
+                warn(f"WARNING: {area} is very small, available LUKS2 keyslot count is very limited.")
+            _write(device, made, sealed, number)
+    return number
+
+
+def _check_hash(what: Format) -> None:
+    name = what.request.hash or "sha256"
+    try:
+        hashes.find(name)
+    except CipherError as error:
+        message = f"Requested hash {name} is not supported.\nFailed to set pbkdf parameters."
+        raise KdfError(message) from error
+
+
+def _key(volume_key: Buffer | None, size: int) -> SecretBuffer:
+    if volume_key is None:
+        return SecretBuffer.random(size)
+    with memoryview(volume_key) as view:
+        if view.nbytes != size:
+            raise UsageError(f"The volume key has {view.nbytes} bytes, and not {size}.")
+        return SecretBuffer.copy_of(view)
+
+
+def _empty_header(what: Format, key: SecretBuffer, data_size: int, *, detached: bool) -> LuksHeader:
+    identity = Identity(_uuid(what.uuid), what.label, what.subsystem)
+    if what.version == 1:
+        if what.sector_size not in (None, SECTOR):
+            raise UsageError("Unsupported encryption sector size.")
+        name, _, mode = what.encryption.partition("-")
+        digest = _digest(what, key, _LUKS1_DIGEST)
+        return fresh.luks1_header(
+            identity,
+            cipher=(name, mode),
+            hash_spec=what.request.hash or "sha256",
+            key_size=len(key),
+            digest=digest,
+            offset=what.offset,
+            alignment=what.alignment,
+            detached=detached,
+        )
+    if what.sector_size is None and what.offset and what.offset % _LARGE:
+        raise UsageError(f"Data offset is not multiple of {_LARGE} bytes.")
+    place = fresh.geometry(
+        metadata_size=what.metadata_size,
+        keyslots_size=what.keyslots_size,
+        offset=what.offset,
+        alignment=what.alignment,
+        detached=detached,
+    )
+    sector_size = _sector_size(what, place, data_size)
+    if place.data_offset % sector_size:
+        raise UsageError(f"Data offset is not multiple of {sector_size} bytes.")
+    digest = _digest(what, key, None)
+    json = edit.digest_json(
+        hash_name=what.request.hash or "sha256",
+        iterations=digest.iterations,
+        salt=digest.salt,
+        digest=digest.value,
+    )
+    return fresh.luks2_header(
+        place, identity, encryption=what.encryption, sector_size=sector_size, digest=json
+    )
+
+
+def _uuid(text: str | None) -> str:
+    if text is None:
+        return str(uuid.uuid4())
+    try:
+        if str(uuid.UUID(text)) == text.lower():
+            return text.lower()
+    except ValueError:
+        pass
+    raise UsageError("Wrong LUKS UUID format provided.")
+
+
+def _sector_size(what: Format, place: Geometry, data_size: int) -> int:
+    """As cryptsetup chooses: the largest that fits a file evenly."""
+    if what.sector_size is not None:
+        return what.sector_size
+    return SECTOR if max(data_size - place.data_offset, 0) % _LARGE else _LARGE
+
+
+def _digest(what: Format, key: SecretBuffer, length: int | None) -> Luks1Digest:
+    """The check value of the volume key; of LUKS2 as long as its hash."""
+    name = what.request.hash or "sha256"
+    size = hashes.find(name).size if length is None else length
+    if what.request.iterations is not None:
+        iterations = _DIGEST_FORCED
+    else:
+        iterations = max(_DIGEST_FORCED, calibrate.pbkdf2_iterations(name, size, _DIGEST_MS))
+    salt = os.urandom(_SALT)
+    with kdf.derive(Pbkdf2(name, iterations, salt), key, size) as value:
+        return Luks1Digest(bytes(memoryview(value)), salt, iterations)
+
+
+def _grow(device: Device, header: LuksHeader, warn: Callable[[str], None], *, data: bool) -> None:
+    """A file is made large enough for the header; a device must be."""
+    needed = _header_end(header)
+    if device.size < needed:
+        if device.is_block or not stat.S_ISREG(os.fstat(device.fileno()).st_mode):
+            raise DeviceError(f"Device {device.name} is too small. (LUKS needs at least {needed} bytes.)")
+        try:
+            os.ftruncate(device.fileno(), max(needed, header.data_offset))
+        except OSError as error:
+            raise DeviceError(f"Device {device.name} cannot be grown: {error.strerror}.") from error
+        device.size = max(needed, header.data_offset)
+    if data and device.size <= header.data_offset:
+        warn(f"Device {device.name} is too small for activation, there is no remaining space for data.")
+
+
+def _header_end(header: LuksHeader) -> int:
+    if isinstance(header, Luks1Header):
+        last = max(slot.area.offset + slot.area.size for slot in _all_slots(header).keyslots.values())
+        return max(last, header.data_offset)
+    header = cast("Luks2Header", header)
+    return max(header.areas_end, header.data_offset)
+
+
+def _all_slots(header: Luks1Header) -> Luks1Header:
+    for number, slot in enumerate(header.slots):
+        header = luks1.with_slot(header, number, replace(slot, active=True, iterations=1))
+    return header
+
+
+def _write(device: Device, made: LuksHeader, sealed: SealedKeyslot, number: int) -> None:
+    if isinstance(made, Luks1Header):
+        slot = sealed.slot(made.slots[number])
+        header = luks1.with_slot(made, number, slot)
+        end = _header_end(made)
+        with lock.exclusive(device):
+            store.wipe(device, fresh.DEFAULT_METADATA // 4, end - fresh.DEFAULT_METADATA // 4)
+        store.create(device, header, {slot.key_material_offset * SECTOR: sealed.area})
+        return
+    made = cast("Luks2Header", made)
+    final = 2 * made.metadata_size
+    spare = _spare(device, made, edit.area_size(sealed.key_size))
+    if spare is not None:
+        store.create(device, _with_keyslot(made, sealed, number, spare), {spare: sealed.area})
+    with lock.exclusive(device):
+        kept = spare if spare is not None else final
+        size = edit.area_size(sealed.key_size)
+        store.wipe(device, final, kept - final)
+        store.wipe(device, kept + size, made.areas_end - kept - size)
+    store.create(device, _with_keyslot(made, sealed, number, final), {final: sealed.area})
+    if spare is not None:
+        with lock.exclusive(device):
+            store.wipe(device, spare, edit.area_size(sealed.key_size))
+
+
+def _with_keyslot(made: Luks2Header, sealed: SealedKeyslot, number: int, offset: int) -> Luks2Header:
+    return edit.with_keyslot(made, number, cast("JsonObject", sealed.json(offset)), 0)
+
+
+def _spare(device: Device, made: Luks2Header, size: int) -> int | None:
+    """Room for a keyslot area apart from old ones and its final place, if there is an old header and room."""
+    try:
+        old = read_header(device)
+    except (NotLuksError, HeaderError, DeviceError):
+        return None
+    taken = sorted((slot.area.offset, slot.area.offset + slot.area.size) for slot in old.keyslots.values())
+    at = 2 * made.metadata_size + size
+    for start, end in taken:
+        if at + size <= start:
+            break
+        at = max(at, -(-end // edit.AREA_ALIGNMENT) * edit.AREA_ALIGNMENT)
+    return at if at + size <= min(made.areas_end, device.size) else None
