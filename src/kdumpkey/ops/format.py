@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from kdumpkey.luks.model import LuksHeader
-    from kdumpkey.luks.strict_json import JsonObject
 
 _SALT: Final = 32
 _DIGEST_MS: Final = 125
@@ -286,7 +285,7 @@ def _write(device: Device, made: LuksHeader, sealed: SealedKeyslot, number: int)
 
 
 def _with_keyslot(made: Luks2Header, sealed: SealedKeyslot, number: int, offset: int) -> Luks2Header:
-    return edit.with_keyslot(made, number, cast("JsonObject", sealed.json(offset)), 0)
+    return edit.with_keyslot(made, number, sealed.json(offset), 0)
 
 
 def _spare(device: Device, made: Luks2Header, size: int) -> int | None:
