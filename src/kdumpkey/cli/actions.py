@@ -33,6 +33,13 @@ class Alias:
 ACTIONS: Final[tuple[Action, ...]] = (
     Action("unlock", "<device>", help="Check a key, or decrypt with --to", command="unlock:unlock"),
     Action(
+        "encrypt",
+        "<file|-> <device>",
+        2,
+        "Write a plaintext image into a device, encrypted",
+        "encrypt:encrypt",
+    ),
+    Action(
         "open",
         "<device> [--type <type>] [<name>]",
         help="Check a passphrase or key (with --test-passphrase)",
