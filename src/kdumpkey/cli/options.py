@@ -159,6 +159,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("reserved", _T, None, "SIZES", _COMPARE, "Reserved memory to judge for (128M,...,1G)"),
     Option("prove", _F, actions=_COMPARE, help="Run each verdict under a real limit of memory"),
     Option("csv", _T, None, "FILE", _COMPARE, "Write it as CSV, too"),
+    Option("tiers", _F, actions=_on("benchmark"), help="A row for each implementation of AES-XTS"),
     Option("time", _T, None, "TIME", _ADVISE, "How long unlocking may take (2s)"),
     Option("device", _T, None, "DEVICE", _ADVISE, "The device to be converted"),
     Option("modules-size", _S, None, "BYTES", _ESTIMATE, "What the loaded modules take"),
