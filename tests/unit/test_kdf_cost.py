@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,42 @@ def test_the_product_counts_memory_twice_and_passes_once() -> None:
     assert memory_time_product(Cell("argon2id", 2000, 4, 1)) == 4 * base
     assert memory_time_product(Cell("argon2id", 1000, 8, 1)) == 2 * base
     assert memory_time_product(Cell("argon2id", 1000, 4, 4)) == base
+
+
+def _costing(monkeypatch: pytest.MonkeyPatch, cost_of: Callable[[Cell], Cost]) -> None:
+    monkeypatch.setattr("kdumpkey.ops.kdf_advice.measure", lambda cell, _runs: cost_of(cell))
+
+
+def test_advice_never_has_fewer_passes_than_cryptsetup_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that becomes slower while it is measured: memory gives way, the four passes do not."""
+    asked: list[Cell] = []
+
+    def slower_each_time(cell: Cell) -> Cost:
+        asked.append(cell)
+        each = 0.2 if len(asked) < 4 else 0.4  # seconds for a pass over 64 MiB
+        return Cost(cell, each * cell.passes * cell.memory_kib / 65536, cell.memory_kib + PEAK)
+
+    _costing(monkeypatch, slower_each_time)
+    found = advise(192 * MIB, 1.0, default=SMALL, parallel=1, runs=1)
+    assert found.cost.cell.passes == 4
+    # 1 s / 4 passes / 0.4 s × 64 MiB = 40 MiB at the most.
+    assert 36 * 1024 <= found.cost.cell.memory_kib <= 40 * 1024
+    assert found.cost.seconds <= 1.0
+
+
+def test_advice_is_not_made_of_what_could_not_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Cell] = []
+
+    def memory_runs_out(cell: Cell) -> Cost:
+        asked.append(cell)
+        if len(asked) == 4:
+            return Cost(cell, refused="no memory here")
+        return Cost(cell, 0.01 * cell.passes, cell.memory_kib + PEAK)
+
+    _costing(monkeypatch, memory_runs_out)
+    with pytest.raises(ResourceError, match="where there is room: no memory here"):
+        advise(192 * MIB, 1.0, default=SMALL, parallel=1, runs=1)
+    assert len(asked) == 4
 
 
 def test_where_nothing_fits_it_is_said() -> None:
