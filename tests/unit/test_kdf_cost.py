@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kdumpkey.cli.argon2_plot import frontier
 from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.errors import ResourceError
 from kdumpkey.memory_limits import memory_limit
@@ -153,6 +155,23 @@ def test_the_grid_has_every_combination_and_the_default_fits_the_time() -> None:
     ]
     assert 0 < expected_seconds(cells, 3) < 300
     assert len(DEFAULT_RESERVED) == 7
+
+
+def test_the_time_told_counts_the_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The probe: 64 MiB, 4 passes, 1 lane in 0.4 s. The cell has twice its memory: 0.8 s, and 0.25 s to start.
+    monkeypatch.setattr("kdumpkey.ops.kdf_cost._run", lambda *_, **__: ({"seconds": 0.4}, 0))
+    cells = [Cell("argon2id", 128 * 1024, 4, 1)]
+    assert expected_seconds(cells, 3) == pytest.approx(3 * (0.8 + 0.25))
+    # 192M leave 100 MiB and 256M leave 164: refused at once in one, run in the other.
+    proven = expected_seconds(cells, 3, (192 * MIB, 256 * MIB))
+    assert proven == pytest.approx(3 * (0.8 + 0.25) + 0.8 + 2 * 0.25)
+
+
+def test_the_frontier_is_what_fits_with_the_most_memory_and_of_those_the_quickest() -> None:
+    slow, quick, large = cost(64), replace(cost(64), seconds=0.5), cost(128)
+    # 128M leave 36 MiB, 192M and 224M 100 and 132, 256M 164: of 72, 72 and 136 MiB.
+    assert frontier([slow, quick, large], [mib * MIB for mib in (256, 128, 192, 224)]) == [quick, large]
+    assert frontier([slow], [128 * MIB]) == []
 
 
 def test_a_keyslots_function_is_a_cell() -> None:

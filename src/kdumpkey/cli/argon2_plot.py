@@ -6,10 +6,29 @@ from collections.abc import Sequence
 from typing import Final
 
 from kdumpkey.cli.plots import COLOURS, new_figure, save
-from kdumpkey.ops.kdf_cost import Cost, available_kib
+from kdumpkey.ops.kdf_cost import UNPACKED_BYTES, Cost, Verdict, available_kib
 
 _MIB: Final = 1 << 20
 _MARKERS: Final = "osD^vP"
+
+
+def frontier(
+    measured: Sequence[Cost], reserved: Sequence[int], unpacked_bytes: int = UNPACKED_BYTES
+) -> list[Cost]:
+    """Of each reserved size, what fits with the most memory, and of those the quickest.
+
+    Args:
+        measured: What was measured.
+        reserved: Sizes in bytes.
+        unpacked_bytes: Of the initramfs.
+    """
+    best = []
+    for nbytes in sorted(reserved):
+        fitting = [cost for cost in measured if cost.verdict(nbytes, unpacked_bytes) is Verdict.FITS]
+        most = max(fitting, key=lambda cost: (cost.cell.memory_kib, -cost.seconds), default=None)
+        if most is not None and most not in best:
+            best.append(most)
+    return best
 
 
 def plot(path: str, measured: Sequence[Cost], reserved: Sequence[int], unpacked_bytes: int) -> None:
@@ -57,6 +76,18 @@ def plot(path: str, measured: Sequence[Cost], reserved: Sequence[int], unpacked_
                 textcoords="offset points",
                 fontsize=8,
             )
+    best = frontier(costs, reserved, unpacked_bytes)
+    if best:
+        ax.plot(
+            [cost.seconds for cost in best],
+            [cost.peak_kib / 1024 for cost in best],
+            linestyle="none",
+            marker="o",
+            markersize=15,
+            markerfacecolor="none",
+            markeredgecolor="black",
+            label="frontier: the most memory that fits a reserved size",
+        )
     for nbytes in reserved:
         there = available_kib(nbytes, unpacked_bytes) / 1024
         if there > 0:
