@@ -72,7 +72,7 @@ def plot(path: str, measured: Sequence[Cost], reserved: Sequence[int], unpacked_
             ax.annotate(
                 name,
                 (cost.seconds, cost.peak_kib / 1024),
-                xytext=(7, -3),
+                xytext=(10, -14),
                 textcoords="offset points",
                 fontsize=8,
             )
@@ -83,7 +83,7 @@ def plot(path: str, measured: Sequence[Cost], reserved: Sequence[int], unpacked_
             [cost.peak_kib / 1024 for cost in best],
             linestyle="none",
             marker="o",
-            markersize=15,
+            markersize=13,
             markerfacecolor="none",
             markeredgecolor="black",
             label="frontier: the most memory that fits a reserved size",
@@ -93,12 +93,13 @@ def plot(path: str, measured: Sequence[Cost], reserved: Sequence[int], unpacked_
         if there > 0:
             ax.axhline(there, color="0.45", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
             ax.annotate(
-                f"{nbytes // _MIB}M reserved: fits below",
+                f"below: fits {nbytes // _MIB}M",
                 (1, there),
                 xycoords=("axes fraction", "data"),
-                xytext=(-4, 2),
+                xytext=(4, 0),  # outside, where no curve runs through it
                 textcoords="offset points",
-                ha="right",
+                ha="left",
+                va="center",
                 fontsize=7,
                 color="0.25",
             )
@@ -108,5 +109,6 @@ def plot(path: str, measured: Sequence[Cost], reserved: Sequence[int], unpacked_
     ax.set_ylabel("peak memory of the process, MiB")
     ax.set_title("What unlocking costs, and the reserved memory that it fits into")
     if groups or slots:
-        ax.legend(loc="upper left", fontsize=8)
+        # Cost rises to the right: below the curves there is room.
+        ax.legend(loc="lower right", fontsize=8, labelspacing=0.8)
     save(figure, path)
