@@ -24,14 +24,22 @@ def device_path(word: str) -> str:
     return word
 
 
-def open_data_and_header(session: Session) -> LuksDevice:
+def open_data_and_header(
+    session: Session, device: str | None = None, *, writable: bool = False
+) -> LuksDevice:
     """Open the device, and its header wherever that is.
+
+    Args:
+        session: The run.
+        device: Default: its first argument.
+        writable: Open the device so that its volume can be written to.
 
     Raises:
         HeaderError: It has no valid header of the wanted type; the last line of the message is cryptsetup's.
         DeviceError: It, or the header's, cannot be opened.
     """
-    return _open(session, device_path(session.device), session.invocation.text("header"))
+    path = device_path(session.device if device is None else device)
+    return _open(session, path, session.invocation.text("header"), writable=writable)
 
 
 def open_header_alone(session: Session) -> LuksDevice:
@@ -39,12 +47,12 @@ def open_header_alone(session: Session) -> LuksDevice:
     return _open(session, session.invocation.text("header") or device_path(session.device), None)
 
 
-def _open(session: Session, path: str, header: str | None) -> LuksDevice:
+def _open(session: Session, path: str, header: str | None, *, writable: bool = False) -> LuksDevice:
     wanted = session.invocation.text("type")
     with refusing(header or path):
         if wanted not in _VERSIONS:
             raise NotLuksError("")
-        return open_luks(path, header=header, version=_VERSIONS[wanted])
+        return open_luks(path, header=header, version=_VERSIONS[wanted], writable=writable)
 
 
 @contextmanager
