@@ -38,6 +38,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
         help="Check a passphrase or key (with --test-passphrase)",
         command="unlock:open_device",
     ),
+    Action(
+        "encrypt",
+        "<file> <device>",
+        2,
+        "Write a file, or with - standard input, into the volume",
+        "encrypt:encrypt",
+    ),
     Action("luksDump", "<device>", help="Show a header", command="headers:luks_dump"),
     Action("luksUUID", "<device>", help="Print the UUID", command="headers:luks_uuid"),
     Action("isLuks", "<device>", help="Tell by the exit code whether it is LUKS", command="headers:is_luks"),

@@ -39,12 +39,17 @@ def open_header_alone(session: Session) -> LuksDevice:
     return _open(session, session.invocation.text("header") or device_path(session.device), None)
 
 
-def _open(session: Session, path: str, header: str | None) -> LuksDevice:
+def open_for_writing(session: Session, word: str) -> LuksDevice:
+    """Open the device that a word names so that its volume can be written; raises as the others."""
+    return _open(session, device_path(word), session.invocation.text("header"), writable=True)
+
+
+def _open(session: Session, path: str, header: str | None, *, writable: bool = False) -> LuksDevice:
     wanted = session.invocation.text("type")
     with refusing(header or path):
         if wanted not in _VERSIONS:
             raise NotLuksError("")
-        return open_luks(path, header=header, version=_VERSIONS[wanted])
+        return open_luks(path, header=header, version=_VERSIONS[wanted], writable=writable)
 
 
 @contextmanager

@@ -51,9 +51,9 @@ _CONFIGURES = _on("reencrypt config luksFormat")
 _TCRYPT = _on("open tcryptDump")
 _ADD_KEY = _on("luksAddKey")
 _UNLOCK = _on("unlock")
-_OPENS = _on("open unlock")
+_OPENS = _on("open unlock encrypt")
 _SLOT = _on("luksAddKey luksChangeKey luksConvertKey luksDump luksFormat luksResume")
-_SLOT |= _on("config open reencrypt token unlock")
+_SLOT |= _on("config open reencrypt token unlock encrypt")
 
 _KDUMP = frozenset(
     f"kdump {word}"
@@ -71,7 +71,7 @@ _ESTIMATE = frozenset({"kdump estimate"})
 _BOOT = frozenset({"kdump boot"})
 _ONE_POLICY = _REGION - {"region compare"}
 _SIZED = _BOOT | _REGION | _ESTIMATE
-_TELLS_JSON = _UNLOCK | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE
+_TELLS_JSON = _UNLOCK | _on("encrypt") | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE
 _NAME, _LOAD = frozenset({"kdump name"}), frozenset({"kdump load"})
 
 _UNBOUND = _on("open unlock luksAddKey luksDump token")
@@ -91,7 +91,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option(
         "json",
         _F,
-        actions=_UNLOCK | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE,
+        actions=_UNLOCK | _on("encrypt") | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE,
         help="Print the result as JSON",
     ),
     # Where a key comes from.
@@ -230,7 +230,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         _U,
         "s",
         "BITS",
-        _on("open unlock benchmark reencrypt luksFormat luksAddKey"),
+        _on("open unlock encrypt benchmark reencrypt luksFormat luksAddKey"),
         "Size of the volume key, where the header does not say it",
     ),
     Option("keyslot-cipher", _T, None, "CIPHER", _DERIVES),

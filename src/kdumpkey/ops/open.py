@@ -29,14 +29,15 @@ def open_luks(
         path: The encrypted device or image.
         header: The device or file with the header, where that is detached.
         version: Take a header of this version of LUKS alone, 1 or 2.
-        writable: Open the device so that its volume can be written to.
+        writable: Open the device for writing to its volume; a mounted or mapped one is refused.
 
     Raises:
         NotLuksError: There is no LUKS header.
         HeaderError: There is one, and it is damaged or inconsistent.
         DeviceError: A device does not exist, cannot be read, or is neither file nor block device.
+        BusyError: The device is to be written, and is in use.
     """
-    device = open_readwrite(path) if writable else open_readonly(path)
+    device = open_readwrite(path, exclusive=True) if writable else open_readonly(path)
     header_device = device
     try:
         if header is not None:
