@@ -112,7 +112,9 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action("mock scenarios", "", 0, "List the scenarios that are shipped", "mock:scenarios"),
     Action("demo", "", 0, "Show the hand-over of a key across a crash, with real numbers", "mock:demo"),
-    Action("benchmark", "[--cipher <cipher>]", 0),
+    Action(
+        "benchmark", "[--cipher <cipher>]", 0, "Measure key derivation and ciphers", "benchmark:benchmark"
+    ),
     Action("bitlkDump", "<device>"),
     Action("close", "<name>"),
     Action("config", "<device>"),

@@ -272,6 +272,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("tcrypt-hidden", _F, actions=_TCRYPT),
     Option("tcrypt-system", _F, actions=_TCRYPT),
     Option("token-replace", _F, actions=_on("token")),
+    Option("tiers", _F, actions=_on("benchmark"), help="Measure every implementation of AES-XTS"),
     Option("use-directio", _F),
     Option("use-fsync", _F),
     Option("use-random", _F, actions=_FORMAT),
