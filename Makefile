@@ -6,7 +6,7 @@ CC_ASAN ?= cc
 NATIVE_SOURCES := $(wildcard cext/*/*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
 NATIVE_SOURCES := $(filter-out $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx)),$(NATIVE_SOURCES))
 
-.PHONY: build demo test bench bench-once lint format asan dist clean
+.PHONY: build demo test bench bench-once man lint format asan dist clean
 build: $(VENV)/native.stamp
 
 $(VENV)/python.stamp:
@@ -35,6 +35,9 @@ bench: build
 
 bench-once: build
 	$(BIN)/python -m pytest bench --benchmark-disable
+
+man: build
+	$(BIN)/python -m kdumpkey.cli.generated .
 
 lint: build
 	$(BIN)/ruff check src tests bench setup.py
