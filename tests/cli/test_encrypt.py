@@ -1,117 +1,113 @@
-"""encrypt: a plaintext file or stream into a volume, and what it refuses."""
+"""encrypt: the reverse of unlock --to."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from both import Result, ours, run
-from kdumpkey.ops.open import open_luks
+from both import Result, ours
 
-KEY = ("--key-file", "pass")
-
-
-@pytest.fixture(autouse=True)
-def in_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("luks1.img", "luks2.img", "data.img", "detached.hdr", "pass"):
-        shutil.copyfile(folder / name, tmp_path / name)
-    monkeypatch.chdir(tmp_path)
+MIB = 1 << 20
 
 
-def plaintext(name: str, header: str | None = None) -> bytes:
-    with (
-        open_luks(name, header=header) as luks,
-        luks.unlock(b"correct horse") as opened,
-        luks.volume(opened.volume_key) as volume,
-    ):
-        return volume.raw().readall() or b""
+@pytest.fixture
+def device(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(folder)
+    copy = tmp_path / "device"
+    shutil.copy("luks2.img", copy)
+    copy.chmod(0o600)
+    return copy
 
 
-@pytest.mark.parametrize("name", ["luks1.img", "luks2.img"])
-@pytest.mark.parametrize("length", [0, 1, 511, 512, 4096, (1 << 20) - 7, (1 << 20) + 512])
-def test_a_file_is_written_and_what_follows_it_stays(name: str, length: int) -> None:
-    before = plaintext(name)
-    content = os.urandom(min(length, len(before)))
-    Path("in").write_bytes(content)
-    assert ours(["encrypt", "in", name, *KEY]) == Result(0, "", "")
-    assert plaintext(name) == content + before[len(content) :]
+def decrypted(device: Path) -> bytes:
+    out = device.with_name("decrypted")
+    assert ours(["unlock", device, "-d", "pass", "--to", out, "--force"]) == Result(0, "", "")
+    return out.read_bytes()
 
 
-def test_unlock_gives_back_what_encrypt_wrote(cryptsetup: str) -> None:
-    size = len(plaintext("luks2.img"))
+def encrypt(*words: str | Path, stdin: bytes = b"") -> Result:
+    return ours(["encrypt", "-q", *words, "-d", "pass"], stdin)
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 4097, 3 * MIB + 17, 4 * MIB])
+def test_a_file_comes_back_and_the_rest_stays(device: Path, tmp_path: Path, size: int) -> None:
+    before = decrypted(device)
     content = os.urandom(size)
-    Path("in").write_bytes(content)
-    assert ours(["encrypt", "in", "luks2.img"], b"correct horse\n") == Result(0, "", "")
-    assert ours(["unlock", "luks2.img", "--to", "out", *KEY]).code == 0
-    assert Path("out").read_bytes() == content
-    assert run([cryptsetup, "open", "--test-passphrase", "luks2.img", *KEY]).code == 0
+    (tmp_path / "plain").write_bytes(content)
+    assert encrypt(tmp_path / "plain", device) == Result(0, "", "")
+    assert decrypted(device) == content + before[size:]
 
 
-def test_a_detached_header_is_only_read() -> None:
-    header, content = Path("detached.hdr").read_bytes(), os.urandom(1 << 20)
-    Path("in").write_bytes(content)
-    assert ours(["encrypt", "in", "data.img", "--header", "detached.hdr", *KEY]).code == 0
-    assert Path("detached.hdr").read_bytes() == header
-    assert plaintext("data.img", "detached.hdr") == content
+def test_a_stream_comes_back(device: Path) -> None:
+    content = os.urandom(2 * MIB + 99)
+    command = [sys.executable, "-m", "kdumpkey", "encrypt", "-q", "-", device, "-d", "pass", "-v"]
+    done = subprocess.run(command, input=content, capture_output=True, check=True)
+    assert done.stdout.decode().splitlines()[-2].startswith(f"{len(content)} bytes were encrypted")
+    assert decrypted(device)[: len(content)] == content
 
 
-def test_standard_input_is_the_plaintext_when_the_key_is_elsewhere() -> None:
-    before, content = plaintext("luks2.img"), os.urandom((1 << 20) + 77)
-    assert ours(["encrypt", "-", "luks2.img", *KEY], content) == Result(0, "", "")
-    assert plaintext("luks2.img") == content + before[len(content) :]
+def test_it_may_begin_in_the_middle(device: Path, tmp_path: Path) -> None:
+    before = decrypted(device)
+    (tmp_path / "plain").write_bytes(b"x" * 1000)
+    result = encrypt(tmp_path / "plain", device, "--from", "777", "--json")
+    assert json.loads(result.out)["length"] == 1000
+    assert decrypted(device) == before[:777] + b"x" * 1000 + before[1777:]
 
 
-@pytest.mark.parametrize("key", [(), ("--key-file", "-")])
-def test_standard_input_cannot_be_plaintext_and_passphrase(key: tuple[str, ...]) -> None:
-    image = Path("luks2.img").read_bytes()
-    result = ours(["encrypt", "-", "luks2.img", *key], b"correct horse\n")
-    assert result.code == 1
-    assert "Standard input is the plaintext" in result.err
-    assert Path("luks2.img").read_bytes() == image
+def test_what_is_too_long_is_refused_before_anything_is_written(device: Path, tmp_path: Path) -> None:
+    before = device.read_bytes()
+    with (tmp_path / "plain").open("wb") as file:
+        file.truncate(5 * MIB)
+    result = encrypt(tmp_path / "plain", device)
+    assert (result.code, result.out) == (1, "")
+    assert "the volume has room for" in result.err
+    assert encrypt(tmp_path / "plain", device, "--from", "1G").code == 1
+    assert device.read_bytes() == before
 
 
-def test_a_file_that_does_not_fit_changes_nothing() -> None:
-    image, size = Path("luks1.img").read_bytes(), len(plaintext("luks1.img"))
-    Path("in").write_bytes(bytes(size + 1))
-    result = ours(["encrypt", "in", "luks1.img", *KEY])
-    told = f"in has {size + 1} bytes, and the volume only {size}: nothing was written."
-    assert (result.code, result.err.strip()) == (1, told)
-    assert Path("luks1.img").read_bytes() == image
-
-
-def test_a_stream_that_does_not_fit_is_told_of() -> None:
-    size = len(plaintext("luks1.img"))
-    result = ours(["encrypt", "-", "luks1.img", *KEY], bytes(size + 1))
-    assert result.code == 1
-    assert f"more than the {size} bytes of the volume" in result.err
+def test_a_stream_that_is_too_long_says_what_was_written(device: Path) -> None:
+    command = [sys.executable, "-m", "kdumpkey", "encrypt", "-q", "-", device, "-d", "pass"]
+    done = subprocess.run(command, input=bytes(5 * MIB), capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"the first 4194304 were written" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("words", "code"),
+    ("words", "code", "message"),
     [
-        (("in", "luks2.img", "--key-file", "in"), 2),
-        (("absent", "luks2.img", *KEY), 4),
-        (("in", "absent", *KEY), 4),
-        (("in", "in", *KEY), 1),
-        (("luks2.img", "luks2.img", *KEY), 1),
-        ((".", "luks2.img", *KEY), 1),
-        (("in",), 1),
+        (["-", "DEVICE"], 1, "the passphrase needs --key-file"),
+        (["missing", "DEVICE", "-d", "pass"], 4, "Cannot read missing"),
+        (["directory", "DEVICE", "-d", "pass"], 4, "is a directory"),
+        (["pass", "missing", "-d", "pass"], 4, "does not exist"),
+        (["pass", "zeros", "-d", "pass"], 1, "not a valid LUKS device"),
+        (["pass", "DEVICE", "-d", "wrong"], 2, "No key available"),
+        (["DEVICE", "DEVICE", "-d", "pass"], 1, "is the device itself"),
+        (["pass"], 1, "requires"),
     ],
 )
-def test_what_is_refused_leaves_the_device_as_it_was(words: tuple[str, ...], code: int) -> None:
-    image = Path("luks2.img").read_bytes()
-    Path("in").write_bytes(b"some plaintext")
-    result = ours(["encrypt", *words])
+def test_what_cannot_be_is_refused_and_nothing_is_written(
+    device: Path, words: list[str], code: int, message: str
+) -> None:
+    before = device.read_bytes()
+    result = ours(["encrypt", "-q", *(str(device) if word == "DEVICE" else word for word in words)])
     assert result.code == code
-    assert result.err
-    assert Path("luks2.img").read_bytes() == image
+    assert message in result.err
+    assert device.read_bytes() == before
 
 
-def test_json_says_what_was_written() -> None:
-    Path("in").write_bytes(b"some plaintext")
-    told = json.loads(ours(["encrypt", "in", "luks2.img", "--json", *KEY]).out)
-    assert (told["device"], told["keyslot"], told["from"], told["length"]) == ("luks2.img", 0, "in", 14)
+@pytest.mark.usefixtures("device")
+def test_a_detached_headers_device_is_written(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.write_bytes(bytes(MIB))
+    (tmp_path / "plain").write_bytes(b"y" * MIB)
+    assert encrypt(tmp_path / "plain", data, "--header", "detached.hdr") == Result(0, "", "")
+    out = tmp_path / "out"
+    line = ["unlock", data, "--header", "detached.hdr", "-d", "pass", "--to", out]
+    assert ours(line) == Result(0, "", "")
+    assert out.read_bytes() == b"y" * MIB

@@ -172,9 +172,10 @@ def test_what_cannot_be_run_here_is_said_and_not_run() -> None:
 def test_advice_lies_under_both_limits_when_it_is_measured_again() -> None:
     default = Cell("argon2id", 1024 * 1024, 4, 2)
     found: Advice = advise(160 * MIB, 0.4, default=default, parallel=1, runs=1)
-    again = measure(found.cost.cell, 3)
+    # The quickest of some runs: what else the machine does meanwhile is not the advice's.
+    again = min((measure(found.cost.cell, 1) for _ in range(5)), key=lambda each: each.seconds)
     assert again.verdict(160 * MIB) is Verdict.FITS
-    assert again.seconds <= 0.4 * 1.25  # the machine is shared; the advice itself was measured below 0.4
+    assert again.seconds <= 0.4 * 1.1
     assert found.cost.seconds <= 0.4
     assert found.ratio == memory_time_product(default) / memory_time_product(found.cost.cell)
     # Nothing much stronger would fit: all of the memory is used, or all of the time.

@@ -33,17 +33,17 @@ class Alias:
 ACTIONS: Final[tuple[Action, ...]] = (
     Action("unlock", "<device>", help="Check a key, or decrypt with --to", command="unlock:unlock"),
     Action(
+        "encrypt",
+        "<file|-> <device>",
+        2,
+        "Write a plaintext image into a device, encrypted",
+        "encrypt:encrypt",
+    ),
+    Action(
         "open",
         "<device> [--type <type>] [<name>]",
         help="Check a passphrase or key (with --test-passphrase)",
         command="unlock:open_device",
-    ),
-    Action(
-        "encrypt",
-        "<file> <device>",
-        2,
-        "Write a file, or with - standard input, into the volume",
-        "encrypt:encrypt",
     ),
     Action("luksDump", "<device>", help="Show a header", command="headers:luks_dump"),
     Action("luksUUID", "<device>", help="Print the UUID", command="headers:luks_uuid"),
@@ -113,7 +113,11 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("mock scenarios", "", 0, "List the scenarios that are shipped", "mock:scenarios"),
     Action("demo", "", 0, "Show the hand-over of a key across a crash, with real numbers", "mock:demo"),
     Action(
-        "benchmark", "[--cipher <cipher>]", 0, "Measure key derivation and ciphers", "benchmark:benchmark"
+        "benchmark",
+        "[--cipher <cipher>]",
+        0,
+        "Measure key derivation and ciphers",
+        "benchmark:benchmark",
     ),
     Action("bitlkDump", "<device>"),
     Action("close", "<name>"),

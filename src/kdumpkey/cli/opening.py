@@ -24,24 +24,27 @@ def device_path(word: str) -> str:
     return word
 
 
-def open_data_and_header(session: Session) -> LuksDevice:
+def open_data_and_header(
+    session: Session, device: str | None = None, *, writable: bool = False
+) -> LuksDevice:
     """Open the device, and its header wherever that is.
+
+    Args:
+        session: The run.
+        device: Default: its first argument.
+        writable: Open the device so that its volume can be written to.
 
     Raises:
         HeaderError: It has no valid header of the wanted type; the last line of the message is cryptsetup's.
         DeviceError: It, or the header's, cannot be opened.
     """
-    return _open(session, device_path(session.device), session.invocation.text("header"))
+    path = device_path(session.device if device is None else device)
+    return _open(session, path, session.invocation.text("header"), writable=writable)
 
 
 def open_header_alone(session: Session) -> LuksDevice:
     """Open what has the header, for actions that need nothing else; raises as `open_data_and_header`."""
     return _open(session, session.invocation.text("header") or device_path(session.device), None)
-
-
-def open_for_writing(session: Session, word: str) -> LuksDevice:
-    """Open the device that a word names so that its volume can be written; raises as the others."""
-    return _open(session, device_path(word), session.invocation.text("header"), writable=True)
 
 
 def _open(session: Session, path: str, header: str | None, *, writable: bool = False) -> LuksDevice:

@@ -71,7 +71,7 @@ _ESTIMATE = frozenset({"kdump estimate"})
 _BOOT = frozenset({"kdump boot"})
 _ONE_POLICY = _REGION - {"region compare"}
 _SIZED = _BOOT | _REGION | _ESTIMATE
-_TELLS_JSON = _UNLOCK | _on("encrypt") | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE
+_TELLS_JSON = _on("unlock encrypt") | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE
 _NAME, _LOAD = frozenset({"kdump name"}), frozenset({"kdump load"})
 
 _UNBOUND = _on("open unlock luksAddKey luksDump token")
@@ -88,12 +88,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("debug", _F),
     Option("debug-json", _F),
     Option("test-args", _F, help="Check the arguments and do nothing"),
-    Option(
-        "json",
-        _F,
-        actions=_UNLOCK | _on("encrypt") | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE,
-        help="Print the result as JSON",
-    ),
+    Option("json", _F, actions=_TELLS_JSON, help="Print the result as JSON"),
     # Where a key comes from.
     Option("key-file", _T, "d", "FILE", help="Read the passphrase from a file (-: standard input)"),
     Option("keyfile-offset", _L, None, "BYTES", help="Skip this much of the key file"),
@@ -164,6 +159,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("reserved", _T, None, "SIZES", _COMPARE, "Reserved memory to judge for (128M,...,1G)"),
     Option("prove", _F, actions=_COMPARE, help="Run each verdict under a real limit of memory"),
     Option("csv", _T, None, "FILE", _COMPARE, "Write it as CSV, too"),
+    Option("tiers", _F, actions=_on("benchmark"), help="A row for each implementation of AES-XTS"),
     Option("time", _T, None, "TIME", _ADVISE, "How long unlocking may take (2s)"),
     Option("device", _T, None, "DEVICE", _ADVISE, "The device to be converted"),
     Option("modules-size", _S, None, "BYTES", _ESTIMATE, "What the loaded modules take"),
@@ -188,7 +184,14 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("readonly", _F, "r"),
     # What comes out.
     Option("to", _T, None, "FILE", _UNLOCK, "Decrypt into a file, or with - to standard output"),
-    Option("from", _S, None, "BYTES", _UNLOCK, "Begin here in the plaintext (K, M, G, T are understood)"),
+    Option(
+        "from",
+        _S,
+        None,
+        "BYTES",
+        _on("unlock encrypt"),
+        "Begin here in the plaintext (K, M, G, T)",
+    ),
     Option("length", _S, None, "BYTES", _UNLOCK, "Decrypt no more than this"),
     Option("sparse", _F, actions=_UNLOCK, help="Leave runs of zeros as holes in the file"),
     Option("force", _F, actions=_UNLOCK, help="Replace the file if there is one"),
@@ -272,7 +275,6 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("tcrypt-hidden", _F, actions=_TCRYPT),
     Option("tcrypt-system", _F, actions=_TCRYPT),
     Option("token-replace", _F, actions=_on("token")),
-    Option("tiers", _F, actions=_on("benchmark"), help="Measure every implementation of AES-XTS"),
     Option("use-directio", _F),
     Option("use-fsync", _F),
     Option("use-random", _F, actions=_FORMAT),

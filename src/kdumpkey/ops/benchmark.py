@@ -1,62 +1,87 @@
-"""How fast ciphers run here, in memory alone."""
+"""How fast key derivation and sector ciphers are here, in memory."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from kdumpkey.crypto import calibrate
 from kdumpkey.crypto.cipher import CipherSpec, sector_cipher
+from kdumpkey.secret import SecretBuffer
 
-_BUFFER: Final = 1 << 20  # bytes of a run, as cryptsetup takes
-_LEAST_S: Final = 0.1
 _MIB: Final = 1 << 20
+_BUFFER: Final = 8 * _MIB
+_SECTOR: Final = 512
+_SECONDS: Final = 0.25
+_KEY_BITS: Final = 256
+_ARGON2_MEMORY_KIB: Final = 1024 * 1024
+_LANES: Final = 4
 
 
 @dataclass(frozen=True)
 class CipherSpeed:
-    """MiB in a second."""
+    """MiB a second of a cipher with a key of `key_bits`, by one thread."""
 
+    name: str
+    key_bits: int
     encryption: float
     decryption: float
 
 
-def spec_of(cipher: str) -> CipherSpec:
-    """The cipher that ``aes-xts`` or a whole specification names; an IV that is left out is plain64.
+@dataclass(frozen=True)
+class Argon2Speed:
+    """What Argon2 of a time costs: passes, memory in KiB, lanes."""
 
-    Raises:
-        CipherError: It is not implemented.
-    """
-    _, _, mode = cipher.partition("-")
-    bare = mode not in ("", "plain") and "-" not in mode and not cipher.startswith("capi:")
-    return CipherSpec.parse(f"{cipher}-plain64" if bare else cipher)
+    variant: str
+    passes: int
+    memory_kib: int
+    parallel: int
+    time_ms: int
 
 
-def cipher_speed(spec: CipherSpec, key_bytes: int, tier: str | None = None) -> CipherSpeed:
-    """Measure a cipher in one thread, over sectors of 512 bytes.
+def cipher_speed(name: str, key_bits: int, tier: str | None = None) -> CipherSpeed:
+    """Measure a cipher over sectors of 512 bytes, as disks have them.
 
     Args:
-        spec: The cipher.
-        key_bytes: Length of its key.
-        tier: The AES-XTS implementation; default: the fastest.
+        name: Cipher and mode, such as ``aes-xts`` or ``aes-cbc``.
+        key_bits: The key's length.
+        tier: The AES-XTS implementation to use: a demand.
 
     Raises:
-        CipherError: It has no keys of that length.
+        CipherError: It is not implemented, or does not take such a key.
         TierError: The tier cannot be used here.
     """
-    key, buffer = os.urandom(key_bytes), bytearray(_BUFFER)
-    with sector_cipher(spec, key, tier=tier) as cipher:
-        return CipherSpeed(
-            _speed(lambda: cipher.encrypt_into(buffer, buffer, 0)),
-            _speed(lambda: cipher.decrypt_into(buffer, buffer, 0)),
-        )
+    spec = CipherSpec.parse(f"{name}-plain64")
+    with SecretBuffer.random(key_bits // 8) as key, sector_cipher(spec, key, tier=tier) as cipher:
+        buffer = bytearray(_BUFFER)
+        speeds = []
+        for operation in (cipher.encrypt_into, cipher.decrypt_into):
+            operation(buffer, buffer, 0)
+            done, began = 0, time.perf_counter()
+            while (seconds := time.perf_counter() - began) < _SECONDS:
+                operation(buffer, buffer, 0)
+                done += 1
+            speeds.append(done * _BUFFER / _MIB / seconds)
+    return CipherSpeed(name, key_bits, *speeds)
 
 
-def _speed(run: Callable[[], None]) -> float:
-    runs, began = 0, time.perf_counter()
-    while (seconds := time.perf_counter() - began) < _LEAST_S:
-        run()
-        runs += 1
-    return runs * _BUFFER / _MIB / seconds
+def pbkdf2_speed(hash_name: str) -> int:
+    """Iterations of PBKDF2 a second, for a key of 256 bits.
+
+    Raises:
+        CipherError: There is no such hash.
+    """
+    return calibrate.pbkdf2_per_second(hash_name, _KEY_BITS // 8)
+
+
+def argon2_speed(variant: str, time_ms: int, memory_kib: int | None, parallel: int | None) -> Argon2Speed:
+    """The costs of Argon2 that take a time here.
+
+    Raises:
+        ResourceError: The memory cannot be had.
+    """
+    lanes = min(parallel or _LANES, _LANES)
+    most = calibrate.memory_cap_kib(memory_kib or _ARGON2_MEMORY_KIB)
+    passes, memory = calibrate.argon2_costs(variant, _KEY_BITS // 8, time_ms, most, lanes)
+    return Argon2Speed(variant, passes, memory, lanes, time_ms)

@@ -1,4 +1,4 @@
-"""Encrypting a file or a stream into a volume, from its beginning."""
+"""Encrypting a file or a stream into an opened volume: the reverse of decrypting it."""
 
 from __future__ import annotations
 
@@ -8,70 +8,73 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import OutputError, UsageError
+from kdumpkey.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
+    from kdumpkey.blockio import Device
     from kdumpkey.volume import Volume
 
 Progress = Callable[[int], None]  # is given the number of bytes that just came to the others
 
 _CHUNK: Final = 1024 * 1024
-_MOST_THREADS: Final = 4  # more find the file's lock busy
+_MOST_THREADS: Final = 4
 
 
-def source_size(fd: int) -> int | None:
-    """How many bytes a file has from its beginning; None for a pipe or a device that does not say.
-
-    Raises:
-        UsageError: It is a directory.
-    """
-    status = os.fstat(fd)
-    if stat.S_ISDIR(status.st_mode):
-        raise UsageError("A directory cannot be encrypted into a volume.")
-    if stat.S_ISREG(status.st_mode):
-        return status.st_size
-    return os.lseek(fd, 0, os.SEEK_END) if stat.S_ISBLK(status.st_mode) else None
-
-
-def encrypt_file(fd: int, name: str, size: int, volume: Volume, *, progress: Progress | None = None) -> None:
-    """Write `size` bytes of a file to the beginning of a volume, by as many threads as help.
-
-    What the volume holds after them stays.
+def encrypt_file(
+    volume: Volume, device: Device, fd: int, name: str, *, start: int = 0, progress: Progress | None = None
+) -> int:
+    """Encrypt what a file descriptor gives into a volume; a block device is synchronised at the end.
 
     Args:
-        fd: The file, read by offsets from its beginning.
-        name: What to call it in messages.
-        size: How many bytes, from `source_size`.
-        volume: Open for writing.
-        progress: Told how much was done, by one thread at a time.
+        volume: The volume, opened for writing.
+        device: Its data device.
+        fd: A regular file, read from its beginning by several threads; or a pipe, read in order.
+        name: What to call it.
+        start: Byte of the plaintext to begin at.
+        progress: Told how much was done, possibly by other threads.
+
+    Returns:
+        How many bytes were written; what lies behind them in the volume stays.
 
     Raises:
-        OutputError: They do not fit, and nothing was written.
-        UsageError: The file cannot be read, or became shorter; part of it was written.
-        DeviceError: The volume's device cannot be written; part of it may have been.
+        UsageError: It has more than the volume has room for: of a file before anything is written.
+        DeviceError: The file cannot be read, or the device cannot be written; part of it may have been.
     """
-    if size > volume.size:
-        raise OutputError(f"{name} has {size} bytes, and the volume only {volume.size}: nothing was written.")
+    if not 0 <= start <= volume.size:
+        raise UsageError(f"The volume has {volume.size} bytes: byte {start} is not in it.")
+    room = volume.size - start
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode):
+        if status.st_size > room:
+            raise UsageError(f"{name} has {status.st_size} bytes, the volume has room for {room}.")
+        done = _by_threads(volume, fd, name, status.st_size, start, progress)
+    else:
+        done = _in_order(volume, fd, name, room, start, progress)
+    if device.is_block:  # a file is its filesystem's, as it is for cp
+        device.sync()
+    return done
+
+
+def _by_threads(volume: Volume, fd: int, name: str, size: int, start: int, progress: Progress | None) -> int:
     pieces = iter(range(0, size, _CHUNK))
     lock = threading.Lock()
-    failures: list[BaseException] = []
     stop = threading.Event()
+    failures: list[BaseException] = []
 
     def work() -> None:
         try:
             buffer = bytearray(min(_CHUNK, size))
             while not stop.is_set():
                 with lock:
-                    start = next(pieces, None)
-                if start is None:
+                    at = next(pieces, None)
+                if at is None:
                     return
-                with memoryview(buffer)[: size - start] as view:
-                    _fill(fd, name, view, start)
-                    volume.write(view, start)
-                    length = len(view)
-                if progress:
-                    with lock:
-                        progress(length)
+                with memoryview(buffer)[: min(_CHUNK, size - at)] as view:
+                    _read_exactly(fd, view, at, name)
+                    volume.write(view, start + at)
+                    if progress:
+                        with lock:
+                            progress(len(view))
         except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
             failures.append(error)
             stop.set()
@@ -82,70 +85,57 @@ def encrypt_file(fd: int, name: str, size: int, volume: Volume, *, progress: Pro
         helper.start()
     try:
         work()
-        for helper in helpers:
-            helper.join()
     finally:  # an interrupt may come while this thread only waits
-        stop.set()
+        if failures:
+            stop.set()
         for helper in helpers:
             helper.join()
     if failures:
         raise failures[0]
+    return size
 
 
-def encrypt_stream(fd: int, name: str, volume: Volume, *, progress: Progress | None = None) -> int:
-    """Write all that a stream gives to the beginning of a volume.
-
-    Args:
-        fd: A pipe or the like, read to its end.
-        name: What to call it in messages.
-        volume: Open for writing.
-        progress: Told how much was done.
-
-    Returns:
-        How many bytes there were.
-
-    Raises:
-        OutputError: The volume is full before the stream ends: what fitted was written.
-        UsageError: The stream cannot be read.
-        DeviceError: The volume's device cannot be written.
-    """
-    done = 0
-    buffer = bytearray(_CHUNK)
-    with memoryview(buffer) as room:
-        while True:
-            filled = 0
-            while filled < _CHUNK:  # a pipe gives less at a time, and whole sectors need no reading back
-                with room[filled:] as rest:
-                    count = _read(fd, name, rest, None)
-                if not count:
-                    break
-                filled += count
-            if not filled:
-                return done
-            fits = min(filled, volume.size - done)
-            with room[:fits] as view:
-                volume.write(view, done)
-            done += fits
-            if fits < filled:
-                raise OutputError(
-                    f"{name} has more than the {volume.size} bytes of the volume, which is full now."
-                )
-            if progress:
-                progress(fits)
-
-
-def _fill(fd: int, name: str, view: memoryview, offset: int) -> None:
+def _read_exactly(fd: int, view: memoryview, offset: int, name: str) -> None:
     done = 0
     while done < len(view):
         with view[done:] as rest:
-            count = _read(fd, name, rest, offset + done)
-        if not count:
-            raise UsageError(f"{name} ends at byte {offset + done}, it is shorter than it was.")
-        done += count
+            try:
+                got = os.preadv(fd, [rest], offset + done)
+            except OSError as error:
+                raise DeviceError(f"Cannot read {name}: {error.strerror}.") from error
+        if not got:
+            raise DeviceError(f"{name} became shorter while it was read.")
+        done += got
 
 
-def _read(fd: int, name: str, view: memoryview, offset: int | None) -> int:
-    try:
-        return os.readv(fd, [view]) if offset is None else os.preadv(fd, [view], offset)
-    except OSError as error:
-        raise UsageError(f"Cannot read {name}: {error.strerror}.") from error
+def _in_order(volume: Volume, fd: int, name: str, room: int, start: int, progress: Progress | None) -> int:
+    buffer = bytearray(_CHUNK)
+    done = 0
+    with memoryview(buffer) as view:
+        while got := _fill(fd, view, name):
+            if got > room - done:
+                raise UsageError(
+                    f"{name} has more than the {room} bytes that the volume has room for; "
+                    f"the first {done} were written."
+                )
+            with view[:got] as part:
+                volume.write(part, start + done)
+            done += got
+            if progress:
+                progress(got)
+    return done
+
+
+def _fill(fd: int, view: memoryview, name: str) -> int:
+    """As much as there is room for, or all that is left: whole pieces are encrypted without reading back."""
+    done = 0
+    while done < len(view):
+        with view[done:] as rest:
+            try:
+                got = os.readv(fd, [rest])
+            except OSError as error:
+                raise DeviceError(f"Cannot read {name}: {error.strerror}.") from error
+        if not got:
+            break
+        done += got
+    return done

@@ -1,114 +1,84 @@
-"""benchmark: what key derivation and ciphers do here, in cryptsetup's lines."""
+"""benchmark: key derivation and ciphers, in cryptsetup's lines."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey._native import aesxts
-from kdumpkey.cli.unlocking import interruptible
-from kdumpkey.crypto import calibrate
-from kdumpkey.errors import CipherError, KdfError, ResourceError, UsageError
-from kdumpkey.ops.benchmark import cipher_speed, spec_of
+from kdumpkey._native.aesxts import usable_tiers
+from kdumpkey.errors import CipherError, UsageError
+from kdumpkey.ops.benchmark import argon2_speed, cipher_speed, pbkdf2_speed
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
 
 _HASHES: Final = ("sha1", "sha256", "sha512", "ripemd160", "whirlpool")
-_ARGON2: Final = ("argon2i", "argon2id")
-_ROWS: Final = (("aes-cbc", 128), ("aes-cbc", 256), ("aes-xts", 256), ("aes-xts", 512))
-_KEY_BITS: Final = 256
+_CIPHERS: Final = (("aes-cbc", 128), ("aes-cbc", 256), ("aes-xts", 256), ("aes-xts", 512))
 _TIME_MS: Final = 2000
-_MEMORY_KIB: Final = 1048576
-_THREADS: Final = 4
-_WIDTH: Final = 15
+_BITS: Final = {"aes-xts": 256, "aes-cbc": 256}
+_TABLE: Final = "#     Algorithm |       Key |      Encryption |      Decryption"
 
 
 def benchmark(session: Session) -> None:
-    """Measure what the options name, or everything; --tiers: each implementation of AES-XTS."""
+    """Measure what was asked for, or all of it."""
     options = session.invocation
+    cipher, hash_name, kdf = options.text("cipher"), options.text("hash"), options.text("pbkdf")
     session.say("# Tests are approximate using memory only (no storage IO).")
-    bits = options.number("key-size") or _KEY_BITS
-    kind, hash_name, cipher = (options.text(name) for name in ("pbkdf", "hash", "cipher"))
-    with interruptible():
-        if kind in _ARGON2:
-            _argon2(session, kind, bits)
-        elif kind is not None or hash_name is not None:
-            if not _pbkdf2(session, hash_name or "sha256", bits):
-                raise UsageError("")
-        elif cipher is not None:
-            _one_cipher(session, cipher, bits)
-        elif options.flag("tiers"):
-            _header(session, _WIDTH)
-            _tiers(session, "aes-xts", _WIDTH, 256, 512)
-        else:
-            _everything(session, bits)
+    everything = cipher is None and hash_name is None and kdf is None
+    if everything:
+        for name in _HASHES:
+            _pbkdf2(session, name)
+        for variant in ("argon2i", "argon2id"):
+            _argon2(session, variant)
+    elif kdf in ("argon2i", "argon2id"):
+        _argon2(session, kdf)
+    elif hash_name is not None or kdf is not None:
+        _pbkdf2(session, hash_name or "sha256")
+    if everything or cipher is not None:
+        _ciphers(session, cipher)
 
 
-def _everything(session: Session, bits: int) -> None:
-    for name in _HASHES:
-        _pbkdf2(session, name, bits)
-    for variant in _ARGON2:
-        _argon2(session, variant, bits)
-    _header(session, _WIDTH)
-    for cipher, size in _ROWS:
-        _row(session, cipher, size, _WIDTH)
-
-
-def _one_cipher(session: Session, cipher: str, bits: int) -> None:
+def _pbkdf2(session: Session, hash_name: str) -> None:
     try:
-        spec = spec_of(cipher)
-        spec.check_key_size(bits // 8)
-    except CipherError as error:
-        raise CipherError(f"{error}\nCipher {cipher} (with {bits} bits key) is not available.") from error
-    name = f"{spec.cipher}-{spec.mode}"
-    width = max(len("# Algorithm"), len(name))
-    _header(session, width)
-    if session.invocation.flag("tiers") and spec.mode == "xts":
-        _tiers(session, name, width, bits)
-    else:
-        _row(session, name, bits, width)
-
-
-def _tiers(session: Session, name: str, width: int, *sizes: int) -> None:
-    for bits in sizes:
-        for tier in aesxts.tiers():
-            if (status := aesxts.tier_status(tier)) == "usable":
-                _row(session, name, bits, width, tier)
-            else:
-                session.say(f"{name:>{width}}  {bits:9}b  {'N/A':>16}  {'N/A':>16}  {tier} ({status})")
-
-
-def _header(session: Session, width: int) -> None:
-    session.say(f"#{'Algorithm':>{width - 1}} |       Key |      Encryption |      Decryption")
-
-
-def _row(session: Session, name: str, bits: int, width: int, tier: str | None = None) -> None:
-    speed = cipher_speed(spec_of(name), bits // 8, tier)
-    line = f"{name:>{width}}  {bits:9}b  {speed.encryption:10.1f} MiB/s  {speed.decryption:10.1f} MiB/s"
-    session.say(f"{line}  {tier}" if tier else line)
-
-
-def _pbkdf2(session: Session, hash_name: str, bits: int) -> bool:
-    try:
-        rate = calibrate.pbkdf2_per_second(hash_name, bits // 8)
+        speed = pbkdf2_speed(hash_name)
     except CipherError:
-        session.say(f"PBKDF2-{hash_name:<9}     N/A")
-        return False
-    session.say(f"PBKDF2-{hash_name:<9} {rate:7} iterations per second for {bits}-bit key")
-    return True
+        session.say(f"PBKDF2-{hash_name:9}     N/A")
+        return
+    session.say(f"PBKDF2-{hash_name:9} {speed:7} iterations per second for 256-bit key")
 
 
-def _argon2(session: Session, variant: str, bits: int) -> None:
+def _argon2(session: Session, variant: str) -> None:
     options = session.invocation
-    time_ms = options.number("iter-time") or _TIME_MS
-    memory = calibrate.memory_cap_kib(options.number("pbkdf-memory") or _MEMORY_KIB)
-    lanes = options.number("pbkdf-parallel") or _THREADS
-    try:
-        passes, memory = calibrate.argon2_costs(variant, bits // 8, time_ms, memory, lanes)
-    except (KdfError, ResourceError) as error:
-        session.say(f"{variant:<10} N/A")
-        raise type(error)(str(error)) from error
-    session.say(
-        f"{variant:<10} {passes:4} iterations, {memory:5} memory, {lanes:1} parallel threads (CPUs) for "
-        f"{bits}-bit key (requested {time_ms} ms time)"
+    found = argon2_speed(
+        variant,
+        options.number("iter-time") or _TIME_MS,
+        options.number("pbkdf-memory"),
+        options.number("pbkdf-parallel"),
     )
+    session.say(
+        f"{variant:10} {found.passes:4} iterations, {found.memory_kib} memory, {found.parallel} parallel "
+        f"threads (CPUs) for 256-bit key (requested {found.time_ms} ms time)"
+    )
+
+
+def _ciphers(session: Session, cipher: str | None) -> None:
+    options = session.invocation
+    rows: tuple[tuple[str, int], ...] = _CIPHERS
+    if cipher is not None:
+        name = "-".join(cipher.split("-")[:2])
+        rows = ((name, options.number("key-size") or _BITS.get(name, 256)),)
+    tiers: tuple[str | None, ...] = (None,)
+    if options.flag("tiers"):
+        tiers = usable_tiers()
+        rows = tuple(row for row in rows if row[0].endswith("-xts"))
+    elif named := session.streams.environment.get("KDUMPKEY_AESXTS"):
+        rows = tuple(row for row in rows if row[0].endswith("-xts"))
+        tiers = (named,)
+    session.say(f"{_TABLE} | Tier" if options.flag("tiers") else _TABLE)
+    for name, bits in rows:
+        for tier in tiers:
+            try:
+                found = cipher_speed(name, bits, tier)
+            except CipherError as error:
+                raise UsageError(f"Cipher {name} (with {bits} bits key) is not available.") from error
+            row = f"{name:>15}  {bits:>9}b  {found.encryption:>10.1f} MiB/s  {found.decryption:>10.1f} MiB/s"
+            session.say(f"{row}  {tier}" if options.flag("tiers") else row)

@@ -1,78 +1,67 @@
-"""encrypt: a plaintext image into a volume, the reverse of unlock --to."""
+"""encrypt: a plaintext image, or standard input, into an opened volume."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+import stat
+from typing import TYPE_CHECKING, Final
 
-from kdumpkey.cli.opening import open_for_writing
+from kdumpkey.cli.opening import open_data_and_header
+from kdumpkey.cli.passphrase import STDIN, confirm
 from kdumpkey.cli.progress import progress_bar
 from kdumpkey.cli.unlocking import volume_key
-from kdumpkey.errors import DeviceError, UsageError
-from kdumpkey.ops.encrypt import encrypt_file, encrypt_stream, source_size
+from kdumpkey.errors import DeviceError, PermissionDeniedError, UsageError
+from kdumpkey.ops.encrypt import encrypt_file
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
-    from kdumpkey.ops.open import LuksDevice
-    from kdumpkey.volume import Volume
 
-_KEY_SOURCES = ("key-file", "volume-key-file", "volume-key-keyring", "token-only")
+_KEY_SOURCES: Final = ("volume-key-file", "volume-key-keyring", "token-only", "from-kdump")
 
 
 def encrypt(session: Session) -> None:
-    """Write a file, or standard input, to the beginning of the volume."""
+    """Write a file's content, encrypted, into a device."""
     options = session.invocation
-    source = options.arguments[0]
-    if source == "-":
-        if not any(options.flag(name) for name in _KEY_SOURCES) or options.text("key-file") == "-":
-            raise UsageError("Standard input is the plaintext: the passphrase must come from --key-file.")
-        _run(session, session.streams.stdin, "Standard input")
-        return
+    source, device = options.arguments[0], options.arguments[1]
+    typed = options.text("key-file") in (None, STDIN) and not any(map(options.flag, _KEY_SOURCES))
+    if source == STDIN and typed:
+        raise UsageError("Standard input is what is encrypted: the passphrase needs --key-file.")
+    fd = session.streams.stdin if source == STDIN else _open(source)
     try:
-        fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
-    except (OSError, ValueError) as error:
-        raise DeviceError(f"Device {source} does not exist or access denied.") from error
-    try:
-        _run(session, fd, source)
+        with open_data_and_header(session, device, writable=True) as luks:
+            if os.path.samestat(os.fstat(fd), os.fstat(luks.device.fileno())):
+                raise UsageError(f"{source} is the device itself.")
+            try:
+                confirm(session, f"This will overwrite data on {device} irrevocably.")
+            except PermissionDeniedError as error:
+                raise UsageError("Operation aborted.\n") from error
+            with volume_key(session, luks) as (key, _):
+                tier = session.streams.environment.get("KDUMPKEY_AESXTS")
+                with luks.volume(key, tier=tier) as volume:
+                    key.close()  # the volume has its own
+                    status = os.fstat(fd)
+                    total = status.st_size if stat.S_ISREG(status.st_mode) else 0
+                    start = options.number("from") or 0
+                    with progress_bar(session.streams, total) as progress:
+                        done = encrypt_file(volume, luks.device, fd, source, start=start, progress=progress)
+                    size = volume.size
     finally:
+        if source != STDIN:
+            os.close(fd)
+    if options.flag("json"):
+        session.say(json.dumps({"device": device, "from": start, "length": done, "volume_bytes": size}))
+    else:
+        session.explain(f"{done} bytes were encrypted; the volume has {size}.")
+
+
+def _open(path: str) -> int:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise DeviceError(f"Cannot read {path}: {reason}.") from error
+    if stat.S_ISDIR(os.fstat(fd).st_mode):
         os.close(fd)
-
-
-def _run(session: Session, fd: int, name: str) -> None:
-    size = source_size(fd) if name == session.invocation.arguments[0] else None
-    with open_for_writing(session, session.invocation.arguments[1]) as luks:
-        if any(_same(fd, device.fileno()) for device in (luks.device, luks.header_device)):
-            raise UsageError(f"{name} is what is to be written to: it cannot be the plaintext, too.")
-        with volume_key(session, luks) as (key, keyslot):
-            tier = session.streams.environment.get("KDUMPKEY_AESXTS")
-            with luks.volume(key, tier=tier) as volume:
-                key.close()
-                nbytes = _encrypt(session, fd, name, size, volume)
-        if luks.device.is_block:
-            luks.device.sync()
-        if session.invocation.flag("json"):
-            session.say(json.dumps(_result(luks, name, nbytes, keyslot)))
-
-
-def _encrypt(session: Session, fd: int, name: str, size: int | None, volume: Volume) -> int:
-    if size is None:
-        return encrypt_stream(fd, name, volume)
-    with progress_bar(session.streams, size) as progress:
-        encrypt_file(fd, name, size, volume, progress=progress)
-    return size
-
-
-def _result(luks: LuksDevice, name: str, nbytes: int, keyslot: int | None) -> dict[str, object]:
-    return {
-        "device": luks.device.name,
-        "uuid": luks.header.uuid,
-        "version": luks.header.version,
-        "keyslot": keyslot,
-        "from": name,
-        "length": nbytes,
-    }
-
-
-def _same(one: int, other: int) -> bool:
-    return os.path.samestat(os.fstat(one), os.fstat(other))
+        raise DeviceError(f"Cannot read {path}: it is a directory.")
+    return fd
