@@ -6,7 +6,7 @@ CC_ASAN ?= cc
 NATIVE_SOURCES := $(wildcard cext/*/*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
 NATIVE_SOURCES := $(filter-out $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx)),$(NATIVE_SOURCES))
 
-.PHONY: build demo test bench bench-once man lint format asan dist clean
+.PHONY: man build demo test bench bench-once lint format asan dist clean
 build: $(VENV)/native.stamp
 
 $(VENV)/python.stamp:
@@ -36,15 +36,18 @@ bench: build
 bench-once: build
 	$(BIN)/python -m pytest bench --benchmark-disable
 
-man: build
-	$(BIN)/python -m kdumpkey.cli.generated .
-
 lint: build
 	$(BIN)/ruff check src tests bench setup.py
 	$(BIN)/ruff format --check src tests bench setup.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint cext
+
+man: build
+	$(BIN)/python -m kdumpkey.cli.manual > man/kdumpkey.8
+	$(BIN)/python -m kdumpkey.cli.completion bash > completion/kdumpkey.bash
+	$(BIN)/python -m kdumpkey.cli.completion zsh > completion/_kdumpkey
+	$(BIN)/python -m kdumpkey.cli.completion fish > completion/kdumpkey.fish
 
 format: $(VENV)/deps.stamp
 	$(BIN)/ruff check --fix src tests bench setup.py

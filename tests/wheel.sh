@@ -28,7 +28,8 @@ wheel=$(ls "$work"/dist/*.whl)
 # Besides the tests: their configuration, and the C sources that some of them compile. All as the sdist has them.
 mkdir "$work/sdist" "$work/run"
 tar -xzf "$work"/dist/*.tar.gz -C "$work/sdist" --strip-components=1
-mv "$work/sdist/tests" "$work/sdist/cext" "$work/sdist/pyproject.toml" "$work/run/"
+mv "$work/sdist/tests" "$work/sdist/cext" "$work/sdist/pyproject.toml" "$work/sdist/man" "$work/sdist/completion" \
+    "$work/run/"
 cd "$work/run"
 
 "$installed" - "$work/venv" <<'EOF'

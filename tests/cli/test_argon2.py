@@ -172,6 +172,7 @@ def test_estimate_says_how_often_a_load_fails() -> None:
     )
     failing = found["load_failure_probability"][str(160 * MIB)]
     assert failing["upstream"] == pytest.approx(0.40567, abs=1e-5)
+    assert failing["v1"] == failing["upstream"]  # one key takes one page in both
     assert failing["hardened"] == 0
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kdumpkey.cli.argon2_plot import frontier
 from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.errors import ResourceError
 from kdumpkey.memory_limits import memory_limit
@@ -154,6 +157,23 @@ def test_the_grid_has_every_combination_and_the_default_fits_the_time() -> None:
     assert len(DEFAULT_RESERVED) == 7
 
 
+def test_the_time_told_counts_the_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The probe: 64 MiB, 4 passes, 1 lane in 0.4 s. The cell has twice its memory: 0.8 s, and 0.25 s to start.
+    monkeypatch.setattr("kdumpkey.ops.kdf_cost._run", lambda *_, **__: ({"seconds": 0.4}, 0))
+    cells = [Cell("argon2id", 128 * 1024, 4, 1)]
+    assert expected_seconds(cells, 3) == pytest.approx(3 * (0.8 + 0.25))
+    # 192M leave 100 MiB and 256M leave 164: refused at once in one, run in the other.
+    proven = expected_seconds(cells, 3, (192 * MIB, 256 * MIB))
+    assert proven == pytest.approx(3 * (0.8 + 0.25) + 0.8 + 2 * 0.25)
+
+
+def test_the_frontier_is_what_fits_with_the_most_memory_and_of_those_the_quickest() -> None:
+    slow, quick, large = cost(64), replace(cost(64), seconds=0.5), cost(128)
+    # 128M leave 36 MiB, 192M and 224M 100 and 132, 256M 164: of 72, 72 and 136 MiB.
+    assert frontier([slow, quick, large], [mib * MIB for mib in (256, 128, 192, 224)]) == [quick, large]
+    assert frontier([slow], [128 * MIB]) == []
+
+
 def test_a_keyslots_function_is_a_cell() -> None:
     assert Cell.of(Argon2("argon2i", 5, 4096, 2, b""), "x") == Cell("argon2i", 4096, 5, 2, "", "x")
     assert Cell.of(Pbkdf2("sha1", 1000, b""), "x") == Cell("pbkdf2", 0, 1000, 1, "sha1", "x")
@@ -188,6 +208,42 @@ def test_the_product_counts_memory_twice_and_passes_once() -> None:
     assert memory_time_product(Cell("argon2id", 2000, 4, 1)) == 4 * base
     assert memory_time_product(Cell("argon2id", 1000, 8, 1)) == 2 * base
     assert memory_time_product(Cell("argon2id", 1000, 4, 4)) == base
+
+
+def _costing(monkeypatch: pytest.MonkeyPatch, cost_of: Callable[[Cell], Cost]) -> None:
+    monkeypatch.setattr("kdumpkey.ops.kdf_advice.measure", lambda cell, _runs: cost_of(cell))
+
+
+def test_advice_never_has_fewer_passes_than_cryptsetup_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that becomes slower while it is measured: memory gives way, the four passes do not."""
+    asked: list[Cell] = []
+
+    def slower_each_time(cell: Cell) -> Cost:
+        asked.append(cell)
+        each = 0.2 if len(asked) < 4 else 0.4  # seconds for a pass over 64 MiB
+        return Cost(cell, each * cell.passes * cell.memory_kib / 65536, cell.memory_kib + PEAK)
+
+    _costing(monkeypatch, slower_each_time)
+    found = advise(192 * MIB, 1.0, default=SMALL, parallel=1, runs=1)
+    assert found.cost.cell.passes == 4
+    # 1 s / 4 passes / 0.4 s × 64 MiB = 40 MiB at the most.
+    assert 36 * 1024 <= found.cost.cell.memory_kib <= 40 * 1024
+    assert found.cost.seconds <= 1.0
+
+
+def test_advice_is_not_made_of_what_could_not_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Cell] = []
+
+    def memory_runs_out(cell: Cell) -> Cost:
+        asked.append(cell)
+        if len(asked) == 4:
+            return Cost(cell, refused="no memory here")
+        return Cost(cell, 0.01 * cell.passes, cell.memory_kib + PEAK)
+
+    _costing(monkeypatch, memory_runs_out)
+    with pytest.raises(ResourceError, match="where there is room: no memory here"):
+        advise(192 * MIB, 1.0, default=SMALL, parallel=1, runs=1)
+    assert len(asked) == 4
 
 
 def test_where_nothing_fits_it_is_said() -> None:

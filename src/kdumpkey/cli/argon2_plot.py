@@ -6,10 +6,29 @@ from collections.abc import Sequence
 from typing import Final
 
 from kdumpkey.cli.plots import COLOURS, new_figure, save
-from kdumpkey.ops.kdf_cost import Cost, available_kib
+from kdumpkey.ops.kdf_cost import UNPACKED_BYTES, Cost, Verdict, available_kib
 
 _MIB: Final = 1 << 20
 _MARKERS: Final = "osD^vP"
+
+
+def frontier(
+    measured: Sequence[Cost], reserved: Sequence[int], unpacked_bytes: int = UNPACKED_BYTES
+) -> list[Cost]:
+    """Of each reserved size, what fits with the most memory, and of those the quickest.
+
+    Args:
+        measured: What was measured.
+        reserved: Sizes in bytes.
+        unpacked_bytes: Of the initramfs.
+    """
+    best = []
+    for nbytes in sorted(reserved):
+        fitting = [cost for cost in measured if cost.verdict(nbytes, unpacked_bytes) is Verdict.FITS]
+        most = max(fitting, key=lambda cost: (cost.cell.memory_kib, -cost.seconds), default=None)
+        if most is not None and most not in best:
+            best.append(most)
+    return best
 
 
 def plot(path: str, measured: Sequence[Cost], reserved: Sequence[int], unpacked_bytes: int) -> None:
@@ -53,21 +72,34 @@ def plot(path: str, measured: Sequence[Cost], reserved: Sequence[int], unpacked_
             ax.annotate(
                 name,
                 (cost.seconds, cost.peak_kib / 1024),
-                xytext=(7, -3),
+                xytext=(10, -14),
                 textcoords="offset points",
                 fontsize=8,
             )
+    best = frontier(costs, reserved, unpacked_bytes)
+    if best:
+        ax.plot(
+            [cost.seconds for cost in best],
+            [cost.peak_kib / 1024 for cost in best],
+            linestyle="none",
+            marker="o",
+            markersize=13,
+            markerfacecolor="none",
+            markeredgecolor="black",
+            label="frontier: the most memory that fits a reserved size",
+        )
     for nbytes in reserved:
         there = available_kib(nbytes, unpacked_bytes) / 1024
         if there > 0:
             ax.axhline(there, color="0.45", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
             ax.annotate(
-                f"{nbytes // _MIB}M reserved: fits below",
+                f"below: fits {nbytes // _MIB}M",
                 (1, there),
                 xycoords=("axes fraction", "data"),
-                xytext=(-4, 2),
+                xytext=(4, 0),  # outside, where no curve runs through it
                 textcoords="offset points",
-                ha="right",
+                ha="left",
+                va="center",
                 fontsize=7,
                 color="0.25",
             )
@@ -77,5 +109,6 @@ def plot(path: str, measured: Sequence[Cost], reserved: Sequence[int], unpacked_
     ax.set_ylabel("peak memory of the process, MiB")
     ax.set_title("What unlocking costs, and the reserved memory that it fits into")
     if groups or slots:
-        ax.legend(loc="upper left", fontsize=8)
+        # Cost rises to the right: below the curves there is room.
+        ax.legend(loc="lower right", fontsize=8, labelspacing=0.8)
     save(figure, path)

@@ -1,99 +1,169 @@
-"""Completion scripts for bash, zsh and fish, from the tables of actions and options."""
+"""The shells' completions, from the tables of actions and options.
+
+``python -m kdumpkey.cli.completion bash`` (or ``zsh``, ``fish``) writes one to standard output.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
 from typing import Final
 
-from kdumpkey.cli import actions, options
-from kdumpkey.cli.options import Kind, Option
+from kdumpkey.cli.actions import ALIASES, BY_NAME, Action
+from kdumpkey.cli.manual import done, helped
+from kdumpkey.cli.options import Option
+
+_NAME: Final = "kdumpkey"
 
 
 def bash() -> str:
-    """The script for bash: actions first, then options and files; a group's second words after the group."""
-    cases = [
-        f"        {group}) words='{' '.join(_second_words(group))}' ;;" for group in sorted(actions.GROUPS)
-    ]
+    """The completion for bash."""
+    return f"""# bash completion for kdumpkey
+_kdumpkey() {{
+    local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} action= word
+    for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
+        case $word in -*) ;; *) action="${{action:+$action }}$word" ;; esac
+    done
+    COMPREPLY=()
+    if [[ $current == -* ]]; then
+        local options
+        case "$action" in
+{_bash_cases()}
+            *) options="{_spellings(None)}" ;;
+        esac
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")
+        return
+    fi
+    case "$action" in
+        '') mapfile -t COMPREPLY < <(compgen -W "{" ".join(_first_words())}" -- "$current") ;;
+{_bash_groups()}
+        *) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    esac
+}}
+complete -o filenames -F _kdumpkey kdumpkey
+"""
+
+
+def _bash_cases() -> str:
+    rows = []
+    for action in done():
+        names = [action.name, *(name for name, alias in ALIASES.items() if alias.action == action.name)]
+        patterns = "|".join(f'"{name}"|"{name} "*' for name in names)
+        rows.append(f'            {patterns}) options="{_spellings(action)}" ;;')
+    return "\n".join(rows)
+
+
+def _bash_groups() -> str:
     return "\n".join(
-        [
-            "# bash completion for kdumpkey",
-            "_kdumpkey() {",
-            "    local current=${COMP_WORDS[COMP_CWORD]} words= word action= n=0 i",
-            "    COMPREPLY=()",
-            "    for ((i = 1; i < COMP_CWORD; i++)); do",
-            "        word=${COMP_WORDS[i]}",
-            "        if [[ $word != -* ]]; then n=$((n + 1)); [[ -n $action ]] || action=$word; fi",
-            "    done",
-            "    if [[ $current == -* ]]; then",
-            f"        words='{' '.join(f'--{option.name}' for option in _options())}'",
-            "    elif ((n == 0)); then",
-            f"        words='{' '.join(_first_words())}'",
-            "    elif ((n == 1)); then",
-            "        case $action in",
-            *cases,
-            "        esac",
-            "    fi",
-            "    if [[ -n $words ]]; then",
-            '        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")',
-            "    else",
-            '        mapfile -t COMPREPLY < <(compgen -f -- "$current")',
-            "    fi",
-            "}",
-            "complete -o filenames -F _kdumpkey kdumpkey",
-            "",
-        ]
+        f'        {group}) mapfile -t COMPREPLY < <(compgen -W "{" ".join(seconds)}" -- "$current") ;;'
+        for group, seconds in _groups().items()
     )
 
 
 def zsh() -> str:
-    """The script for zsh."""
-    lines = ["#compdef kdumpkey", "_arguments \\"]
-    for option in _options():
-        value = f":{option.metavar}:_files" if option.kind is not Kind.FLAG else ""
-        equals = "=" if value else ""
-        lines.append(f"    '--{option.name}{equals}[{_quoted(option.help or '')}]{value}' \\")
-    lines += [f"    '1:action:({' '.join(_first_words())})' \\", "    '*:file:_files'", ""]
-    return "\n".join(lines)
+    """The completion for zsh."""
+    rows = [
+        f"        {' '.join(_zsh_quoted(f'{name}:{help_}') for name, help_ in seconds)}"
+        for seconds in [[(name, _help(name)) for name in _first_words()]]
+    ]
+    options = " \\\n        ".join(_zsh_quoted(_zsh_option(option)) for option in helped())
+    groups = "\n".join(
+        f"        ({group}) _values action {' '.join(seconds)} ;;" for group, seconds in _groups().items()
+    )
+    return f"""#compdef kdumpkey
+_kdumpkey_actions() {{
+    local -a actions
+    actions=(
+{chr(10).join(rows)}
+    )
+    _describe action actions
+}}
+_kdumpkey_rest() {{
+    case $words[1] in
+{groups}
+        (*) _files ;;
+    esac
+}}
+_arguments -S \\
+        {options} \\
+        '1:action:_kdumpkey_actions' \\
+        '*::argument:_kdumpkey_rest'
+"""
+
+
+def _zsh_option(option: Option) -> str:
+    value = f":{option.metavar}:_files" if option.metavar else ""
+    help_ = (option.help or "").replace("[", "(").replace("]", ")").replace(":", " ")
+    equals = "=" if option.metavar else ""
+    return f"--{option.name}{equals}[{help_}]{value}"
+
+
+def _zsh_quoted(text: str) -> str:
+    quoted = text.replace("'", "'\\''")
+    return f"'{quoted}'"
 
 
 def fish() -> str:
-    """The script for fish."""
-    lines = [f"complete -c kdumpkey -n __fish_use_subcommand -a {name}" for name in _first_words()]
-    for group in sorted(actions.GROUPS):
-        words = " ".join(_second_words(group))
-        lines.append(f"complete -c kdumpkey -n '__fish_seen_subcommand_from {group}' -a '{words}'")
-    for option in _options():
-        short = f" -s '{option.short}'" if option.short else ""
-        value = " -r" if option.kind is not Kind.FLAG else ""
-        text = (option.help or "").replace("\\", "\\\\").replace("'", "\\'")
-        lines.append(f"complete -c kdumpkey -l {option.name}{short}{value} -d '{text}'")
-    return "\n".join([*lines, ""])
+    """The completion for fish."""
+    lines = ["# fish completion for kdumpkey"]
+    first = " ".join(_first_words())
+    for name in _first_words():
+        lines.append(
+            f"complete -c {_NAME} -n 'not __fish_seen_subcommand_from {first}' "
+            f"-a {name} -d {_fish_quoted(_help(name))}"
+        )
+    for group, seconds in _groups().items():
+        lines += [
+            f"complete -c {_NAME} -n '__fish_seen_subcommand_from {group}' "
+            f"-a {second} -d {_fish_quoted(BY_NAME[f'{group} {second}'].help)}"
+            for second in seconds
+        ]
+    for option in helped():
+        short = f" -s {option.short}" if option.short else ""
+        value = " -r" if option.metavar else ""
+        lines.append(
+            f"complete -c {_NAME}{short} -l {option.name}{value} -d {_fish_quoted(option.help or '')}"
+        )
+    return "\n".join(lines) + "\n"
 
 
-SCRIPTS: Final[Mapping[str, Callable[[], str]]] = {
-    "kdumpkey.bash": bash,
-    "_kdumpkey": zsh,
-    "kdumpkey.fish": fish,
-}
+def _fish_quoted(text: str) -> str:
+    quoted = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{quoted}'"
 
 
-def _options() -> list[Option]:
-    return [option for option in options.OPTIONS if option.help]
+def _spellings(action: Action | None) -> str:
+    return " ".join(f"--{option.name}" for option in helped() if action is None or _takes(action, option))
+
+
+def _takes(action: Action, option: Option) -> bool:
+    return option.actions is None or action.name in option.actions
 
 
 def _first_words() -> list[str]:
-    done = [action.name for action in actions.ACTIONS if action.command]
-    names = [name.partition(" ")[0] for name in done]
-    aliases = [name for name, alias in actions.ALIASES.items() if alias.action in done]
-    return sorted({*names, *aliases})
+    names = [action.name.partition(" ")[0] for action in done()]
+    aliases = [name for name, alias in ALIASES.items() if BY_NAME[alias.action].command]
+    return list(dict.fromkeys([*names, *aliases]))
 
 
-def _second_words(group: str) -> list[str]:
-    names = (action.name.partition(" ") for action in actions.ACTIONS if action.command)
-    return sorted(second for first, _, second in names if first == group)
+def _groups() -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for action in done():
+        first, _, second = action.name.partition(" ")
+        if second:
+            groups.setdefault(first, []).append(second)
+    return groups
 
 
-def _quoted(text: str) -> str:
-    for mark in "\\[]:":
-        text = text.replace(mark, f"\\{mark}")
-    return text.replace("'", "'\\''")
+def _help(name: str) -> str:
+    if name in BY_NAME:
+        return BY_NAME[name].help
+    if name in ALIASES:
+        return f"Another name of {ALIASES[name].action}"
+    return f"{name} {' | '.join(_groups()[name])}"
+
+
+WRITERS: Final = {"bash": bash, "zsh": zsh, "fish": fish}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(WRITERS[sys.argv[1]]())

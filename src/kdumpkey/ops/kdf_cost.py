@@ -176,8 +176,17 @@ def prove(cost: Cost, reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES)
         return Proof(cost.cell, reserved_bytes, verdict, outcome, limit.kind, limit.weaker)
 
 
-def expected_seconds(cells: Sequence[Cell], runs: int) -> float:
-    """How long measuring will take, from one short run: Argon2's time goes with memory times passes."""
+def expected_seconds(
+    cells: Sequence[Cell], runs: int, proofs: Sequence[int] = (), unpacked_bytes: int = UNPACKED_BYTES
+) -> float:
+    """How long measuring will take, from one short run: Argon2's time goes with memory times passes.
+
+    Args:
+        cells: What is measured.
+        runs: How often.
+        proofs: The reserved sizes in bytes that each is proven in.
+        unpacked_bytes: Of the initramfs.
+    """
     probe = Cell("argon2id", 64 * 1024, DEFAULT_PASSES, 1)
     result, _ = _run(probe, check=False)
     per_kib = float(str(result.get("seconds", 0.3))) / (probe.memory_kib * probe.passes)
@@ -187,7 +196,9 @@ def expected_seconds(cells: Sequence[Cell], runs: int) -> float:
         # Lanes run side by side as far as there are processors; PBKDF2 is guessed from two million a second.
         lanes = min(cell.parallel, cpus)
         work = cell.memory_kib * cell.passes * per_kib / lanes if cell.memory_kib else cell.passes / 2e6
-        total += (work + 0.25) * runs
+        # Under a limit, what does not fit ends before any work.
+        fitting = sum(cell.memory_kib <= available_kib(nbytes, unpacked_bytes) for nbytes in proofs)
+        total += (work + 0.25) * runs + work * fitting + 0.25 * len(proofs)
     return total
 
 

@@ -36,10 +36,12 @@ def compare(session: Session) -> None:
     runs = _runs(session)
     if not cells:
         raise UsageError("There is nothing to measure: the grid is empty, and no device is named.")
-    seconds = costs.expected_seconds(cells, runs)
-    session.complain(f"{len(cells)} measurements of {runs} runs each: about {seconds:.0f} s.")
+    proving = reserved if options.flag("prove") else ()
+    seconds = costs.expected_seconds(cells, runs, proving, unpacked)
+    also = f", and {len(cells) * len(proving)} proofs" if proving else ""
+    session.complain(f"{len(cells)} measurements of {runs} runs each{also}: about {seconds:.0f} s.")
     measured = _measured(session, cells, runs)
-    proofs = _proofs(measured, reserved, unpacked) if options.flag("prove") else []
+    proofs = _proofs(measured, proving, unpacked)
     if (path := options.text("plot")) is not None:
         from kdumpkey.cli.argon2_plot import plot  # noqa: PLC0415 - matplotlib takes a second to import
 

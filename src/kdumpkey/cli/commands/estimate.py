@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _MIB: Final = 1 << 20
 _BASE: Final = 0x2000_0000
-_RECORD: Final = 392  # one key
+_COUNT: Final = 4  # bytes: the number of keys, and then each
+_RECORD: Final = 388
 
 
 def estimate(session: Session) -> None:
@@ -60,10 +61,10 @@ def estimate(session: Session) -> None:
 def _failing(found: Found, nbytes: int) -> dict[Policy, float]:
     """How likely a load fails by fragmentation, under each policy."""
     sizes = ImageSizes(kernel=found.kernel_bytes, initrd=found.initramfs_bytes)
-    segments = segments_of(sizes, _RECORD)
+    segments = segments_of(sizes, _COUNT + _RECORD * max(1, len(found.devices)))
     return {
         policy: Layout(policy, _BASE, nbytes, segments).distribution().failure_probability
-        for policy in (Policy.UPSTREAM, Policy.HARDENED)
+        for policy in Policy
     }
 
 
