@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from kdumpkey.cli.completion import WRITERS
 
+from kdumpkey.cli.completion import WRITERS
 from kdumpkey.cli.manual import done, helped, man_page
 from tools import require_tool
 

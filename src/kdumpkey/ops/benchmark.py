@@ -66,16 +66,22 @@ def cipher_speed(name: str, key_bits: int, tier: str | None = None) -> CipherSpe
     return CipherSpeed(name, key_bits, *speeds)
 
 
-def pbkdf2_speed(hash_name: str) -> int:
-    """Iterations of PBKDF2 a second, for a key of 256 bits.
+def pbkdf2_speed(hash_name: str, key_bits: int = _KEY_BITS) -> int:
+    """Iterations of PBKDF2 a second, for a key of so many bits.
 
     Raises:
         CipherError: There is no such hash.
     """
-    return calibrate.pbkdf2_per_second(hash_name, _KEY_BITS // 8)
+    return calibrate.pbkdf2_per_second(hash_name, key_bits // 8)
 
 
-def argon2_speed(variant: str, time_ms: int, memory_kib: int | None, parallel: int | None) -> Argon2Speed:
+def argon2_speed(
+    variant: str,
+    time_ms: int,
+    memory_kib: int | None,
+    parallel: int | None,
+    key_bits: int = _KEY_BITS,
+) -> Argon2Speed:
     """The costs of Argon2 that take a time here.
 
     Raises:
@@ -83,5 +89,5 @@ def argon2_speed(variant: str, time_ms: int, memory_kib: int | None, parallel: i
     """
     lanes = min(parallel or _LANES, _LANES)
     most = calibrate.memory_cap_kib(memory_kib or _ARGON2_MEMORY_KIB)
-    passes, memory = calibrate.argon2_costs(variant, _KEY_BITS // 8, time_ms, most, lanes)
+    passes, memory = calibrate.argon2_costs(variant, key_bits // 8, time_ms, most, lanes)
     return Argon2Speed(variant, passes, memory, lanes, time_ms)

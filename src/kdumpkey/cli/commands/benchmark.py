@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _HASHES: Final = ("sha1", "sha256", "sha512", "ripemd160", "whirlpool")
 _CIPHERS: Final = (("aes-cbc", 128), ("aes-cbc", 256), ("aes-xts", 256), ("aes-xts", 512))
 _TIME_MS: Final = 2000
+_KDF_BITS: Final = 256
 _BITS: Final = {"aes-xts": 256, "aes-cbc": 256}
 _TABLE: Final = "#     Algorithm |       Key |      Encryption |      Decryption"
 
@@ -31,32 +32,36 @@ def benchmark(session: Session) -> None:
             _argon2(session, variant)
     elif kdf in ("argon2i", "argon2id"):
         _argon2(session, kdf)
-    elif hash_name is not None or kdf is not None:
-        _pbkdf2(session, hash_name or "sha256")
+    elif (hash_name is not None or kdf is not None) and not _pbkdf2(session, hash_name or "sha256"):
+        raise UsageError("")
     if everything or cipher is not None:
         _ciphers(session, cipher)
 
 
-def _pbkdf2(session: Session, hash_name: str) -> None:
+def _pbkdf2(session: Session, hash_name: str) -> bool:
+    bits = session.invocation.number("key-size") or _KDF_BITS
     try:
-        speed = pbkdf2_speed(hash_name)
+        speed = pbkdf2_speed(hash_name, bits)
     except CipherError:
         session.say(f"PBKDF2-{hash_name:9}     N/A")
-        return
-    session.say(f"PBKDF2-{hash_name:9} {speed:7} iterations per second for 256-bit key")
+        return False
+    session.say(f"PBKDF2-{hash_name:9} {speed:7} iterations per second for {bits}-bit key")
+    return True
 
 
 def _argon2(session: Session, variant: str) -> None:
     options = session.invocation
+    bits = options.number("key-size") or _KDF_BITS
     found = argon2_speed(
         variant,
         options.number("iter-time") or _TIME_MS,
         options.number("pbkdf-memory"),
         options.number("pbkdf-parallel"),
+        bits,
     )
     session.say(
-        f"{variant:10} {found.passes:4} iterations, {found.memory_kib} memory, {found.parallel} parallel "
-        f"threads (CPUs) for 256-bit key (requested {found.time_ms} ms time)"
+        f"{variant:10} {found.passes:4} iterations, {found.memory_kib:5} memory, {found.parallel} parallel "
+        f"threads (CPUs) for {bits}-bit key (requested {found.time_ms} ms time)"
     )
 
 
