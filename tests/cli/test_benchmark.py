@@ -33,13 +33,9 @@ def test_argon2_lines_are_cryptsetups() -> None:
     words = ["--pbkdf", "argon2id", "-i", "200", "--pbkdf-memory", "32768"]
     theirs = run([require_tool("cryptsetup"), "benchmark", *words]).out
     mine = benchmark(*words).out
-    shape = re.compile(
-        r"argon2id +\d+ iterations, \d+ memory, \d parallel threads \(CPUs\) for 256-bit key .*"
-    )
-    assert shape.fullmatch(mine.splitlines()[1])
-    assert re.sub(r"\d+ iterations, \d+ memory, \d", "", mine) == re.sub(
-        r"\d+ iterations, \d+ memory, \d", "", theirs
-    )
+    figures = r" *\d+ iterations, +\d+ memory, \d"
+    assert len(re.findall(figures, mine)) == 1
+    assert re.sub(figures, "", mine) == re.sub(figures, "", theirs)
 
 
 def test_a_cipher_has_a_row_of_the_table() -> None:
