@@ -46,7 +46,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         command="unlock:open_device",
     ),
     Action("luksDump", "<device>", help="Show a header", command="headers:luks_dump"),
-    Action("luksUUID", "<device>", help="Print the UUID", command="headers:luks_uuid"),
+    Action("luksUUID", "<device>", help="Print the UUID, or set it", command="headers:luks_uuid"),
     Action("isLuks", "<device>", help="Tell by the exit code whether it is LUKS", command="headers:is_luks"),
     Action(
         "kdump boot", "", 0, "Make a simulated machine, with memory reserved for a kdump kernel", "kdump:boot"
@@ -121,7 +121,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action("bitlkDump", "<device>"),
     Action("close", "<name>"),
-    Action("config", "<device>"),
+    Action("config", "<device>", help="Set priority, label or subsystem", command="configure:config"),
     Action("convert", "<device>"),
     Action("erase", "<device>", help="Wipe all keyslots", command="keyslot_removal:erase_keyslots"),
     Action("fvault2Dump", "<device>"),
@@ -165,7 +165,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("resize", "<name>"),
     Action("status", "<name>"),
     Action("tcryptDump", "<device>"),
-    Action("token", "<add|remove|import|export> <device>", 2),
+    Action(
+        "token",
+        "<add|remove|import|export> <device>",
+        2,
+        "Manage tokens",
+        "configure:token",
+    ),
 )
 
 BY_NAME: Final = {action.name: action for action in ACTIONS}

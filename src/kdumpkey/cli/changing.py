@@ -26,18 +26,22 @@ _NON_ASCII: Final = (
 )
 
 
-def open_for_change(session: Session, *, version: int | None = None) -> HeaderStore:
+def open_for_change(
+    session: Session, *, version: int | None = None, device: str | None = None
+) -> HeaderStore:
     """Open what has the header for changing it.
 
     Args:
         session: The run.
         version: What the action needs, where one version of LUKS cannot do it.
+        device: Default: its first argument.
 
     Raises:
         HeaderError: It has no valid header of the wanted type; the last line of the message is cryptsetup's.
         DeviceError: It cannot be opened.
     """
-    header, device = session.invocation.text("header"), device_path(session.device)
+    header = session.invocation.text("header")
+    device = device_path(session.device if device is None else device)
     path = header or device
     wanted = session.invocation.text("type")
     name = "LUKS" if version is None else f"LUKS{version}"

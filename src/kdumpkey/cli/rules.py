@@ -23,6 +23,10 @@ def check(invocation: Invocation) -> None:
             _check_open(invocation)
         case "unlock":
             _check_unlock(invocation)
+        case "config":
+            _check_config(invocation)
+        case "token":
+            _check_token(invocation)
         case "luksFormat" if invocation.flag("align-payload") and invocation.flag("offset"):
             raise UsageError("Options --align-payload and --offset cannot be combined.")
         case "luksDump" if invocation.flag("unbound") and not invocation.flag("key-slot"):
@@ -104,6 +108,27 @@ def _check_open(invocation: Invocation) -> None:
             flag("iv-large-sectors") and device_type != "plain",
             "Large IV sectors option is supported only for opening plain type device with sector size larger"
             " than 512 bytes.",
+        ),
+    )
+    _refuse_first(refusals)
+
+
+def _check_config(invocation: Invocation) -> None:
+    if invocation.flag("priority") and not invocation.flag("key-slot"):
+        raise UsageError("Keyslot specification is required.")
+
+
+def _check_token(invocation: Invocation) -> None:
+    flag, verb = invocation.flag, invocation.arguments[0]
+    refusals = (
+        (verb not in ("add", "remove", "import", "export"), "Invalid token action."),
+        (
+            verb == "add" and not flag("key-description"),
+            "--key-description parameter is mandatory for token add action.",
+        ),
+        (
+            verb in ("remove", "export") and not flag("token-id"),
+            "Action requires specific token. Use --token-id parameter.",
         ),
     )
     _refuse_first(refusals)

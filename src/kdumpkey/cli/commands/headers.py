@@ -17,7 +17,12 @@ def is_luks(session: Session) -> None:
 
 
 def luks_uuid(session: Session) -> None:
-    """Print the UUID of the header."""
+    """Print the UUID of the header, or with --uuid change it."""
+    if session.invocation.text("uuid") is not None:
+        from kdumpkey.cli.commands.configure import set_uuid  # noqa: PLC0415 - to print it needs less
+
+        set_uuid(session)
+        return
     uuid = _quietly(session)
     if uuid:
         session.say(uuid)

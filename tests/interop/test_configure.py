@@ -1,0 +1,169 @@
+"""config, token and luksUUID --uuid: kdumpkey and cryptsetup change the same, and say the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from both import ours, run
+from kdumpkey.cli.actions import ALIASES
+from power import Recorder
+from tools import require_tool
+
+MIB = 1 << 20
+UUID = "0f3d1f52-5ac2-4bd1-9a3c-0123456789ab"
+PASSPHRASE = b"correct horse"
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    device = tmp_path_factory.mktemp("image") / "device"
+    device.touch()
+    os.truncate(device, 3 * MIB)
+    options = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--key-size", "256"]
+    options += ["--offset", "4096", "--type", "luks2"]
+    command = [require_tool("cryptsetup"), "luksFormat", "-q", *options, device, "-d", "-"]
+    assert run(command, PASSPHRASE).code == 0
+    return device.read_bytes()
+
+
+def state(cryptsetup: str, device: Path) -> tuple[str, str]:
+    """What a header says, but for how often it was written: cryptsetup adds a token in two steps."""
+    dump = re.sub(r"Epoch: .*", "", run([cryptsetup, "luksDump", device]).out)
+    return dump, run([cryptsetup, "luksDump", "--dump-json-metadata", device]).out
+
+
+# Each is run one after the other, by either program on its own copy, and must come to the same.
+STORIES = {
+    "config": [
+        "config DEV",
+        "config DEV --priority prefer",
+        "config DEV --priority prefer -S 0 -v",
+        "config DEV --priority ignore -S 0",
+        "config DEV --priority normal -S 0",
+        "config DEV --priority prefer -S 4",
+        "config DEV --priority sometimes -S 0",
+        "config DEV --label hello --subsystem sub",
+        "config DEV --label 123456789012345678901234567890123456789012345678901234567890 --subsystem s -v",
+        "config missing --label x",
+    ],
+    "uuid": [
+        f"luksUUID DEV --uuid {UUID}",
+        "luksUUID DEV",
+        "luksUUID DEV --uuid nonsense",
+        f"luksUUID DEV --uuid {UUID}x",
+        f"luksUUID missing --uuid {UUID}",
+    ],
+    "token add": [
+        "token add DEV",
+        "token add DEV --key-description a:b",
+        "token add DEV --key-description a:c --token-id 5 -S 0 -v",
+        "token add DEV --key-description a:d --token-id 5",
+        "token add DEV --key-description a:e --token-id 5 --token-replace",
+        "token add DEV --key-description z --token-id 40",
+        "token add DEV --key-description z --token-id 7 -S 9",
+        "token export DEV --token-id 5",
+        "token export DEV --token-id 9",
+        "token export DEV",
+        "token remove DEV",
+        "token remove DEV --token-id 9",
+        "token remove DEV --token-id 5",
+        "token frob DEV",
+    ],
+    "token import": [
+        "token import DEV --json-file good -v",
+        "token import DEV --json-file good --token-id 3 -S 0",
+        "token import DEV --json-file dangling",
+        "token import DEV --json-file junk",
+        "token import DEV --json-file none",
+        "token import DEV --json-file good --token-id 3",
+        "token import DEV --json-file good --token-id 3 --token-replace",
+        "token remove DEV --token-id 0",
+    ],
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_both_change_and_say_the_same(
+    tmp_path: Path, image: bytes, monkeypatch: pytest.MonkeyPatch, story: str
+) -> None:
+    cryptsetup = require_tool("cryptsetup")
+    device = tmp_path / "device"
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "good": '{"type":"foo","keyslots":["0"],"a":[1,{"b":null}],"c":"é"}',
+        "dangling": '{"type":"foo","keyslots":["7"]}',
+        "junk": "junk",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    mine, theirs = image, image
+    for line in STORIES[story]:
+        words = [str(device) if word == "DEV" else word for word in line.split()]
+        device.write_bytes(mine)
+        said = ours(words)
+        mine, my_state = device.read_bytes(), state(cryptsetup, device)
+        device.write_bytes(theirs)
+        reference = run([cryptsetup, *words])
+        theirs, their_state = device.read_bytes(), state(cryptsetup, device)
+        assert (said.verdict, said.out) == (reference.verdict, reference.out), line
+        assert my_state == their_state, line
+
+
+def test_an_exported_token_comes_back(tmp_path: Path, image: bytes) -> None:
+    device, out = tmp_path / "device", tmp_path / "token.json"
+    device.write_bytes(image)
+    assert ours(["token", "add", device, "--key-description", "a:b"]).code == 0
+    assert ours(["token", "export", device, "--token-id", "0", "--json-file", out]).code == 0
+    assert json.loads(out.read_text())["key_description"] == "a:b"
+    assert ours(["token", "export", device, "--token-id", "0", "--json-file", out]).code == 1
+    assert ours(["token", "remove", device, "--token-id", "0"]).code == 0
+    assert ours(["token", "import", device, "--json-file", out]).code == 0
+    assert (
+        run([require_tool("cryptsetup"), "token", "export", device, "--token-id", "0"]).out == out.read_text()
+    )
+
+
+EDITS = [
+    ["config", "DEV", "--label", "new"],
+    ["config", "DEV", "--priority", "prefer", "-S", "0"],
+    ["luksUUID", "DEV", "--uuid", UUID],
+    ["token", "add", "DEV", "--key-description", "a:b"],
+]
+
+
+@pytest.mark.parametrize("words", EDITS, ids=lambda words: words[0])
+def test_every_cut_leaves_a_header_that_opens(
+    tmp_path: Path, image: bytes, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    device, recorder = tmp_path / "device", Recorder()
+    device.write_bytes(image)
+    with monkeypatch.context() as patched:
+        recorder.record(patched)
+        assert ours([str(device) if word == "DEV" else word for word in words]).code == 0
+    cuts = list(recorder.cuts(image))
+    for what, left in cuts:
+        device.write_bytes(left)
+        check = ["open", "--test-passphrase", device, "--key-file", "-"]
+        assert ours(check, PASSPHRASE).code == 0, what
+        assert run([require_tool("cryptsetup"), *check], PASSPHRASE).code == 0, what
+    print(f"{words[0]}: {len(cuts)} cuts survived")
+    assert len(cuts) > 5
+
+
+def test_what_is_not_named_stays(tmp_path: Path, image: bytes) -> None:
+    device = tmp_path / "device"
+    device.write_bytes(image)
+    assert ours(["config", device, "--label", "hello", "--subsystem", "sub"]).code == 0
+    assert ours(["config", device, "--label", "other"]).code == 0
+    dump = ours(["luksDump", device]).out
+    assert "Label:         \tother\n" in dump
+    assert "Subsystem:     \tsub\n" in dump
+
+
+def test_luksconfig_is_config() -> None:
+    assert ALIASES["luksConfig"].action == "config"
