@@ -143,7 +143,12 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action(
         "luksFormat", "<device> [<new key file>]", help="Make a LUKS device", command="format:luks_format"
     ),
-    Action("luksHeaderBackup", "<device>"),
+    Action(
+        "luksHeaderBackup",
+        "<device>",
+        help="Copy the header and its keyslots into a file",
+        command="headers:header_backup",
+    ),
     Action("luksHeaderRestore", "<device>"),
     Action(
         "luksKillSlot",

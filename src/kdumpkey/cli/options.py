@@ -216,7 +216,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("force-offline-reencrypt", _F, actions=_REENCRYPT),
     Option("force-password", _F),
     Option("hash", _T, "h", "HASH"),
-    Option("header-backup-file", _T, None, "FILE"),
+    Option("header-backup-file", _T, None, "FILE", help="Where a header's backup is, or goes"),
     Option("hotzone-size", _S, None, "BYTES", _REENCRYPT),
     Option("init-only", _F),
     Option("integrity", _T, "I", "ALGORITHM", _FORMAT),

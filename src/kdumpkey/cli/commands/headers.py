@@ -28,6 +28,17 @@ def luks_uuid(session: Session) -> None:
         session.say(uuid)
 
 
+def header_backup(session: Session) -> None:
+    """Copy the header and its keyslots into a file."""
+    path = session.invocation.text("header-backup-file")
+    if path is None:
+        raise UsageError("Option --header-backup-file is required.")
+    from kdumpkey.ops.header_backup import back_up  # noqa: PLC0415
+
+    with open_header_alone(session) as luks:
+        back_up(luks.header_device, luks.header, path)
+
+
 def luks_dump(session: Session) -> None:
     """Show the header, its JSON, or a key that a passphrase opens."""
     with open_header_alone(session) as luks:
