@@ -74,7 +74,7 @@ def test_fish_completes() -> None:
 
 def test_zsh_reads_its_completion() -> None:
     script = f"""
-autoload -Uz compinit && compinit -u -d /dev/null
+autoload -Uz compinit && compinit -u -D
 fpath=({ROOT}/completion $fpath); autoload -Uz _kdumpkey
 functions _kdumpkey >/dev/null && zsh -n {ROOT}/completion/_kdumpkey && print good
 """
