@@ -149,7 +149,12 @@ ACTIONS: Final[tuple[Action, ...]] = (
         help="Copy the header and its keyslots into a file",
         command="headers:header_backup",
     ),
-    Action("luksHeaderRestore", "<device>"),
+    Action(
+        "luksHeaderRestore",
+        "<device>",
+        help="Put a header back from its backup",
+        command="configure:header_restore",
+    ),
     Action(
         "luksKillSlot",
         "<device> <key slot>",
@@ -166,7 +171,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("luksResume", "<device>"),
     Action("luksSuspend", "<device>"),
     Action("reencrypt", "<device>", 0),
-    Action("repair", "<device>"),
+    Action("repair", "<device>", help="Rewrite a damaged copy of a header", command="configure:repair"),
     Action("resize", "<name>"),
     Action("status", "<name>"),
     Action("tcryptDump", "<device>"),

@@ -1,4 +1,4 @@
-"""config, token, and luksUUID with --uuid: what a header says beside its keys."""
+"""config, token, luksUUID --uuid, repair, luksHeaderRestore: changes of a header that open no keyslot."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.changing import open_for_change
+from kdumpkey.cli.opening import device_path, open_header_alone
+from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.streams import write_all
-from kdumpkey.errors import UsageError
+from kdumpkey.errors import PermissionDeniedError, UsageError
+from kdumpkey.luks.model import CopyState
 from kdumpkey.ops import configure
 
 if TYPE_CHECKING:
@@ -65,6 +68,43 @@ def token(session: Session) -> None:
             session.explain(f"Token {number} removed.")
         else:
             _write(session, options.text("json-file"), configure.token_json(store.header, number or 0))
+
+
+def header_restore(session: Session) -> None:
+    """Put a header back from its backup."""
+    path, backup = device_path(session.device), session.invocation.text("header-backup-file")
+    if backup is None:
+        raise UsageError("Option --header-backup-file is required.")
+    from kdumpkey.ops import header_restore as ops  # noqa: PLC0415 - nothing else here needs it
+
+    found = ops.examine(path, backup)
+    kind = f"LUKS{found.backup.version}" if found.backup.version == 2 else "LUKS"
+    if found.present is None:
+        what = f"does not contain {kind} header. Replacing header can destroy data on that device."
+    else:
+        what = f"already contains {kind} header. Replacing header will destroy existing keyslots."
+    try:
+        confirm(session, f"Device {path} {what}")
+    except PermissionDeniedError as error:
+        raise UsageError("") from error
+    keep = None if found.present is None else ops.backup_name(backup, found.present)
+    ops.restore(path, backup, found, keep=keep)
+    if keep is not None:
+        session.explain(f"The header that was replaced is in {keep}.")
+
+
+def repair(session: Session) -> None:
+    """Rewrite a damaged copy of a LUKS2 header from the good one; see that a LUKS1 header is whole."""
+    with open_header_alone(session) as luks:
+        good = all(copy.state is CopyState.CURRENT for copy in luks.header.copies)
+    if good:
+        session.explain("No known problems detected for LUKS header.")
+        return
+    try:
+        confirm(session, "Really try to repair LUKS device header?")
+    except PermissionDeniedError as error:
+        raise UsageError("") from error
+    open_for_change(session).close()
 
 
 def _read(session: Session, path: str | None) -> bytes:
