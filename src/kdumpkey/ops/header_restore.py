@@ -65,7 +65,7 @@ def restore(path: str, backup_path: str, what: Restoration, *, keep: str | None)
     """Put a header and its keyslots back.
 
     The areas are written before the header that names them, and of LUKS2 the copies one after the other. A
-    cut in the middle may leave neither the old keyslots nor the new ones whole: the same restore once more, or
+    cut in the middle may leave neither old keyslots nor new ones whole: the same restore once more, or
     that of the old header's backup, mends it.
 
     Args:
