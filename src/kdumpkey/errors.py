@@ -159,11 +159,16 @@ class NotAKernelError(KdumpkeyError):
 
 
 class KernelError(KdumpkeyError):
-    """A kernel, the real one or the simulated, refused a call of the hand-over; `errno` says why."""
+    """A kernel, the real one or the simulated, refused a call of the hand-over; `errno` says why.
 
-    def __init__(self, message: str, errno: int) -> None:
-        super().__init__(message)
-        self.errno = errno
+    `reason` is the message without the errno's name.
+    """
+
+    def __init__(self, reason: str, number: int) -> None:
+        name = errno.errorcode.get(number)
+        super().__init__(f"{name}: {reason}" if name else reason)
+        self.reason = reason
+        self.errno = number
 
 
 class KernelDeniedError(KernelError):
@@ -193,4 +198,4 @@ def kernel_error(number: int, message: str) -> KernelError:
         errno.EBUSY: KernelBusyError,
         errno.EEXIST: KernelBusyError,
     }
-    return kinds.get(number, KernelError)(f"{errno.errorcode.get(number, number)}: {message}", number)
+    return kinds.get(number, KernelError)(message, number)

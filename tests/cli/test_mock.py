@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 
 from kdumpkey import memory
@@ -111,3 +112,23 @@ def test_an_unknown_scenario_names_those_that_there_are() -> None:
     done = mock("mock", "run", "nothing")
     assert (done.returncode, "key-reuse" in done.stderr) == (4, True)
     assert "key-reuse" in mock("mock", "scenarios").stdout
+
+
+def test_a_shell_crashes_into_the_other_kernel() -> None:
+    need_argon2()
+    environment = dict(os.environ) | {"SHELL": "/bin/sh", "PS1": "$ "}
+    command = ["-P", "-m", "kdumpkey", "mock", "shell"]
+    shell = pexpect.spawn(sys.executable, command, timeout=30, encoding="utf-8", env=environment)
+    shell.expect("--- first-kernel")
+    shell.sendline(
+        "kdumpkey kdump name root.img --key-file passphrase && kdumpkey kdump load && kdumpkey kdump crash"
+    )
+    shell.expect("The kdump kernel runs in 256 MiB")
+    shell.sendline("exit")
+    shell.expect("--- kdump-kernel")
+    shell.sendline("kdumpkey unlock root.img --from-kdump --json && exit")
+    shell.expect('"keyslot": null')
+    shell.expect("kdump-kernel: kdumpkey unlock root.img --from-kdump")
+    shell.expect(pexpect.EOF)
+    shell.close()
+    assert shell.exitstatus == 0

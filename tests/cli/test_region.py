@@ -38,7 +38,7 @@ def test_a_load_that_fails_is_exit_1_and_names_what_has_no_room() -> None:
     assert result.out == ""
     assert (
         result.err
-        == "Draw 20000 of 65536: EADDRNOTAVAIL: there is no room for initrd in the reserved memory.\n"
+        == "EADDRNOTAVAIL: Draw 20000 of 65536: there is no room for initrd in the reserved memory.\n"
     )
     assert region("show", *FRAGMENTED, "--seed", "20000", "--policy", "hardened").code == 0
 

@@ -20,6 +20,10 @@ def version_text() -> str:
 def help_text(words: tuple[str, ...]) -> str:
     """Help on the action that the first of the words names, or on all of them."""
     name = words[0] if words else ""
+    if name in actions.GROUPS:
+        name = " ".join(words[:2])
+        if name not in actions.BY_NAME:
+            return "\n".join([USAGE, "", "<action> is one of:", *_actions(words[0])])
     alias = actions.ALIASES.get(name)
     action = actions.BY_NAME.get(alias.action if alias else name)
     if action is None or action.command is None:
@@ -28,8 +32,11 @@ def help_text(words: tuple[str, ...]) -> str:
     return "\n".join([usage, "", f"{action.help}.", "", "Options:", *_options(action)])
 
 
-def _actions() -> list[str]:
+def _actions(group: str | None = None) -> list[str]:
     done = [action for action in actions.ACTIONS if action.command]
+    if group is not None:
+        done = [action for action in done if action.name.startswith(f"{group} ")]
+        return [_row(f"  {action.name} {action.arguments}", action.help) for action in done]
     names = [name for name, alias in actions.ALIASES.items() if actions.BY_NAME[alias.action] in done]
     lines = [_row(f"  {action.name} {action.arguments}", action.help) for action in done]
     return [*lines, "", f"Other names of open: {', '.join(names)}"]

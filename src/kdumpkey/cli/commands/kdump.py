@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli import kdump_report as report
 from kdumpkey.cli.machines import machine_path, open_machine, refuse_arguments
-from kdumpkey.errors import UsageError
+from kdumpkey.errors import KernelError, UsageError, kernel_error
 from kdumpkey.kdump import machine as machines
-from kdumpkey.kdump.kernel import CrashImage
+from kdumpkey.kdump.kernel import CrashImage, Stage
 from kdumpkey.region.crashkernel import parse_crashkernel
 from kdumpkey.region.model import Policy, sizes_of_files
 
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 _BASE: Final = 0x2000_0000
 _RAM: Final = 4 << 30
 _COMMAND_LINE: Final = "panic=10"
+_HINTS: Final = {
+    errno.ENOKEY: "Is the key still there (kdump keyctl list @u), and can this session reach it? If its "
+    "keyring has no link to @u: kdump keyctl link @u @s",
+    errno.EKEYREVOKED: "Open the device again, so that the key is put into the keyring anew: kdump name",
+    errno.EACCES: "The key's permissions do not let this process search for it: kdump keyctl list @u",
+    errno.EADDRNOTAVAIL: "Load again, or reserve more: the keys' place is drawn before the kernel's.",
+}
 
 
 def boot(session: Session) -> None:
@@ -78,9 +86,16 @@ def load(session: Session) -> None:
     refuse_arguments(session)
     with open_machine(session) as machine:
         command_line = session.invocation.text("command-line")
-        loaded = machine.kernel.load(
-            CrashImage(command_line=_COMMAND_LINE if command_line is None else command_line)
-        )
+        image = CrashImage(command_line=_COMMAND_LINE if command_line is None else command_line)
+        try:
+            loaded = machine.kernel.load(image)
+        except KernelError as error:
+            if machine.state.stage is Stage.KDUMP:
+                raise
+            hint = _HINTS.get(error.errno, "")
+            raise kernel_error(
+                error.errno, f"{error.reason}\nNo crash image is loaded now. {hint}"
+            ) from error
         keys, now = loaded.keys or (), machine.clock()
         how = "copied from the image before" if loaded.reused else "from the keyring"
         lines = [f"Loaded with {len(keys)} key{'' if len(keys) == 1 else 's'}{f', {how}' if keys else ''}."]

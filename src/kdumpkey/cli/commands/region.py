@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli import region_text as text
 from kdumpkey.cli.machines import refuse_arguments
-from kdumpkey.errors import KernelError, UsageError
+from kdumpkey.errors import KernelError, UsageError, kernel_error
 from kdumpkey.ops.region import Machine, layout_of
 from kdumpkey.region.model import PAGE, Policy
 from kdumpkey.region.placement import FAILED
@@ -32,7 +32,7 @@ def show(session: Session) -> None:
     try:
         parts = layout.place(draw)
     except KernelError as error:
-        raise type(error)(f"Draw {draw} of {total}: {error}.", error.errno) from error
+        raise kernel_error(error.errno, f"Draw {draw} of {total}: {error.reason}.") from error
     _plot(session, {layout.policy: layout}, {layout.policy: parts})
     if session.invocation.flag("json"):
         session.say(json.dumps({**_region(layout), "draw": draw, "segments": _segments(parts)}))
