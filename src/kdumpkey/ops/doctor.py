@@ -12,7 +12,7 @@ from kdumpkey.crypto.kdf import Argon2
 from kdumpkey.errors import KdumpkeyError, KeyringError, UsageError
 from kdumpkey.kdump.doctor import CryptDevice, Finding, Host, Verdict
 from kdumpkey.kdump.doctor.crypttab import check_crypttab
-from kdumpkey.kdump.doctor.image import check_image
+from kdumpkey.kdump.doctor.image import check_image, is_loaded, recorded
 from kdumpkey.kdump.doctor.initramfs import check_initramfs
 from kdumpkey.kdump.doctor.interface import check_interface
 from kdumpkey.kdump.doctor.key import check_key, has_key
@@ -26,6 +26,8 @@ from kdumpkey.luks.model import PRIORITY_IGNORE
 from kdumpkey.ops.estimate import Machine, estimate_machine
 from kdumpkey.ops.open import open_luks
 
+# What has to hold for a load; the image that is loaded no longer needs it.
+_LOADING: Final = frozenset({"interface", "items", "cryptsetup", "systemd", "service", "crypttab", "key"})
 _WHY_TARGET: Final = "The dump goes where kdump's configuration says; its devices are what must be opened."
 _WHY_HEADER: Final = "What the header asks for decides whether anything can open the device."
 
@@ -60,7 +62,17 @@ def examine(root: Path, devices: Sequence[str] = ()) -> list[Finding]:
         privileged = os.geteuid() == 0 or not _is_here(host)
         found += check_key(host, device, privileged=privileged, reachable=reachable)
     found += check_image(host, crypts)
-    return found + (check_initramfs(host) if crypts else [])
+    found += check_initramfs(host) if crypts else []
+    if crypts and is_loaded(host) and {device.description for device in crypts} <= recorded(host):
+        found = [_of_the_next_load(finding) for finding in found]
+    return found
+
+
+def _of_the_next_load(finding: Finding) -> Finding:
+    """What is wrong on a key's way into an image spoils the next load, not the image that has the key."""
+    if finding.check not in _LOADING or finding.verdict is Verdict.GOOD:
+        return finding
+    return replace(finding, verdict=Verdict.WARNING)
 
 
 def _is_here(host: Host) -> bool:

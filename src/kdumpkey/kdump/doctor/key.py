@@ -84,11 +84,9 @@ def check_key(host: Host, device: CryptDevice, *, privileged: bool, reachable: b
     else:
         bad = next(key for key in mine if key.type == "logon")
         what, fix = f"The key {_problem(bad)}.", link
-    held = is_loaded(host) and device.description in recorded(host)
-    verdict = Verdict.WARNING if held else Verdict.BROKEN
-    if held:
+    if is_loaded(host) and device.description in recorded(host):
         what += " The image that is loaded holds it; the next load will fail."
-    return [Finding("key", verdict, what, _WHY, fix, device.name)]
+    return [Finding("key", Verdict.BROKEN, what, _WHY, fix, device.name)]
 
 
 def _found(key: ListedKey, device: CryptDevice, reachable: bool | None) -> Finding:
