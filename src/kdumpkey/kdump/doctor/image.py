@@ -42,7 +42,10 @@ def check_image(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
     held = recorded(host)
     for device in devices:
         if device.description in held:
-            what, verdict, fix = "By the record of the load, the image holds the key.", Verdict.GOOD, ""
+            what = (
+                "By the record of its load, unless another program loaded one since, the image holds the key."
+            )
+            verdict, fix = Verdict.GOOD, ""
         elif held:
             what, verdict = "By the record of the load, the image does not hold this key.", Verdict.BROKEN
             fix = _LOAD

@@ -1,0 +1,272 @@
+"""Linux's own kernel, by configfs and kexec_file_load: the same protocol as the simulator's.
+
+The path decides what this kernel can do, never its version. What Linux tells nobody, which keys the loaded
+image holds, is written down at each load (`kdumpkey.kdump.record`); what it is known to do wrong is refused
+here before anything is lost, because a load that fails takes the image before it along.
+
+Source: kernel documentation, admin-guide/kdump, and what Linux 7.2.13 was seen to do.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kdumpkey.errors import KernelError, kernel_error
+from kdumpkey.kdump.kernel import CrashImage, HeldKey, KernelStatus, Loaded, NamedKey, Restored, Stage
+from kdumpkey.kdump.kexec import load_crash_image, unload_crash_image
+from kdumpkey.kdump.record import RECORD, LoadRecord, parse_record
+from kdumpkey.region.handover import LONGEST_DESCRIPTION, MOST_KEYS
+
+INTERFACE: Final = "sys/kernel/config/crash_dm_crypt_keys"
+_NO_DESCRIPTION: Final = "(null)"
+_LONGEST_ITEM: Final = 200
+_RECORD_MODE: Final = 0o600
+
+
+@dataclass(frozen=True)
+class LinuxKernel:
+    """The kernel that this runs on.
+
+    Attributes:
+        root: Where its /proc, /sys and /run are.
+        load_image: Loads a crash image, by system call.
+        unload_image: Gives it up.
+        make_item: Makes a directory in configfs, which fills it with attributes by itself.
+        remove_item: Removes it, attributes and all.
+        clock: Seconds since the epoch.
+    """
+
+    root: Path = Path("/")
+    load_image: Callable[[CrashImage], None] = load_crash_image
+    unload_image: Callable[[], None] = unload_crash_image
+    make_item: Callable[[Path], None] = Path.mkdir
+    remove_item: Callable[[Path], None] = Path.rmdir
+    clock: Callable[[], float] = time.time
+
+    @property
+    def interface(self) -> Path | None:
+        """The directory by which keys are named or restored; None: this kernel has none, or no configfs."""
+        path = self.root / INTERFACE
+        return path if path.is_dir() else None
+
+    def status(self) -> KernelStatus:
+        """What can be seen; the keys of the image are those of the record, if it is of this boot."""
+        interface = self.interface
+        stage = self._stage()
+        loaded = self._word("sys/kernel/kexec_crash_loaded") == "1"
+        size = self._word("sys/kernel/kexec_crash_size")
+        record = self._record() if loaded else None
+        named = self._named()
+        return KernelStatus(
+            stage=stage,
+            interface=None if interface is None else str(interface),
+            named=named,
+            reuse=self._word(f"{INTERFACE}/reuse") == "1",
+            loaded=loaded,
+            keys=() if not loaded else None if record is None else _held(record),
+            restored=self._word(f"{INTERFACE}/restore") == "1" if stage is Stage.KDUMP else None,
+            reserved_bytes=int(size) if size and size.isdecimal() else None,
+            warnings=self._warnings(named, known=not loaded or record is not None),
+        )
+
+    def name(self, description: str, item: str | None = None) -> NamedKey:
+        """Tell the kernel to hand a key over with the next load; see `Kernel`."""
+        interface = self._first_interface()
+        nbytes = len(os.fsencode(description))
+        # 128 bytes are taken too, cut to 127, and then no such key is found.
+        if not 0 < nbytes < LONGEST_DESCRIPTION or "\n" in description:
+            raise kernel_error(
+                errno.EINVAL, f"a description is one line of 1 to {LONGEST_DESCRIPTION - 1} bytes"
+            )
+        # One more can be made; then all are loaded, and none is restored.
+        if len(self._named()) >= MOST_KEYS:
+            raise kernel_error(errno.EINVAL, f"{MOST_KEYS} keys are named already, no more are restored")
+        path = interface / (item or _item_of(description))
+        if path.parent != interface or path.name in ("", ".", ".."):
+            raise kernel_error(errno.EINVAL, f"{item!r} cannot be the name of an item")
+        self._do(lambda: self.make_item(path), f"the item {path.name} cannot be made")
+        try:
+            self._write(path / "description", description)
+        except BaseException:
+            self.remove_item(path)
+            raise
+        return NamedKey(path.name, description)
+
+    def forget(self, item: str) -> None:
+        """Take a named key back; see `Kernel`."""
+        path = self._first_interface() / item
+        if path.parent != self.interface:
+            raise kernel_error(errno.EINVAL, f"{item!r} cannot be the name of an item")
+        self._do(lambda: self.remove_item(path), f"the item {item} cannot be removed")
+
+    def load(self, image: CrashImage) -> Loaded:
+        """Load the kdump kernel with the named keys; see `Kernel`.
+
+        What is known to fail is refused before the image that is loaded is lost. There is no record while the
+        kernel works, so that being killed leaves what is loaded unknown, never wrong.
+        """
+        named = self._named()
+        for key in named:
+            if key.description is None:
+                raise kernel_error(errno.EINVAL, f"the item {key.item} has no description; kdump forget it")
+        if len(named) > MOST_KEYS:
+            raise kernel_error(errno.EINVAL, f"more than {MOST_KEYS} keys are named, none would be restored")
+        reused = self._word(f"{INTERFACE}/reuse") == "1"
+        before = self._record()
+        self._forget_record()
+        self.load_image(image)
+        descriptions = tuple(key.description for key in named if key.description is not None)
+        warnings: tuple[str, ...] = ()
+        if reused:
+            warnings = ("reuse is set: the keys are those of the image before, not the keyring's",)
+            if before is None or set(before.descriptions) != set(descriptions):
+                # Nothing says what the image before held, so nothing says what this one holds.
+                return Loaded(None, reused=True, warnings=warnings)
+        if not descriptions:
+            warnings = (*warnings, "no key is named: the image holds none")
+        copied = before.loaded_at if reused and before is not None else self.clock()
+        record = LoadRecord(self._boot_id(), copied, descriptions)
+        try:
+            self._write_record(record)
+        except KernelError as error:  # it is loaded all the same
+            warnings = (*warnings, f"{error}; status will not know what was loaded")
+        return Loaded(_held(record), reused=reused, warnings=warnings)
+
+    def unload(self) -> None:
+        """Give up the loaded image; see `Kernel`."""
+        self._forget_record()
+        self.unload_image()
+
+    def reuse(self, enabled: bool) -> None:
+        """Have the next loads copy the keys of the image before; see `Kernel`."""
+        self._write(self._first_interface() / "reuse", "1" if enabled else "0")
+
+    def crash(self) -> None:
+        """Crash this machine, at once; see `Kernel`.
+
+        Raises:
+            KernelError: EINVAL: no crash image is loaded; EPERM …: not for this user.
+        """
+        if self._word("sys/kernel/kexec_crash_loaded") != "1":
+            raise kernel_error(errno.EINVAL, "no crash image is loaded: a crash would leave no dump")
+        self._write(self.root / "proc/sysrq-trigger", "c")
+
+    def restore(self) -> Restored:
+        """Put the keys into root's user keyring; see `Kernel`. Linux says nothing of what came back."""
+        interface = self.interface
+        if interface is None:
+            raise kernel_error(errno.ENOENT, self._absent())
+        if self._stage() is not Stage.KDUMP:
+            raise kernel_error(errno.EPERM, "this is not the kdump kernel")
+        self._write(interface / "restore", "1")
+        return Restored(None)
+
+    def _stage(self) -> Stage:
+        """The kdump kernel is the one with /proc/vmcore, and with `restore`."""
+        second = (self.root / "proc/vmcore").exists() or (self.root / INTERFACE / "restore").exists()
+        return Stage.KDUMP if second else Stage.FIRST
+
+    def _named(self) -> tuple[NamedKey, ...]:
+        interface = self.interface
+        if interface is None:
+            return ()
+        found = []
+        for path in sorted(each for each in interface.iterdir() if each.is_dir()):
+            text = self._word(f"{INTERFACE}/{path.name}/description")
+            found.append(NamedKey(path.name, None if text in (None, "", _NO_DESCRIPTION) else text))
+        return tuple(found)
+
+    def _warnings(self, named: tuple[NamedKey, ...], *, known: bool) -> tuple[str, ...]:
+        found = []
+        if self.interface is None:
+            found.append(self._absent())
+        if not known:
+            found.append("no record of this boot says which keys the image holds, and the kernel does not")
+        found += [
+            f"the item {key.item} has no description: a load would fail"
+            for key in named
+            if not key.description
+        ]
+        return tuple(found)
+
+    def _absent(self) -> str:
+        return f"there is no /{INTERFACE}: this kernel hands no keys over, or configfs is not mounted"
+
+    def _first_interface(self) -> Path:
+        interface = self.interface
+        if interface is None:
+            raise kernel_error(errno.ENOENT, self._absent())
+        if self._stage() is Stage.KDUMP:
+            raise kernel_error(errno.EPERM, "this is the kdump kernel; it only restores keys")
+        return interface
+
+    def _record(self) -> LoadRecord | None:
+        record = parse_record(self._text(RECORD) or "")
+        return record if record is not None and record.boot_id == self._boot_id() else None
+
+    def _boot_id(self) -> str:
+        return self._word("proc/sys/kernel/random/boot_id") or ""
+
+    def _forget_record(self) -> None:
+        path = self.root / RECORD
+        self._do(lambda: path.unlink(missing_ok=True), f"{path} cannot be removed")
+
+    def _write_record(self, record: LoadRecord) -> None:
+        path = self.root / RECORD
+        made = path.with_suffix(".new")
+
+        def write() -> None:
+            path.parent.mkdir(mode=0o755, exist_ok=True)
+            with open(
+                os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, _RECORD_MODE), "w"
+            ) as file:
+                file.write(record.to_text())
+            made.replace(path)
+
+        self._do(write, f"{path} cannot be written")
+
+    def _text(self, relative: str) -> str | None:
+        try:
+            return (self.root / relative).read_text(encoding="utf-8", errors="surrogateescape")
+        except (OSError, ValueError):
+            return None
+
+    def _word(self, relative: str) -> str | None:
+        text = self._text(relative)
+        # A space at the end of a description is part of it.
+        return None if text is None else text.removesuffix("\n")
+
+    def _write(self, path: Path, text: str) -> None:
+        def write() -> None:
+            # One write, no more: configfs takes each for a whole value.
+            file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(file, os.fsencode(text))
+            finally:
+                os.close(file)
+
+        self._do(write, f"{path} does not take {text!r}")
+
+    @staticmethod
+    def _do(step: Callable[[], object], what: str) -> None:
+        try:
+            step()
+        except OSError as error:
+            number = error.errno or errno.EIO
+            raise kernel_error(number, f"{what}: {os.strerror(number)}") from error
+
+
+def _held(record: LoadRecord) -> tuple[HeldKey, ...]:
+    return tuple(HeldKey(description, None, record.loaded_at) for description in record.descriptions)
+
+
+def _item_of(description: str) -> str:
+    """A directory's name for a description, the same each time."""
+    return re.sub(r"[^\w.-]", "_", description, flags=re.ASCII)[:_LONGEST_ITEM].lstrip(".") or "key"
