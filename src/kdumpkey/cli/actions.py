@@ -105,6 +105,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "estimate:estimate",
     ),
     Action(
+        "kdump arm",
+        "<device> ...",
+        1,
+        "Have this machine's kernel hand the volume keys of devices over, all or none",
+        "arm:arm",
+    ),
+    Action(
         "kdump doctor",
         "[<device> ...]",
         0,

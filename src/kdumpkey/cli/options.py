@@ -70,9 +70,10 @@ _ARGON2 = _COMPARE | _ADVISE
 _ESTIMATE = frozenset({"kdump estimate"})
 _DOCTOR = frozenset({"kdump doctor"})
 _BOOT = frozenset({"kdump boot"})
+_ARM = frozenset({"kdump arm"})
 _ONE_POLICY = _REGION - {"region compare"}
 _SIZED = _BOOT | _REGION | _ESTIMATE
-_TELLS_JSON = _on("unlock encrypt") | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE | _DOCTOR
+_TELLS_JSON = _on("unlock encrypt") | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE | _DOCTOR | _ARM
 _NAME, _LOAD = frozenset({"kdump name"}), frozenset({"kdump load"})
 
 _UNBOUND = _on("open unlock luksAddKey luksDump token")
@@ -140,8 +141,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("ram", _S, None, "BYTES", _SIZED, "The machine's memory (4G)"),
     Option("kernel-size", _S, None, "BYTES", _SIZED, "What the kdump kernel takes (70M)"),
     Option("initrd-size", _S, None, "BYTES", _SIZED, "What its initramfs takes (40M)"),
-    Option("kernel", _T, None, "FILE", _SIZED, "Take the kernel's size from this bzImage"),
-    Option("initrd", _T, None, "FILE", _SIZED, "Take the initramfs's size from this file"),
+    Option("kernel", _T, None, "FILE", _SIZED | _ARM, "The kdump kernel, a bzImage"),
+    Option("initrd", _T, None, "FILE", _SIZED | _ARM, "The kdump kernel's initramfs"),
     Option("keys", _U, None, "NUMBER", _REGION, "How many keys are handed over (1)"),
     Option("samples", _U, None, "NUMBER", frozenset({"region simulate"}), "How many placements (100000)"),
     Option(
@@ -149,9 +150,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option("plot", _T, None, "FILE", _REGION | _COMPARE, "Draw it, too: a .png or .svg (needs matplotlib)"),
     Option("throwaway", _F, actions=_BOOT, help="Its keys protect nothing: do not warn of where they lie"),
-    Option("command-line", _T, None, "TEXT", _LOAD, "The kdump kernel's command line"),
+    Option("command-line", _T, None, "TEXT", _LOAD | _ARM, "The kdump kernel's command line"),
     Option("count", _U, None, "NUMBER", _NAME, "Name so many keys like this one, numbered"),
-    Option("key-timeout", _U, None, "SECONDS", _NAME, "When the key expires (never)"),
+    Option("key-timeout", _U, None, "SECONDS", _NAME | _ARM, "When the key expires (never)"),
     # What Argon2 costs.
     Option("memory", _T, None, "SIZES", _COMPARE, "Memory to try (64M,128M,256M,512M,1024M)"),
     Option("passes", _T, None, "NUMBERS", _COMPARE, "Time costs to try (4)"),
