@@ -252,6 +252,34 @@ def test_every_cut_leaves_the_passphrases_that_stay(
     assert lost <= (0 if bench.kind == "luks2" else 3)
 
 
+def test_a_cut_while_erasing_leaves_all_passphrases_or_none(
+    bench: Bench, images: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    with monkeypatch.context() as patched:
+        recorder.record(patched)
+        assert bench.ours("erase -q DEV").code == 0
+    halves = cuts = 0
+    for what, image in recorder.cuts(images[bench.kind]):
+        cut = bench.folder / "cut"
+        cut.write_bytes(image)
+        opened = {_opens(cut, passphrase) for passphrase in ("one", "two")}
+        assert len(opened) == 1 or bench.kind == "luks1", what
+        halves, cuts = halves + (len(opened) > 1), cuts + 1
+    print(f"{bench.kind} erase: {cuts} cuts, {halves} of them half")
+    assert cuts > 5
+    assert halves == 0
+
+
+def test_erasing_once_more_wipes_what_was_left(bench: Bench) -> None:
+    assert bench.ours("erase -q DEV").code == 0
+    before = bench.device.read_bytes()
+    assert bench.ours("erase -q DEV").code == 0
+    after = bench.device.read_bytes()
+    start = 32768 if bench.kind == "luks2" else 4096
+    assert before[start : start + 512] != after[start : start + 512]
+
+
 def _opens(device: Path, passphrase: str) -> bool:
     return ours(["unlock", device, "--key-file", "-"], passphrase.encode()).code == 0
 

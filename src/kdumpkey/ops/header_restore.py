@@ -17,7 +17,7 @@ from kdumpkey.errors import (
 )
 from kdumpkey.luks import lock, store
 from kdumpkey.luks.header import read_header
-from kdumpkey.luks.model import Luks2Header
+from kdumpkey.luks.model import Luks1Header, Luks2Header
 from kdumpkey.ops.header_backup import back_up, header_size
 
 if TYPE_CHECKING:
@@ -53,10 +53,7 @@ def examine(path: str, backup_path: str) -> Restoration:
         raise UsageError(f"{error}\n{refusal}" if isinstance(error, DeviceError) else refusal) from error
     with open_readonly(path) as device:
         present = _present(device, backup.version)
-    if present is not None and (present.data_offset, _key_size(present)) != (
-        backup.data_offset,
-        _key_size(backup),
-    ):
+    if present is not None and _differ(present, backup):
         raise UsageError("Data offset or key size differs on device and backup, restore failed.")
     return Restoration(backup, present)
 
@@ -114,7 +111,15 @@ def _present(device: Device, version: int) -> LuksHeader | None:
         return None
 
 
+def _differ(present: LuksHeader, backup: LuksHeader) -> bool:
+    """Whether the data of the two cannot be the same; an erased header does not say its key's size."""
+    sizes = {_key_size(present), _key_size(backup)} - {0}
+    return present.data_offset != backup.data_offset or len(sizes) > 1
+
+
 def _key_size(header: LuksHeader) -> int:
+    if isinstance(header, Luks1Header):
+        return header.key_size
     sizes = (slot.key_size for slot in header.keyslots.values() if not header.is_unbound(slot.id))
     return max(sizes, default=0)
 

@@ -217,6 +217,11 @@ def remove(store: HeaderStore, header: LuksHeader, *numbers: int) -> LuksHeader:
     for number in numbers:
         area = header.keyslots[number].area
         store.wipe_area(area.offset, area.size)
+    return store.write(without_keyslots(header, *numbers))
+
+
+def without_keyslots(header: LuksHeader, *numbers: int) -> LuksHeader:
+    """The header without these keyslots."""
     for number in numbers:
         if isinstance(header, Luks1Header):
             old = header.slots[number]
@@ -230,4 +235,13 @@ def remove(store: HeaderStore, header: LuksHeader, *numbers: int) -> LuksHeader:
             header = luks1.with_slot(header, number, gone)
         else:
             header = edit.without_keyslot(cast("Luks2Header", header), number)
-    return store.write(header)
+    return header
+
+
+def every_area(header: LuksHeader) -> list[tuple[int, int]]:
+    """Where keyslots are or may have been: offsets and sizes in bytes."""
+    if isinstance(header, Luks1Header):
+        size = edit.area_size(header.key_size)
+        return [(slot.key_material_offset * SECTOR, size) for slot in header.slots]
+    header = cast("Luks2Header", header)
+    return [(2 * header.metadata_size, header.config.keyslots_size)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdumpkey.errors import KeyslotError
-from kdumpkey.ops.new_keyslot import remove
+from kdumpkey.ops.new_keyslot import every_area, remove, without_keyslots
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader
@@ -26,7 +26,10 @@ def kill_slot(store: HeaderStore, keyslot: int) -> None:
 
 
 def erase(store: HeaderStore) -> tuple[int, ...]:
-    """Wipe all keyslots, and when all are wiped remove them from the header at once.
+    """Remove all keyslots from the header at once, and then wipe every area.
+
+    In this order a loss of power leaves all keyslots or none: with the header go the salts, without which
+    what is still in the areas opens for nobody. Erasing once more wipes what was left.
 
     Returns:
         Their numbers.
@@ -38,7 +41,9 @@ def erase(store: HeaderStore) -> tuple[int, ...]:
     with store.changing() as header:
         numbers = tuple(sorted(header.keyslots))
         if numbers:
-            remove(store, header, *numbers)
+            store.write(without_keyslots(header, *numbers))
+        for offset, size in every_area(header):
+            store.wipe_area(offset, size)
         return numbers
 
 
