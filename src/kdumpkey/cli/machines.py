@@ -13,6 +13,7 @@ from kdumpkey.kdump.machine import LOGIN, Machine, opened
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
+    from kdumpkey.kdump.kernel import Kernel
 
 VARIABLE: Final = "KDUMPKEY_MACHINE"
 _SESSION: Final = "KDUMPKEY_SESSION"
@@ -28,6 +29,16 @@ def machine_path(session: Session) -> Path:
 def names_machine(session: Session) -> bool:
     """Whether a simulated machine was asked for, so that its keyrings serve instead of this system's."""
     return bool(session.invocation.text("machine") or session.streams.environment.get(VARIABLE))
+
+
+def linux_kernel(session: Session) -> Kernel | None:
+    """This system's own kernel, where no simulated machine was named and it hands keys over; else None."""
+    if names_machine(session):
+        return None
+    from kdumpkey.kdump.linux import LinuxKernel  # noqa: PLC0415 - a simulated machine needs none
+
+    kernel = LinuxKernel()
+    return kernel if kernel.interface is not None else None
 
 
 @contextmanager

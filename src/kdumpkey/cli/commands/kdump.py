@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli import kdump_report as report
-from kdumpkey.cli.machines import machine_path, open_machine, refuse_arguments
+from kdumpkey.cli import linux_machine
+from kdumpkey.cli.machines import linux_kernel, machine_path, open_machine, refuse_arguments
 from kdumpkey.errors import KernelError, UsageError, kernel_error
 from kdumpkey.kdump import machine as machines
 from kdumpkey.kdump.kernel import CrashImage, Stage
@@ -76,6 +77,9 @@ def name(session: Session) -> None:
 def forget(session: Session) -> None:
     """Take a named key back."""
     refuse_arguments(session, 1)
+    if (kernel := linux_kernel(session)) is not None:
+        kernel.forget(session.invocation.arguments[0])
+        return
     with open_machine(session) as machine:
         machine.kernel.forget(session.invocation.arguments[0])
         _tell(session, machine, [])
@@ -112,6 +116,9 @@ def load(session: Session) -> None:
 def status(session: Session) -> None:
     """Show what the machine would do if it crashed now."""
     refuse_arguments(session)
+    if (kernel := linux_kernel(session)) is not None:
+        linux_machine.status(session, kernel)
+        return
     with open_machine(session) as machine:
         found = machine.kernel.status()
         if session.invocation.flag("json"):
@@ -129,6 +136,9 @@ def reuse(session: Session) -> None:
     word = session.invocation.arguments[0]
     if word not in words:
         raise UsageError("kdump reuse takes on or off.")
+    if (kernel := linux_kernel(session)) is not None:
+        kernel.reuse(words[word])
+        return
     with open_machine(session) as machine:
         machine.kernel.reuse(words[word])
         _tell(
@@ -141,6 +151,9 @@ def reuse(session: Session) -> None:
 def unload(session: Session) -> None:
     """Give up the image."""
     refuse_arguments(session)
+    if (kernel := linux_kernel(session)) is not None:
+        kernel.unload()
+        return
     with open_machine(session) as machine:
         machine.kernel.unload()
         _tell(session, machine, ["Unloaded: a crash would leave no dump."])
@@ -160,6 +173,9 @@ def crash(session: Session) -> None:
 def restore(session: Session) -> None:
     """Have the kdump kernel put the keys into its keyring."""
     refuse_arguments(session)
+    if (kernel := linux_kernel(session)) is not None:
+        kernel.restore()
+        return
     with open_machine(session) as machine:
         restored = machine.kernel.restore(session.invocation.text("key-description"))
         # Linux reports success whatever happened; so does this, unless the policy surfaces it.
