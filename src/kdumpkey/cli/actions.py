@@ -112,6 +112,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "arm:arm",
     ),
     Action(
+        "kdump generate",
+        "<crypttab|systemd> [<device> ...]",
+        1,
+        "Show, or with --apply make, the change that a file of configuration needs",
+        "generate:generate",
+    ),
+    Action(
         "kdump doctor",
         "[<device> ...]",
         0,

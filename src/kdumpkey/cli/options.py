@@ -69,6 +69,7 @@ _COMPARE, _ADVISE = frozenset({"argon2 compare"}), frozenset({"argon2 advise"})
 _ARGON2 = _COMPARE | _ADVISE
 _ESTIMATE = frozenset({"kdump estimate"})
 _DOCTOR = frozenset({"kdump doctor"})
+_GENERATE = frozenset({"kdump generate"})
 _BOOT = frozenset({"kdump boot"})
 _ARM = frozenset({"kdump arm"})
 _ONE_POLICY = _REGION - {"region compare"}
@@ -165,7 +166,15 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("time", _T, None, "TIME", _ADVISE, "How long unlocking may take (2s)"),
     Option("device", _T, None, "DEVICE", _ADVISE, "The device to be converted"),
     Option("modules-size", _S, None, "BYTES", _ESTIMATE, "What the loaded modules take"),
-    Option("root", _T, None, "DIR", _ESTIMATE | _DOCTOR, "Look at the machine whose files are under DIR"),
+    Option("apply", _F, actions=_GENERATE, help="Change the file; what was there is kept beside it"),
+    Option(
+        "root",
+        _T,
+        None,
+        "DIR",
+        _ESTIMATE | _DOCTOR | _GENERATE,
+        "Look at the machine whose files are under DIR",
+    ),
     Option("arch", _T, None, "NAME", _ESTIMATE, "Its architecture: x86_64, aarch64, ppc64le"),
     Option("release", _T, None, "NAME", _ESTIMATE, "The kernel, of those under /boot (the newest)"),
     Option("first-memory", _S, None, "BYTES", _MOCK, "Memory of the first kernel's programs"),

@@ -48,10 +48,9 @@ def examine(root: Path, devices: Sequence[str] = ()) -> list[Finding]:
     if host.is_kdump_kernel:
         raise UsageError("This is the kdump kernel; the doctor examines the first.")
     found: list[Finding] = []
-    crypts = [_named(host, device) for device in devices] if devices else _beneath_target(host, found)
+    crypts = find_devices(host, devices, found)
     if crypts is None:
         return found
-    crypts = [_with_header(host, device, found) for device in crypts]
     found += check_reserved(host, _estimate(host, crypts))
     if crypts:
         found += check_interface(host) + check_programs(host)
@@ -73,6 +72,21 @@ def _of_the_next_load(finding: Finding) -> Finding:
     if finding.check not in _LOADING or finding.verdict is Verdict.GOOD:
         return finding
     return replace(finding, verdict=Verdict.WARNING)
+
+
+def find_devices(host: Host, devices: Sequence[str], found: list[Finding]) -> list[CryptDevice] | None:
+    """The encrypted devices that were named, or those beneath the dump target.
+
+    Args:
+        host: The machine.
+        devices: Paths; empty: look at the dump target.
+        found: Gets what was found on the way.
+
+    Returns:
+        The devices, with what their headers say; None: where the dump goes cannot be told.
+    """
+    crypts = [_named(host, device) for device in devices] if devices else _beneath_target(host, found)
+    return None if crypts is None else [_with_header(host, device, found) for device in crypts]
 
 
 def _is_here(host: Host) -> bool:

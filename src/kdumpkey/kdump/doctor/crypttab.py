@@ -18,7 +18,7 @@ def check_crypttab(host: Host, device: CryptDevice, *, has_key: bool) -> list[Fi
     """Find the device's line, by any of its names, and read where it has the key linked."""
     if not device.uuid:
         return []
-    wanted = f"{_OPTION}@u::%logon:{device.description}"
+    wanted = wanted_option(device)
     name = device.mapping or f"luks-{device.uuid}"
     # A key that is there serves the loads of this boot; the next boot has none.
     absent = Verdict.WARNING if has_key else Verdict.BROKEN
@@ -42,15 +42,22 @@ def check_crypttab(host: Host, device: CryptDevice, *, has_key: bool) -> list[Fi
     return [Finding("crypttab", Verdict.GOOD, what, _WHY, "", device.name)]
 
 
+def wanted_option(device: CryptDevice) -> str:
+    """The option that has the device's volume key linked where a load looks for it."""
+    return f"{_OPTION}@u::%logon:{device.description}"
+
+
+def is_line_of(host: Host, device: CryptDevice, line: str) -> bool:
+    """Whether a line of crypttab is about a device, whichever of its names stands there."""
+    fields = line.split()
+    if len(fields) < 2 or fields[0].startswith("#"):
+        return False
+    kind, tagged, value = fields[1].partition("=")
+    spec = f"{kind}={value.strip(chr(34))}" if tagged else fields[1]
+    by_uuid = kind == "UUID" and value.strip('"').lower() == device.uuid
+    block = device.name.rpartition("/")[2]
+    return by_uuid or spec in device.aliases or spec == device.name or block_name(host, spec) == block
+
+
 def _line_of(host: Host, device: CryptDevice, text: str) -> list[str] | None:
-    for line in text.splitlines():
-        fields = line.split()
-        if len(fields) < 2 or fields[0].startswith("#"):
-            continue
-        kind, tagged, value = fields[1].partition("=")
-        spec = f"{kind}={value.strip(chr(34))}" if tagged else fields[1]
-        by_uuid = kind == "UUID" and value.strip('"').lower() == device.uuid
-        block = device.name.rpartition("/")[2]
-        if by_uuid or spec in device.aliases or spec == device.name or block_name(host, spec) == block:
-            return fields
-    return None
+    return next((line.split() for line in text.splitlines() if is_line_of(host, device, line)), None)

@@ -1,0 +1,114 @@
+"""kdump generate: the change makes the doctor content, leaves the rest alone, and is read by systemd."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import roots
+from kdumpkey.errors import OutputError, UsageError
+from kdumpkey.kdump.doctor import Verdict
+from kdumpkey.ops.doctor import examine
+from kdumpkey.ops.generate import BACKUP, apply, generate
+from roots import LINK, UUID
+from tools import require_tool
+
+GENERATOR = "/usr/lib/systemd/system-generators/systemd-cryptsetup-generator"
+OTHER = "# mine\nswap /dev/vda2 /dev/urandom swap,cipher=aes-xts-plain64\n"
+
+
+def _root(root: Path, crypttab: str | None) -> Path:
+    return roots.build(root, {"dev/mapper/root": "", **roots.fedora(), "etc/crypttab": crypttab})
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        (None, f"root UUID={UUID} none luks,{LINK}\n"),
+        (OTHER, f"{OTHER}root UUID={UUID} none luks,{LINK}\n"),
+        (OTHER.rstrip(), f"{OTHER}root UUID={UUID} none luks,{LINK}\n"),
+        (f"root UUID={UUID}\n{OTHER}", f"root UUID={UUID} none luks,{LINK}\n{OTHER}"),
+        (f"root  UUID={UUID}\tnone\n", f"root  UUID={UUID}\tnone luks,{LINK}\n"),
+        (f"{OTHER}root\t/dev/vda3 -  discard,luks\n", f"{OTHER}root\t/dev/vda3 -  discard,luks,{LINK}\n"),
+        (f"r UUID={UUID} none luks,link-volume-key=@s::%user:x", f"r UUID={UUID} none luks,{LINK}"),
+    ],
+)
+def test_the_line_of_the_device_gets_the_option_and_the_doctor_is_content(
+    line: str | None, after: str, tmp_path: Path
+) -> None:
+    root = _root(tmp_path, line)
+    change = generate("crypttab", root)
+    assert change.after == after
+    apply(root, change)
+    found = [finding for finding in examine(root) if finding.check == "crypttab"]
+    assert [finding.verdict for finding in found] == [Verdict.GOOD]
+    assert generate("crypttab", root).diff() == ""
+
+
+def test_the_diff_is_one_that_patch_takes(tmp_path: Path) -> None:
+    patch = require_tool("patch")
+    root = _root(tmp_path, f"{OTHER}root UUID={UUID} none luks")
+    change = generate("crypttab", root)
+    subprocess.run(
+        [patch, "-p1", "--quiet"], cwd=root, input=change.diff(), text=True, check=True, capture_output=True
+    )
+    assert (root / "etc/crypttab").read_text() == change.after
+
+
+def test_the_first_original_is_kept_with_its_mode(tmp_path: Path) -> None:
+    root = _root(tmp_path, OTHER)
+    table = root / "etc/crypttab"
+    table.chmod(0o600)
+    kept = apply(root, generate("crypttab", root))
+    assert kept == root / f"etc/crypttab{BACKUP}"
+    table.write_text("")
+    apply(root, generate("crypttab", root))
+    assert kept.read_text() == OTHER
+    assert {path.stat().st_mode & 0o777 for path in (table, kept)} == {0o600}
+    assert sorted(os.listdir(root / "etc")) == ["crypttab", f"crypttab{BACKUP}", "kdump.conf"]
+
+
+def test_a_file_that_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    root = _root(tmp_path, OTHER)
+    change = generate("crypttab", root)
+    (root / "etc/crypttab").write_text("new\n")
+    with pytest.raises(OutputError, match="changed"):
+        apply(root, change)
+    assert (root / "etc/crypttab").read_text() == "new\n"
+
+
+def test_the_service_gets_a_drop_in_that_contents_the_doctor(tmp_path: Path) -> None:
+    root = _root(tmp_path, None)
+    (root / "usr/lib/systemd/system/kdump.service").write_text("[Service]\nType=oneshot\n")
+    assert apply(root, generate("systemd", root)) is None
+    assert [f.verdict for f in examine(root) if f.check == "service"] == [Verdict.GOOD]
+    assert generate("systemd", root).diff() == ""
+
+
+def test_what_cannot_be_generated_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="crypttab or systemd"):
+        generate("fstab", tmp_path)
+    with pytest.raises(UsageError, match="no directory"):
+        generate("systemd", tmp_path / "none")
+    with pytest.raises(UsageError, match="Name the encrypted devices"):
+        generate("crypttab", tmp_path)
+    with pytest.raises(UsageError, match="no UUID"):
+        generate("crypttab", tmp_path, ["/dev/none"])
+
+
+def test_systemds_generator_hands_the_option_on_as_it_stands(tmp_path: Path) -> None:
+    generator = GENERATOR if os.access(GENERATOR, os.X_OK) else require_tool("systemd-cryptsetup-generator")
+    root = _root(tmp_path / "root", None)
+    apply(root, generate("crypttab", root))
+    out = tmp_path / "units"
+    out.mkdir()
+    environment = {"SYSTEMD_CRYPTTAB": str(root / "etc/crypttab"), "SYSTEMD_LOG_TARGET": "console"}
+    subprocess.run([generator, out, out, out], env=environment, check=True, capture_output=True)
+    unit = (out / "systemd-cryptsetup@root.service").read_text()
+    # In a unit, a percent sign is written twice.
+    assert LINK.replace("%", "%%") in unit
+    shutil.rmtree(out)
