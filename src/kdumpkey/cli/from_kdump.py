@@ -1,10 +1,10 @@
-"""Volume keys out of a simulated machine: handed over from its first kernel, or in its keyrings."""
+"""Volume keys out of this kernel or a simulated machine: handed over, or in the keyrings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdumpkey.cli.machines import open_machine
+from kdumpkey.cli.machines import linux_kernel, open_machine
 from kdumpkey.keyring import parse_volume_key_source
 from kdumpkey.ops.kdump import key_from_kdump, read_user_key
 
@@ -22,6 +22,10 @@ def key_handed_over(session: Session, luks: LuksDevice) -> SecretBuffer:
         KernelError: It is not the kdump kernel that runs, or it says that it cannot restore them.
         DeviceError: There is no machine.
     """
+    if (kernel := linux_kernel(session)) is not None:
+        from kdumpkey.ops.linux_kdump import key_from_linux  # noqa: PLC0415 - a simulated machine needs none
+
+        return key_from_linux(kernel, luks)
     with open_machine(session) as machine:
         key, restored = key_from_kdump(machine, luks)
         session.explain(f"Keys handed over: {len(restored.keys or ())}; one is this volume's.")
