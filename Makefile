@@ -6,7 +6,7 @@ CC_ASAN ?= cc
 NATIVE_SOURCES := $(wildcard cext/*/*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
 NATIVE_SOURCES := $(filter-out $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx)),$(NATIVE_SOURCES))
 
-.PHONY: man build demo test bench bench-once lint format asan dist clean
+.PHONY: lab man build demo test bench bench-once lint format asan dist clean
 build: $(VENV)/native.stamp
 
 $(VENV)/python.stamp:
@@ -42,6 +42,10 @@ lint: build
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint cext
+
+# Debian: apt-get install flex bison bc libelf-dev libssl-dev qemu-system-x86 busybox-static cpio xz-utils
+lab: build
+	$(BIN)/python lab/run.py "$$(lab/kernel.sh)" 256M
 
 man: build
 	$(BIN)/python -m kdumpkey.cli.manual > man/kdumpkey.8
