@@ -16,8 +16,6 @@ if [ -e /proc/vmcore ]; then
     say "unlock: $?"
     say "plain: $(sha256sum </tmp/plain)"
     kdumpkey kdump status
-    kdumpkey kdump name k:a
-    say "name in the kdump kernel: $?"
 else
     say "first kernel, $(uname -r)"
     tar -x -f /dev/vdb -C /payload

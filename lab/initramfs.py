@@ -33,7 +33,24 @@ LEFT_OUT = (
     *("test", "idlelib", "tkinter", "ensurepip", "lib2to3", "turtledemo", "site-packages", "__pycache__"),
     *("_tkinter*", "_sqlite3*", "sqlite3", "_test*", "pydoc*", "_curses*", "readline*", "config-*"),
 )
-APPLETS = "sh mount mkdir cat echo tar sleep sha256sum reboot poweroff ls dd mknod sync uname grep".split()
+APPLETS = [
+    "sh",
+    "mount",
+    "mkdir",
+    "cat",
+    "echo",
+    "tar",
+    "sleep",
+    "sha256sum",
+    "reboot",
+    "poweroff",
+    "ls",
+    "dd",
+    "mknod",
+    "sync",
+    "uname",
+    "grep",
+]
 
 
 def copied(source: Path, root: Path) -> None:
