@@ -122,7 +122,12 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("bitlkDump", "<device>"),
     Action("close", "<name>"),
     Action("config", "<device>", help="Set priority, label or subsystem", command="configure:config"),
-    Action("convert", "<device>"),
+    Action(
+        "convert",
+        "<device>",
+        help="Make a LUKS1 header a LUKS2 header, or the other way",
+        command="convert:convert",
+    ),
     Action("erase", "<device>", help="Wipe all keyslots", command="keyslot_removal:erase_keyslots"),
     Action("fvault2Dump", "<device>"),
     Action(
