@@ -20,6 +20,16 @@ class UsageError(KdumpkeyError):
     """The command line or the arguments of a call cannot be acted on."""
 
 
+class NoDumpError(KdumpkeyError):
+    """A crash now would leave no dump; what was printed says why."""
+
+
+class CannotTellError(KdumpkeyError):
+    """Whether a crash now would leave a dump cannot be told; what was printed says why."""
+
+    exit_code = 10
+
+
 class NothingToReadError(UsageError):
     """A passphrase was to come from an input that is at its end."""
 

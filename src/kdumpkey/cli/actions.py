@@ -105,6 +105,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "estimate:estimate",
     ),
     Action(
+        "kdump doctor",
+        "[<device> ...]",
+        0,
+        "Say whether a crash now would leave a dump (0: it would, 1: it would not, 10: cannot tell)",
+        "doctor:doctor",
+    ),
+    Action(
         "mock run", "<script or scenario>", 1, "Run a script under the memory of both kernels", "mock:run"
     ),
     Action(

@@ -26,6 +26,7 @@ _MEANINGS: Final = {
     3: "out of memory",
     4: "wrong device or file specified",
     5: "device already exists or device is busy",
+    10: "cannot tell",
     _INTERRUPTED: "interrupted",
 }
 

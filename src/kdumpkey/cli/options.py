@@ -68,10 +68,11 @@ _REGION = frozenset({"region show", "region simulate", "region entropy", "region
 _COMPARE, _ADVISE = frozenset({"argon2 compare"}), frozenset({"argon2 advise"})
 _ARGON2 = _COMPARE | _ADVISE
 _ESTIMATE = frozenset({"kdump estimate"})
+_DOCTOR = frozenset({"kdump doctor"})
 _BOOT = frozenset({"kdump boot"})
 _ONE_POLICY = _REGION - {"region compare"}
 _SIZED = _BOOT | _REGION | _ESTIMATE
-_TELLS_JSON = _on("unlock encrypt") | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE
+_TELLS_JSON = _on("unlock encrypt") | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE | _DOCTOR
 _NAME, _LOAD = frozenset({"kdump name"}), frozenset({"kdump load"})
 
 _UNBOUND = _on("open unlock luksAddKey luksDump token")
@@ -163,7 +164,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("time", _T, None, "TIME", _ADVISE, "How long unlocking may take (2s)"),
     Option("device", _T, None, "DEVICE", _ADVISE, "The device to be converted"),
     Option("modules-size", _S, None, "BYTES", _ESTIMATE, "What the loaded modules take"),
-    Option("root", _T, None, "DIR", _ESTIMATE, "Look at the machine whose files are under DIR"),
+    Option("root", _T, None, "DIR", _ESTIMATE | _DOCTOR, "Look at the machine whose files are under DIR"),
     Option("arch", _T, None, "NAME", _ESTIMATE, "Its architecture: x86_64, aarch64, ppc64le"),
     Option("release", _T, None, "NAME", _ESTIMATE, "The kernel, of those under /boot (the newest)"),
     Option("first-memory", _S, None, "BYTES", _MOCK, "Memory of the first kernel's programs"),

@@ -1,0 +1,65 @@
+"""kdump doctor: whether a crash now would leave a dump, finding by finding."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.errors import CannotTellError, NoDumpError
+from kdumpkey.kdump.doctor import CANNOT_TELL, FAILS, Verdict, exit_code
+from kdumpkey.ops.doctor import examine
+
+if TYPE_CHECKING:
+    from kdumpkey.cli.session import Session
+    from kdumpkey.kdump.doctor import Finding
+
+_SHOWN: Final = {
+    Verdict.GOOD: "ok",
+    Verdict.WARNING: "warning",
+    Verdict.BROKEN: "BROKEN",
+    Verdict.UNKNOWN: "cannot tell",
+}
+_CLOSING: Final = {
+    FAILS: "A crash now would leave no dump.",
+    CANNOT_TELL: "Whether a crash now would leave a dump cannot be told.",
+}
+
+
+def doctor(session: Session) -> None:
+    """Examine this machine, or another's files."""
+    options = session.invocation
+    found = examine(Path(options.text("root") or "/"), options.arguments)
+    code = exit_code(found)
+    if options.flag("json"):
+        session.say(json.dumps({"exit_code": code, "findings": [_json(finding) for finding in found]}))
+    else:
+        for finding in found:
+            for line in _lines(finding, verbose=session.verbose):
+                session.say(line)
+        session.say(_CLOSING.get(code, "A crash now would leave a dump."))
+    if code == FAILS:
+        raise NoDumpError
+    if code == CANNOT_TELL:
+        raise CannotTellError
+
+
+def _lines(finding: Finding, *, verbose: bool) -> list[str]:
+    about = f"{finding.device}: " if finding.device else ""
+    lines = [f"{_SHOWN[finding.verdict]:12}{finding.check:12}{about}{finding.what}"]
+    if finding.verdict is not Verdict.GOOD or verbose:
+        lines.append(f"{'':24}{finding.why}")
+    if finding.fix:
+        lines.append(f"{'':24}Fix: {finding.fix}")
+    return lines
+
+
+def _json(finding: Finding) -> dict[str, str]:
+    return {
+        "check": finding.check,
+        "verdict": finding.verdict.value,
+        "device": finding.device,
+        "what": finding.what,
+        "why": finding.why,
+        "fix": finding.fix,
+    }

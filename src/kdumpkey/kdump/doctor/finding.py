@@ -1,0 +1,53 @@
+"""What the doctor found: a verdict, what was seen, why it matters when the machine crashes, and the fix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Verdict(Enum):
+    """What a finding means for the dump."""
+
+    GOOD = "good"
+    WARNING = "warning"  # it would work, but not as well, or not for long
+    BROKEN = "broken"  # no dump would be written
+    UNKNOWN = "unknown"  # this caller, or anybody, cannot tell
+
+
+WORKS: Final = 0
+FAILS: Final = 1
+CANNOT_TELL: Final = 10
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        check: Its name, the same in every run.
+        verdict: How it stands.
+        what: What was seen.
+        why: What that means at the time of the crash.
+        fix: What to do, as exactly as can be said; empty where nothing is to be done.
+        device: The encrypted device that it is about; empty: the machine.
+    """
+
+    check: str
+    verdict: Verdict
+    what: str
+    why: str
+    fix: str = ""
+    device: str = ""
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """0: a dump would be written; 1: it would not; 10: that cannot be told."""
+    verdicts = {finding.verdict for finding in findings}
+    if Verdict.BROKEN in verdicts:
+        return FAILS
+    return CANNOT_TELL if Verdict.UNKNOWN in verdicts else WORKS
