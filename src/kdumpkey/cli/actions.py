@@ -183,7 +183,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("luksResume", "<device>"),
     Action("luksSuspend", "<device>"),
     Action("reencrypt", "<device>", 0),
-    Action("repair", "<device>", help="Rewrite a damaged copy of a header", command="configure:repair"),
+    Action("repair", "<device>", help="Mend a damaged header", command="repair:repair"),
     Action("resize", "<name>"),
     Action("status", "<name>"),
     Action("tcryptDump", "<device>"),
