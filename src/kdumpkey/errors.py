@@ -54,6 +54,10 @@ class AmbiguousSignatureError(HeaderError):
     """One copy of the LUKS2 header is damaged or older, and the device has a signature of something else."""
 
 
+class ConversionError(KdumpkeyError):
+    """A header of one version of LUKS says what the other version cannot."""
+
+
 class RequirementsError(KdumpkeyError):
     """The LUKS2 header demands features that are not implemented."""
 

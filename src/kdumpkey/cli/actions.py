@@ -143,7 +143,12 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("bitlkDump", "<device>"),
     Action("close", "<name>"),
     Action("config", "<device>", help="Set priority, label or subsystem", command="configure:config"),
-    Action("convert", "<device>"),
+    Action(
+        "convert",
+        "<device>",
+        help="Make a LUKS1 header a LUKS2 header, or the other way",
+        command="convert:convert",
+    ),
     Action("erase", "<device>", help="Wipe all keyslots", command="keyslot_removal:erase_keyslots"),
     Action("fvault2Dump", "<device>"),
     Action(
@@ -192,7 +197,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("luksResume", "<device>"),
     Action("luksSuspend", "<device>"),
     Action("reencrypt", "<device>", 0),
-    Action("repair", "<device>", help="Rewrite a damaged copy of a header", command="configure:repair"),
+    Action("repair", "<device>", help="Mend a damaged header", command="repair:repair"),
     Action("resize", "<name>"),
     Action("status", "<name>"),
     Action("tcryptDump", "<device>"),

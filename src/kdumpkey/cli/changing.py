@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.keyfile import read_key, read_key_file
-from kdumpkey.cli.opening import device_path
+from kdumpkey.cli.opening import VERSIONS, device_path
 from kdumpkey.cli.passphrase import STDIN
 from kdumpkey.cli.unlocking import checks_memory
 from kdumpkey.errors import HeaderError, NotLuksError
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader
     from kdumpkey.secret import SecretBuffer
 
-_VERSIONS: Final = {None: None, "luks": None, "luks1": 1, "luks2": 2}
 _NON_ASCII: Final = (
     "WARNING: The passphrase has characters outside ASCII. It is taken as the bytes that were typed: "
     "with another keyboard or locale, as in an initramfs, the same characters may be other bytes."
@@ -27,7 +26,12 @@ _NON_ASCII: Final = (
 
 
 def open_for_change(
-    session: Session, *, version: int | None = None, device: str | None = None
+    session: Session,
+    *,
+    version: int | None = None,
+    device: str | None = None,
+    of_any_type: bool = False,
+    exclusive: bool = False,
 ) -> HeaderStore:
     """Open what has the header for changing it.
 
@@ -35,6 +39,8 @@ def open_for_change(
         session: The run.
         version: What the action needs, where one version of LUKS cannot do it.
         device: Default: its first argument.
+        of_any_type: --type does not say what the header is, but what it is to become.
+        exclusive: Refuse a block device that is in use.
 
     Raises:
         HeaderError: It has no valid header of the wanted type; the last line of the message is cryptsetup's.
@@ -43,13 +49,13 @@ def open_for_change(
     header = session.invocation.text("header")
     device = device_path(session.device if device is None else device)
     path = header or device
-    wanted = session.invocation.text("type")
+    wanted = None if of_any_type else session.invocation.text("type")
     name = "LUKS" if version is None else f"LUKS{version}"
     refusal = f"Device {path} is not a valid {name} device."
-    if wanted not in _VERSIONS or (None not in (version, _VERSIONS[wanted]) and version != _VERSIONS[wanted]):
+    if wanted not in VERSIONS or (None not in (version, VERSIONS[wanted]) and version != VERSIONS[wanted]):
         raise NotLuksError(refusal)
     try:
-        return open_store(path, version=version or _VERSIONS[wanted])
+        return open_store(path, version=version or VERSIONS[wanted], exclusive=exclusive)
     except NotLuksError as error:
         raise NotLuksError(refusal) from error
     except HeaderError as error:

@@ -12,7 +12,7 @@ from kdumpkey.ops.open import LuksDevice, open_luks
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
 
-_VERSIONS: Final = {None: None, "luks": None, "luks1": 1, "luks2": 2}
+VERSIONS: Final = {None: None, "luks": None, "luks1": 1, "luks2": 2}
 _BY: Final = {"UUID=": "/dev/disk/by-uuid/", "PARTUUID=": "/dev/disk/by-partuuid/"}
 
 
@@ -50,9 +50,9 @@ def open_header_alone(session: Session) -> LuksDevice:
 def _open(session: Session, path: str, header: str | None, *, writable: bool = False) -> LuksDevice:
     wanted = session.invocation.text("type")
     with refusing(header or path):
-        if wanted not in _VERSIONS:
+        if wanted not in VERSIONS:
             raise NotLuksError("")
-        return open_luks(path, header=header, version=_VERSIONS[wanted], writable=writable)
+        return open_luks(path, header=header, version=VERSIONS[wanted], writable=writable)
 
 
 @contextmanager

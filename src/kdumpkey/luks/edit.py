@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import copy
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, cast
@@ -63,11 +64,15 @@ def free_area(header: Luks2Header, size: int, *, without: int | None = None) -> 
 
     The area of the keyslot `without` counts as free.
     """
-    start = 2 * header.metadata_size
-    areas = (slot.area for slot in header.keyslots.values() if slot.id != without)
-    taken = sorted((area.offset, area.offset + area.size) for area in areas)
-    bounds = [(start, start), *taken, (header.areas_end, header.areas_end)]
-    return next((end for (_, end), (begin, _) in pairwise(bounds) if end + size <= begin), None)
+    areas = [(slot.area.offset, slot.area.size) for slot in header.keyslots.values() if slot.id != without]
+    return free_space(areas, 2 * header.metadata_size, header.areas_end, size)
+
+
+def free_space(areas: Iterable[tuple[int, int]], start: int, end: int, size: int) -> int | None:
+    """The first offset from `start` to `end` where `size` bytes fit among areas (offset, size), or None."""
+    taken = sorted((offset, offset + length) for offset, length in areas)
+    bounds = [(start, start), *taken, (end, end)]
+    return next((stop for (_, stop), (begin, _) in pairwise(bounds) if stop + size <= begin), None)
 
 
 def area_size(key_size: int, stripes: int = layout.LUKS1_STRIPES) -> int:

@@ -41,19 +41,21 @@ _WIPE_CHUNK: Final = 1 << 20
 _NOISE_KEY: Final = 64
 
 
-def open_store(path: PathLike, *, version: int | None = None) -> HeaderStore:
+def open_store(path: PathLike, *, version: int | None = None, exclusive: bool = False) -> HeaderStore:
     """Open the device that has a header, for changing it; a damaged or older copy is rewritten at once.
 
     Args:
         path: The device or file that the header is on.
         version: Take a header of this version of LUKS alone, 1 or 2.
+        exclusive: Refuse a block device that is mounted or mapped.
 
     Raises:
         NotLuksError: There is no LUKS header (of that version).
         HeaderError: There is one, and it is damaged or inconsistent.
         DeviceError: The device does not exist, or cannot be read and written.
+        BusyError: `exclusive`, and the device is in use.
     """
-    device = open_readwrite(path)
+    device = open_readwrite(path, exclusive=exclusive)
     try:
         with lock.exclusive(device):
             header = mend(device, read_header(device, version=version))
@@ -149,6 +151,37 @@ class HeaderStore:
         """
         self._must_be_locked()
         wipe(self.device, offset, size)
+
+    def convert(self, header: LuksHeader, *, source: int, target: int, size: int) -> None:
+        """Move all keyslot areas, and put a header of the other version into the place of this one.
+
+        Areas and headers change places where they lie, so from the first byte that moves until the new header
+        is there, none opens: whoever calls this has a backup.
+
+        Args:
+            header: The new header.
+            source: Where the areas are, in bytes.
+            target: Where they are to be.
+            size: How many bytes they have.
+
+        Raises:
+            HeaderError: It does not fit; nothing was written.
+            DeviceError: The device cannot be read or written.
+        """
+        self._must_be_locked()
+        copies = serialised(header)
+        with SecretBuffer(size) as areas:
+            self.device.pread_into(areas, source)
+            self.device.pwrite(areas, target)
+        self.device.sync()
+        for offset, content in reversed(copies):  # with the secondary there, a torn primary is no loss
+            block = content if header.version == 2 else content.ljust(target, b"\0")
+            self.device.pwrite(block, offset)
+            self.device.sync()
+        if target < source:
+            self.device.pwrite(bytes(source - target), target + size)
+            self.device.sync()
+        self.header, self._version = header, header.version
 
     def _must_be_locked(self) -> None:
         if not self._locked:

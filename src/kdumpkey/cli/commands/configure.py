@@ -1,4 +1,4 @@
-"""config, token, luksUUID --uuid, repair, luksHeaderRestore: changes of a header that open no keyslot."""
+"""config, token, luksUUID --uuid, luksHeaderRestore: changes of a header that open no keyslot."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.changing import open_for_change
-from kdumpkey.cli.opening import device_path, open_header_alone
+from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.streams import write_all
 from kdumpkey.errors import PermissionDeniedError, UsageError
-from kdumpkey.luks.model import CopyState
 from kdumpkey.ops import configure
 
 if TYPE_CHECKING:
@@ -91,20 +90,6 @@ def header_restore(session: Session) -> None:
     ops.restore(path, backup, found, keep=keep)
     if keep is not None:
         session.explain(f"The header that was replaced is in {keep}.")
-
-
-def repair(session: Session) -> None:
-    """Rewrite a damaged copy of a LUKS2 header from the good one; see that a LUKS1 header is whole."""
-    with open_header_alone(session) as luks:
-        good = all(copy.state is CopyState.CURRENT for copy in luks.header.copies)
-    if good:
-        session.explain("No known problems detected for LUKS header.")
-        return
-    try:
-        confirm(session, "Really try to repair LUKS device header?")
-    except PermissionDeniedError as error:
-        raise UsageError("") from error
-    open_for_change(session).close()
 
 
 def _read(session: Session, path: str | None) -> bytes:

@@ -1,0 +1,44 @@
+"""convert: a LUKS1 header made a LUKS2 header, or the other way."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.cli.changing import open_for_change
+from kdumpkey.cli.passphrase import confirm
+from kdumpkey.errors import DeviceError, UsageError
+from kdumpkey.ops import convert as ops
+
+if TYPE_CHECKING:
+    from kdumpkey.cli.session import Session
+
+_VERSIONS: Final = {"luks1": 1, "luks2": 2}
+
+
+def convert(session: Session) -> None:
+    """Convert the header to the version that --type says."""
+    version = _VERSIONS.get(session.invocation.text("type") or "")
+    if version is None:
+        raise UsageError("Invalid LUKS type, only luks1 and luks2 are supported.")
+    named = session.invocation.text("header-backup-file")
+    with open_for_change(session, of_any_type=True, exclusive=True) as store:
+        ops.check_convertible(store.header, version)
+        confirm(
+            session,
+            f"This operation will convert {store.device.name} to LUKS{version} format.\n",
+            "Operation aborted, device was NOT converted.\n",
+        )
+        keep = named or ops.backup_name(
+            os.path.abspath(store.device.name), store.header, is_block=store.device.is_block
+        )
+        try:
+            ops.convert(store, version, keep=keep)
+        except DeviceError as error:
+            if os.path.lexists(keep):
+                hint = f"The header as it was is in {keep}; luksHeaderRestore puts it back."
+                raise DeviceError(f"{error}\n{hint}") from error
+            raise
+    if named is None:
+        # It opens with every passphrase of today, also with those that are removed tomorrow.
+        os.unlink(keep)

@@ -1,0 +1,237 @@
+"""convert: the same bytes as cryptsetup's, the same refusals, and a backup that brings every cut back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from both import Result, ours, run
+from kdumpkey.blockio import Device
+from kdumpkey.errors import DeviceError
+from power import Recorder
+from tools import require_tool
+
+MIB = 1 << 20
+CHEAP = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"]
+KINDS = {
+    "luks1": "--type luks1 --key-size 256",
+    "luks2": "--type luks2 --key-size 256 --sector-size 512 --offset 4096",
+}
+DETACHED = {kind: options.removesuffix(" --offset 4096") for kind, options in KINDS.items()}
+OTHER = {"luks1": "luks2", "luks2": "luks1"}
+AREAS_END = {"luks1": 4096 + 8 * 131072, "luks2": 2 * MIB}  # nobody looks at what is behind them
+RANDOM = [(104, 168), (448, 512)]  # of a LUKS2 copy: its salt and checksum
+BOTH = {"kdumpkey", "cryptsetup"}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Devices with ``one`` in keyslot 0 and ``two`` in keyslot 3, made by cryptsetup."""
+    folder = tmp_path_factory.mktemp("images")
+    device, made = folder / "device", {}
+    for kind, options in KINDS.items():
+        device.write_bytes(bytes(3 * MIB))
+        theirs(folder, f"luksFormat -q {options} CHEAP DEV KEY:one")
+        theirs(folder, "luksAddKey -q CHEAP -S 3 -d KEY:one DEV KEY:two")
+        made[kind] = device.read_bytes()
+    return made
+
+
+def words(folder: Path, line: str) -> list[str | Path]:
+    """A command line of ``DEV``, ``KEY:passphrase`` and ``CHEAP``, and other words as they are."""
+    result: list[str | Path] = []
+    for word in line.split():
+        if word == "CHEAP":
+            result += CHEAP
+        elif word == "DEV":
+            result.append(folder / "device")
+        elif word.startswith("KEY:"):
+            (folder / word).write_text(word[4:])
+            result.append(folder / word)
+        else:
+            result.append(word)
+    return result
+
+
+def theirs(folder: Path, line: str) -> None:
+    done = run([require_tool("cryptsetup"), *words(folder, line)])
+    assert done.code == 0, done
+
+
+def opens(device: Path, passphrase: bytes) -> set[str]:
+    line = ["open", "--test-passphrase", device, "--key-file", "-"]
+    results = {
+        "kdumpkey": ours(line, passphrase),
+        "cryptsetup": run([require_tool("cryptsetup"), *line], passphrase),
+    }
+    return {name for name, result in results.items() if result.code == 0}
+
+
+def convert(device: Path, kind: str, *more: str | Path) -> Result:
+    return ours(["convert", "-q", device, "--type", kind, *more])
+
+
+def without_random(content: bytes, kind: str) -> bytes:
+    image = bytearray(content[: AREAS_END[kind]])
+    for copy in (0, 16384) if kind == "luks2" else ():
+        for start, end in RANDOM:
+            image[copy + start : copy + end] = bytes(end - start)
+    return bytes(image)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("detached", [False, True], ids=["attached", "detached"])
+def test_both_make_the_same_bytes_and_open_them(
+    tmp_path: Path, images: dict[str, bytes], kind: str, detached: bool
+) -> None:
+    device, target, results = tmp_path / "device", OTHER[kind], []
+    if detached:
+        (tmp_path / "data").write_bytes(bytes(MIB))
+        theirs(tmp_path, f"luksFormat -q {DETACHED[kind]} --header DEV CHEAP {tmp_path / 'data'} KEY:one")
+    else:
+        device.write_bytes(images[kind])
+    before = device.read_bytes()
+    for program in (ours, lambda line: run([require_tool("cryptsetup"), *line])):
+        device.write_bytes(before)
+        assert program(["convert", "-q", device, "--type", target]) == Result(0, "", "")
+        results.append(without_random(device.read_bytes(), target))
+    assert results[0] == results[1]
+    device.write_bytes(before)
+    assert convert(device, target).code == 0
+    assert sorted(path.name for path in tmp_path.glob("device*")) == ["device"]  # the backup is gone
+    assert opens(device, b"one") == BOTH
+    if not detached:
+        assert opens(device, b"two") == BOTH
+        assert device.read_bytes()[2 * MIB :] == before[2 * MIB :]
+    assert ours(["isLuks", "--type", target, device]).code == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_there_and_back_again_opens_as_before(tmp_path: Path, images: dict[str, bytes], kind: str) -> None:
+    device = tmp_path / "device"
+    device.write_bytes(images[kind])
+    uuid = ours(["luksUUID", device]).out
+    assert convert(device, OTHER[kind]).code == 0
+    assert convert(device, kind).code == 0
+    assert ours(["luksUUID", device]).out == uuid
+    for passphrase in (b"one", b"two"):
+        assert opens(device, passphrase) == BOTH
+    if kind == "luks1":
+        assert device.read_bytes()[:4096] == images[kind][:4096]
+
+
+def by(line: str) -> Callable[[Path], None]:
+    return lambda folder: theirs(folder, line)
+
+
+def luksmeta(folder: Path) -> None:
+    with (folder / "device").open("r+b") as file:
+        file.seek(4096 + 8 * 131072)
+        file.write(b"LUKSMETA")
+
+
+ADD = "luksAddKey -q -d KEY:one DEV KEY:x"
+FORMAT = "luksFormat -q DEV KEY:one CHEAP --offset 4096"
+REFUSED = {
+    "a token": ("luks2", by("token add DEV --key-description x")),
+    "argon2": ("luks2", by(f"{ADD} --pbkdf argon2id --pbkdf-force-iterations 4 --pbkdf-memory 32")),
+    "a ninth keyslot": ("luks2", by(f"{ADD} CHEAP -S 9")),
+    "an unbound key": ("luks2", by("luksAddKey -q CHEAP --unbound -s 256 DEV KEY:x")),
+    "another hash": ("luks2", by(f"{ADD} CHEAP --hash sha512")),
+    "another area cipher": (
+        "luks2",
+        by(f"{ADD} CHEAP --keyslot-cipher aes-cbc-plain64 --keyslot-key-size 256"),
+    ),
+    "large sectors": ("luks2", by(f"{FORMAT} --sector-size 4096")),
+    "a small keyslots area": (
+        "luks2",
+        by(f"{FORMAT} --sector-size 512 -s 256 --luks2-keyslots-size 1044480"),
+    ),
+    "no keyslot": ("luks2", by("erase -q DEV")),
+    "data too close": ("luks1", by("luksFormat -q --type luks1 --align-payload 8 CHEAP DEV KEY:one")),
+    "LUKSMETA": ("luks1", luksmeta),
+    "the same type": ("luks1", by("convert -q DEV --type luks2")),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_the_other_version_cannot_say_is_refused(
+    tmp_path: Path, images: dict[str, bytes], why: str
+) -> None:
+    kind, change = REFUSED[why]
+    device = tmp_path / "device"
+    device.write_bytes(images[kind])
+    change(tmp_path)
+    before = device.read_bytes()
+    line: list[str | Path] = ["convert", "-q", device, "--type", OTHER[kind]]
+    mine, others = ours(line), run([require_tool("cryptsetup"), *line])
+    assert (mine.code, others.code) == (1, 1)
+    if others.err.startswith(("Cannot", "Unable", "Device")):  # in two cases it says nothing
+        assert mine.verdict == others.verdict
+    assert mine.err
+    assert device.read_bytes() == before
+    assert list(tmp_path.glob("device.luks*")) == []
+
+
+@pytest.mark.parametrize("options", [[], ["--type", "luks"], ["--type", "plain"]])
+def test_a_type_must_be_named(tmp_path: Path, images: dict[str, bytes], options: list[str]) -> None:
+    device = tmp_path / "device"
+    device.write_bytes(images["luks1"])
+    line: list[str | Path] = ["convert", "-q", device, *options]
+    assert ours(line).verdict == run([require_tool("cryptsetup"), *line]).verdict
+    assert device.read_bytes() == images["luks1"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_backup_brings_back_every_cut(
+    tmp_path: Path, images: dict[str, bytes], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, backup, recorder = tmp_path / "device", tmp_path / "backup", Recorder()
+    device.write_bytes(images[kind])
+    with monkeypatch.context() as patched:
+        recorder.record(patched)
+        assert convert(device, OTHER[kind], "--header-backup-file", backup).code == 0
+    assert device.read_bytes() != images[kind]
+    cuts, window = list(recorder.cuts(images[kind])), 0
+    checked = sorted({0, 1, len(cuts) // 2, len(cuts) - 2, len(cuts) - 1})
+    for number, (what, image) in enumerate(cuts):
+        device.write_bytes(image)
+        window += ours(["unlock", device, "-d", "-"], b"one").code != 0
+        assert ours(["luksHeaderRestore", "-q", device, "--header-backup-file", backup]).code == 0, what
+        if number in checked:
+            assert opens(device, b"one") == opens(device, b"two") == BOTH, what
+        for passphrase in (b"one", b"two"):
+            assert ours(["unlock", device, "-d", "-"], passphrase).code == 0, what
+    print(f"convert {kind}: the backup came back after each of {len(cuts)} cuts; {window} opened only so")
+    assert 0 < window < len(cuts) - 2
+
+
+def test_a_write_that_fails_names_the_backup(
+    tmp_path: Path, images: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = tmp_path / "device"
+    device.write_bytes(images["luks1"])
+
+    def failing(self: Device, _buffer: object, offset: int) -> None:
+        raise DeviceError(f"Cannot write device {self.name} at byte {offset}: No space left on device.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Device, "pwrite", failing)
+        failed = convert(device, "luks2")
+    (backup,) = tmp_path.glob("device.luks1-*")
+    assert failed.code == 4
+    assert str(backup) in failed.err
+    assert oct(backup.stat().st_mode & 0o777) == "0o400"
+    assert opens(backup, b"two") == BOTH
+    assert device.read_bytes() == images["luks1"]
+
+
+def test_a_backup_that_exists_is_not_replaced(tmp_path: Path, images: dict[str, bytes]) -> None:
+    device, backup = tmp_path / "device", tmp_path / "backup"
+    device.write_bytes(images["luks2"])
+    backup.write_text("mine")
+    refused = convert(device, "luks1", "--header-backup-file", backup)
+    assert refused == Result(1, "", f"Requested header backup file {backup} already exists.\n")
+    assert (device.read_bytes(), backup.read_text()) == (images["luks2"], "mine")
