@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from kdumpkey.errors import BusyError, DeviceError
+from kdumpkey.errors import BusyError, DeviceError, WriteError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -104,7 +104,7 @@ class Device:
         """Write all of `buffer` at byte `offset`.
 
         Raises:
-            DeviceError: Writing fails; some of the bytes may have been written.
+            WriteError: Writing fails; some of the bytes may have been written.
         """
         with memoryview(buffer).cast("B") as view:
             done, wanted = 0, view.nbytes
@@ -113,7 +113,7 @@ class Device:
                     with view[done:] as rest:
                         done += os.pwrite(self.fileno(), rest, offset + done)
                 except OSError as error:
-                    raise DeviceError(
+                    raise WriteError(
                         f"Cannot write device {self.name} at byte {offset + done}: {error.strerror}."
                     ) from error
 
@@ -121,12 +121,12 @@ class Device:
         """Wait until all that was written is on the medium.
 
         Raises:
-            DeviceError: The medium refuses; what was written may be lost.
+            WriteError: The medium refuses; what was written may be lost.
         """
         try:
             os.fsync(self.fileno())
         except OSError as error:
-            raise DeviceError(f"Cannot write device {self.name}: {error.strerror}.") from error
+            raise WriteError(f"Cannot write device {self.name}: {error.strerror}.") from error
 
     def close(self) -> None:
         """Close the file descriptor; closing twice is harmless."""
@@ -158,7 +158,8 @@ def open_readwrite(path: str | os.PathLike[str], *, exclusive: bool = False) -> 
         exclusive: Refuse a block device that is mounted or mapped (O_EXCL); files are not affected.
 
     Raises:
-        DeviceError: It does not exist, may not be written, or is neither device nor file.
+        DeviceError: It does not exist, may not be read, or is neither device nor file.
+        WriteError: It may be read only.
         BusyError: `exclusive`, and the device is in use.
     """
     return _open(path, os.O_RDWR, exclusive=exclusive)
@@ -181,6 +182,8 @@ def _open(path: str | os.PathLike[str], flags: int, *, exclusive: bool = False) 
             raise BusyError(
                 f"Cannot use device {name} which is in use (already mapped or mounted)."
             ) from error
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) and os.access(name, os.R_OK):
+            raise WriteError(f"Device {name} cannot be written: {error.strerror}.") from error
         raise DeviceError(f"Device {name} does not exist or access denied.") from error
     try:
         mode = os.fstat(fd).st_mode

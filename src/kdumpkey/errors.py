@@ -120,6 +120,12 @@ class DeviceError(KdumpkeyError):
     exit_code = 4
 
 
+class WriteError(DeviceError):
+    """The device cannot be written: it is full, read-only, or broken."""
+
+    exit_code = 1
+
+
 class BusyError(KdumpkeyError):
     """The device or the file to be made exists or is in use."""
 

@@ -16,8 +16,8 @@ Source: spec/luks.md "Writing".
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
@@ -137,11 +137,10 @@ class HeaderStore:
         """Write a keyslot area (encrypted stripes) and wait until it is on the medium.
 
         Raises:
-            DeviceError: The device cannot be written.
+            DeviceError: The device cannot be written; what was there is put back, if that can be.
         """
         self._must_be_locked()
-        self.device.pwrite(content, offset)
-        self.device.sync()
+        _write_or_put_back(self.device, [(offset, content)])
 
     def wipe_area(self, offset: int, size: int) -> None:
         """Overwrite `size` bytes of a keyslot area with random ones and wait until they are on the medium.
@@ -249,11 +248,9 @@ def write_header(device: Device, header: LuksHeader) -> None:
 
     Raises:
         HeaderError: It does not fit into its area; nothing was written.
-        DeviceError: The device cannot be written.
+        DeviceError: The device cannot be written; what was there is put back, if that can be.
     """
-    for offset, content in serialised(header):
-        device.pwrite(content, offset)
-        device.sync()
+    _write_or_put_back(device, serialised(header))
 
 
 def serialised(header: LuksHeader) -> tuple[tuple[int, bytes], ...]:
@@ -291,6 +288,42 @@ def wipe(device: Device, offset: int, size: int) -> None:
             with memoryview(buffer)[: min(_WIPE_CHUNK, offset + size - at)] as part:
                 device.pwrite(part, at)
     device.sync()
+
+
+def _write_or_put_back(device: Device, writes: Sequence[tuple[int, Buffer]]) -> None:
+    """Write one after the other, each on the medium before the next; where one fails, undo them all.
+
+    The last is undone first, and where that cannot be the others stay: there is always a good copy.
+    """
+    before: list[tuple[int, SecretBuffer | None]] = []
+    try:
+        for offset, content in writes:
+            before.append((offset, _read(device, offset, memoryview(content).nbytes)))
+            device.pwrite(content, offset)
+            device.sync()
+    except DeviceError:
+        with suppress(DeviceError):
+            for offset, old in reversed(before):
+                if old is None:
+                    break
+                device.pwrite(old, offset)
+                device.sync()
+        raise
+    finally:
+        for _, old in before:
+            if old is not None:
+                old.close()
+
+
+def _read(device: Device, offset: int, size: int) -> SecretBuffer | None:
+    """What is on a device; None where it cannot be read: writing may mend that."""
+    content = SecretBuffer(size)
+    try:
+        device.pread_into(content, offset)
+    except DeviceError:
+        content.close()
+        return None
+    return content
 
 
 def _seqid_on(device: Device) -> int | None:
