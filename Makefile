@@ -45,7 +45,7 @@ lint: build
 
 # Debian: apt-get install flex bison bc libelf-dev libssl-dev qemu-system-x86 busybox-static cpio xz-utils
 lab: build
-	$(BIN)/python lab/run.py "$$(lab/kernel.sh)" 256M 160M
+	$(BIN)/python lab/run.py
 
 man: build
 	$(BIN)/python -m kdumpkey.cli.manual > man/kdumpkey.8
