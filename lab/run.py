@@ -77,7 +77,9 @@ def run(scenario: Scenario, common: Path, keep: Path | None) -> bool:
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         (keep / f"{scenario.name}.txt").write_text(console)
-    text = [f"{scenario.name}: {'FAILED' if wrong else f'{checks} checks'} in {time.monotonic() - began:.0f} s"]
+    text = [
+        f"{scenario.name}: {'FAILED' if wrong else f'{checks} checks'} in {time.monotonic() - began:.0f} s"
+    ]
     text += [f"  {line}" for line in wrong]
     if wrong and keep is None:
         text.append(console)

@@ -87,9 +87,7 @@ def vmcore_is_on_disk(console: str, disk: Path) -> list[str]:
     plain, vmcore = disk.with_suffix(".plain"), disk.with_suffix(".vmcore")
     key = ("--key-file", str(disk.parent / "keys/pass"))
     subprocess.run([*KDUMPKEY, "unlock", str(disk), *key, "--to", str(plain)], check=True)
-    subprocess.run(
-        ["debugfs", "-R", f"dump /vmcore {vmcore}", str(plain)], check=True, capture_output=True
-    )
+    subprocess.run(["debugfs", "-R", f"dump /vmcore {vmcore}", str(plain)], check=True, capture_output=True)
     content = vmcore.read_bytes() if vmcore.exists() else b""
     wrong = []
     if hashlib.sha256(content).hexdigest() != said[1]:
