@@ -1,7 +1,7 @@
 """Make the lab's initramfs: busybox, Python, kdumpkey and what they link to. Both kernels boot it.
 
-Usage: initramfs.py FOLDER, run by the Python whose packages go in. It makes FOLDER/initramfs.gz with what a kdump
-initramfs needs, and FOLDER/tools.gz, which may be appended: cryptsetup, keyctl and makedumpfile of a newer Debian.
+Usage: initramfs.py FOLDER, run by the Python whose packages go in. It makes FOLDER/initramfs.gz, all that a
+kdump kernel needs, and FOLDER/tools.gz, to append: cryptsetup, keyctl and makedumpfile of a newer Debian.
 """
 
 from __future__ import annotations

@@ -24,8 +24,13 @@ class Disk:
 
     content: str
     keyslot: Sequence[str] = CHEAP
-    passphrase: str = "pass"
+    key_file: str = "pass"
     options: Sequence[str] = ()
+
+
+def nothing_more(_console: str, _disk: Path) -> Sequence[str]:
+    """All that was to be seen was on the console."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Scenario:
     memory_mib: int = 1024
     crashes: bool = True
     tools: bool = True
-    afterwards: Callable[[str, Path], Sequence[str]] = lambda console, disk: ()
+    afterwards: Callable[[str, Path], Sequence[str]] = nothing_more
 
 
 def made(disk: Disk, path: Path, keys: Path) -> str:
@@ -68,7 +73,7 @@ def made(disk: Disk, path: Path, keys: Path) -> str:
         file.truncate(16 * MIB + plain.stat().st_size)
     uuid = ""
     if disk.content != "nothing":
-        key = ("--key-file", str(keys / disk.passphrase))
+        key = ("--key-file", str(keys / disk.key_file))
         words = ("luksFormat", "-q", *disk.keyslot, *disk.options, *key, str(path))
         subprocess.run([*KDUMPKEY, *words], check=True)
         subprocess.run([*KDUMPKEY, "encrypt", *key, str(plain), str(path)], check=True)
@@ -80,7 +85,7 @@ def made(disk: Disk, path: Path, keys: Path) -> str:
 
 
 def vmcore_is_on_disk(console: str, disk: Path) -> list[str]:
-    """Decrypt the disk, take the dump out of its file system, and compare it with what the kdump kernel wrote."""
+    """Decrypt the disk, take the dump out of its file system, and compare it with what was written."""
     said = re.search(r"LAB vmcore ([0-9a-f]{64})", console)
     if said is None:
         return ["the kdump kernel wrote no vmcore"]
@@ -102,7 +107,7 @@ SCENARIOS = (
     Scenario("reuse", "reuse.sh", EXT4, {"by": "kdumpkey"}, afterwards=vmcore_is_on_disk),
     Scenario("reuse-cryptsetup", "reuse.sh", EXT4, {"by": "cryptsetup"}, afterwards=vmcore_is_on_disk),
     Scenario("passphrase", "passphrase.sh", (Disk("pattern", COSTLY),), memory_mib=2048),
-    Scenario("two", "two.sh", (Disk("pattern"), Disk("pattern", passphrase="other"))),
+    Scenario("two", "two.sh", (Disk("pattern"), Disk("pattern", key_file="other"))),
     Scenario("plain", "plain.sh", (Disk("nothing"),)),
     Scenario("many", "many.sh"),
     Scenario("refused", "refused.sh", crashes=False),

@@ -7,7 +7,7 @@ first() {
     head -c 1048576 /dev/urandom >/tmp/content
     dd if=/tmp/content of=/dev/mapper/plain bs=1M 2>/dev/null
     sync
-    echo "$(sha256sum </tmp/content)" >/tmp/sum
+    sha256sum </tmp/content >/tmp/sum
     dd if=/tmp/sum of=/dev/mapper/plain bs=1M seek=1 2>/dev/null
     sync
     keyctl padd logon plain:lab @u </tmp/key >/dev/null

@@ -19,7 +19,7 @@ CODE = 64 * 1024
 
 
 def bzimage(*, protocol: int = 0x020F, longest: int = 2047) -> bytearray:
-    """The least of a bzImage: its header, as the boot protocol lays it out, and as many bytes as that says."""
+    """The least of a bzImage: a header as the boot protocol has it, and as many bytes as that says."""
     content = bytearray((SETUP_SECTORS + 1) * 512 + CODE)
     content[0x1F1] = SETUP_SECTORS
     struct.pack_into("<I", content, 0x1F4, CODE // 16)

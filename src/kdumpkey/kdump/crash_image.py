@@ -1,6 +1,6 @@
-"""Is this a kernel that can be loaded? Asked beforehand, because a load that fails has destroyed the image before it.
+"""Is this a kernel that can be loaded? Asked first, for a load that fails has destroyed the image before it.
 
-Linux takes a bzImage that was cut short without a word, and crashes into it. The other architectures' formats say
+Linux takes a bzImage that was cut short without a word, and crashes into it. Other architectures' formats say
 less of themselves and are left to the kernel.
 
 Source: the kernel's documentation of the x86 boot protocol, "The Real-Mode Kernel Header".
@@ -38,7 +38,7 @@ def check_image(image: CrashImage, architecture: str) -> None:
         architecture: As uname(2) names the machine.
 
     Raises:
-        KernelError: The errno that opening the file gave; EISDIR, ENOEXEC: it is no kernel, or not all of one;
+        KernelError: The errno that opening the file gave; ENOEXEC: it is no kernel, or not a whole one;
             EINVAL: no kernel is named, or the command line is too long for it.
     """
     if image.kernel is None:
@@ -68,7 +68,7 @@ def _check_bzimage(image: CrashImage, head: bytes, size: int) -> None:
     if length + _APPENDED > longest:
         raise kernel_error(
             errno.EINVAL,
-            f"the command line has {length} bytes; this kernel takes {longest - _APPENDED} and what the load appends",
+            f"the command line has {length} bytes; {longest - _APPENDED} fit, and the addresses",
         )
 
 
