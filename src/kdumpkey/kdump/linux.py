@@ -13,7 +13,7 @@ import errno
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,7 @@ from typing import Final
 from kdumpkey.errors import KernelError, kernel_error
 from kdumpkey.kdump.kernel import CrashImage, HeldKey, KernelStatus, Loaded, NamedKey, Restored, Stage
 from kdumpkey.kdump.kexec import load_crash_image, unload_crash_image
-from kdumpkey.kdump.record import RECORD, LoadRecord, parse_record
+from kdumpkey.kdump.record import RECORD, KeyOrigin, LoadRecord, RecordedImage, parse_record
 from kdumpkey.region.handover import LONGEST_DESCRIPTION, MOST_KEYS
 
 INTERFACE: Final = "sys/kernel/config/crash_dm_crypt_keys"
@@ -62,7 +62,7 @@ class LinuxKernel:
         stage = self._stage()
         loaded = self._word("sys/kernel/kexec_crash_loaded") == "1"
         size = self._word("sys/kernel/kexec_crash_size")
-        record = self._record() if loaded else None
+        record = self.record() if loaded else None
         named = self._named()
         return KernelStatus(
             stage=stage,
@@ -106,11 +106,15 @@ class LinuxKernel:
             raise kernel_error(errno.EINVAL, f"{item!r} cannot be the name of an item")
         self._do(lambda: self.remove_item(path), f"the item {item} cannot be removed")
 
-    def load(self, image: CrashImage) -> Loaded:
+    def load(self, image: CrashImage, origins: Sequence[KeyOrigin] = ()) -> Loaded:
         """Load the kdump kernel with the named keys; see `Kernel`.
 
         What is known to fail is refused before the image that is loaded is lost. There is no record while the
         kernel works, so that being killed leaves what is loaded unknown, never wrong.
+
+        Args:
+            image: What to load.
+            origins: What the record is to say of the keys' devices.
         """
         named = self._named()
         for key in named:
@@ -119,7 +123,7 @@ class LinuxKernel:
         if len(named) > MOST_KEYS:
             raise kernel_error(errno.EINVAL, f"more than {MOST_KEYS} keys are named, none would be restored")
         reused = self._word(f"{INTERFACE}/reuse") == "1"
-        before = self._record()
+        before = self.record()
         self._forget_record()
         self.load_image(image)
         descriptions = tuple(key.description for key in named if key.description is not None)
@@ -131,8 +135,10 @@ class LinuxKernel:
                 return Loaded(None, reused=True, warnings=warnings)
         if not descriptions:
             warnings = (*warnings, "no key is named: the image holds none")
-        copied = before.loaded_at if reused and before is not None else self.clock()
-        record = LoadRecord(self._boot_id(), copied, descriptions)
+        copied, known = self.clock(), tuple(each for each in origins if each.description in descriptions)
+        if reused and before is not None:
+            copied, known = before.loaded_at, before.origins
+        record = LoadRecord(self._boot_id(), copied, descriptions, known, _recorded(image))
         try:
             self._write_record(record)
         except KernelError as error:  # it is loaded all the same
@@ -207,7 +213,8 @@ class LinuxKernel:
             raise kernel_error(errno.EPERM, "this is the kdump kernel; it only restores keys")
         return interface
 
-    def _record(self) -> LoadRecord | None:
+    def record(self) -> LoadRecord | None:
+        """What the last load of this boot wrote down; None: nothing, or nothing that can be read."""
         record = parse_record(self._text(RECORD) or "")
         return record if record is not None and record.boot_id == self._boot_id() else None
 
@@ -265,6 +272,25 @@ class LinuxKernel:
 
 def _held(record: LoadRecord) -> tuple[HeldKey, ...]:
     return tuple(HeldKey(description, None, record.loaded_at) for description in record.descriptions)
+
+
+def _recorded(image: CrashImage) -> RecordedImage:
+    return RecordedImage(
+        str(image.kernel or ""),
+        str(image.initrd or ""),
+        image.command_line,
+        file_stamp(image.kernel),
+        file_stamp(image.initrd),
+    )
+
+
+def file_stamp(path: Path | None) -> str:
+    """What changes when a file does, its size and time of change; empty: there is no such file."""
+    try:
+        found = None if path is None else path.stat()
+    except OSError:
+        return ""
+    return "" if found is None else f"{found.st_size}:{found.st_mtime_ns}"
 
 
 def _item_of(description: str) -> str:
