@@ -107,9 +107,10 @@ def _list(found: object) -> list[object]:
 
 
 def _origin(found: object) -> KeyOrigin:
-    words = _words(found, ("description", "device", "uuid", "fingerprint", "header"))
-    flags = _flags(found, ("had_keyslots", "checked"))
-    return KeyOrigin(*words, *flags)
+    names = ("description", "device", "uuid", "fingerprint", "header")
+    description, device, uuid, fingerprint, header = _words(found, names)
+    had_keyslots, checked = _flags(found, ("had_keyslots", "checked"))
+    return KeyOrigin(description, device, uuid, fingerprint, header, had_keyslots, checked)
 
 
 def _image(found: object) -> RecordedImage:
