@@ -72,7 +72,7 @@ def _check_truth(fake: FakeLinux) -> None:
 
 
 @pytest.mark.parametrize("refuse", [(), (12,)], ids=["the load works", "the load fails"])
-@pytest.mark.parametrize("start", (0, 10, 20))
+@pytest.mark.parametrize("start", [0, 10, 20])
 def test_whatever_a_killed_arm_leaves_is_told_truly_and_mended_by_the_next(
     tmp_path: Path, start: int, refuse: tuple[int, ...]
 ) -> None:
