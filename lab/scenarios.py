@@ -120,6 +120,6 @@ SCENARIOS = (
         ),
         crashes=False,
     ),
-    Scenario("refused", "refused.sh", crashes=False),
+    Scenario("refused", "refused.sh", memory_mib=2048, crashes=False),
     Scenario("killed", "killed.sh"),
 )

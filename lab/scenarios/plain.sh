@@ -22,7 +22,7 @@ first() {
 kdump() {
     ends 0 kdumpkey kdump restore
     echo "0 $(($(cat /sys/block/vda/size))) crypt aes-xts-plain64 :32:user:plain:lab 0 /dev/vda 0" >/tmp/table
-    ends 0 dmsetup create plain /tmp/table
+    ends 0 dmsetup create plain --verifyudev /tmp/table
     written=$(dd if=/dev/mapper/plain bs=1M skip=1 count=1 2>/dev/null | head -n 1)
     same "the plaintext" "$(head -c 1048576 /dev/mapper/plain | sha256sum)" "$written"
 }

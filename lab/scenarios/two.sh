@@ -2,10 +2,12 @@
 # shellcheck shell=sh
 
 first() {
-    # One passphrase for both is not there: each device is unlocked on its own, and linked by the name kdump looks for.
+    # As crypttab's link-volume-key= leaves them when the devices were opened; a logon key nobody can read again.
+    ends 0 kdumpkey open --test-passphrase /dev/vda --key-file /lab/pass \
+        --link-vk-to-keyring "@u::%logon:kdump-cryptsetup:vk-$uuid0"
     ends 0 kdumpkey open --test-passphrase /dev/vdd --key-file /lab/other \
         --link-vk-to-keyring "@u::%user:kdump-cryptsetup:vk-$uuid1"
-    arm 0 /dev/vda /dev/vdd --key-file /lab/pass
+    arm 0 /dev/vda /dev/vdd --from-keyring
     ends 0 kdumpkey kdump status
     says "Holds key: +kdump-cryptsetup:vk-$uuid0" "Holds key: +kdump-cryptsetup:vk-$uuid1"
     crash
