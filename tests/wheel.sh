@@ -25,11 +25,11 @@ installed="$work/venv/bin/python"
 wheel=$(ls "$work"/dist/*.whl)
 "$installed" -m pip install --quiet --disable-pip-version-check "${wheel}[dev]"
 
-# Besides the tests: their configuration, and the C sources that some of them compile. All as the sdist has them.
+# Besides the tests: their configuration, the C sources that some of them compile, and what others read. All as the sdist has them.
 mkdir "$work/sdist" "$work/run"
 tar -xzf "$work"/dist/*.tar.gz -C "$work/sdist" --strip-components=1
 mv "$work/sdist/tests" "$work/sdist/cext" "$work/sdist/pyproject.toml" "$work/sdist/man" "$work/sdist/completion" \
-    "$work/run/"
+    "$work/sdist/lab" "$work/sdist/.ci" "$work/run/"
 cd "$work/run"
 
 "$installed" - "$work/venv" <<'EOF'
