@@ -119,6 +119,13 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "generate:generate",
     ),
     Action(
+        "kdump install",
+        "<directory>",
+        1,
+        "Put kdumpkey with the Python it runs on into an initramfs that is being made",
+        "install:install",
+    ),
+    Action(
         "kdump doctor",
         "[<device> ...]",
         0,
