@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -10,11 +11,13 @@ from typing import Final
 from kdumpkey.errors import UsageError
 from kdumpkey.kdump import pieces
 from kdumpkey.kdump.doctor import CryptDevice, Finding, Host, Verdict
-from kdumpkey.kdump.pieces import Change
+from kdumpkey.kdump.pieces import Change, Setup
 from kdumpkey.ops.doctor import find_devices
 
-PIECES: Final[dict[str, Callable[[Host, Sequence[CryptDevice]], list[Change]]]] = {
+PIECES: Final[dict[str, Callable[[Setup], list[Change]]]] = {
     "crypttab": pieces.crypttab,
+    "dracut": pieces.dracut,
+    "initramfs-tools": pieces.initramfs_tools,
     "systemd": pieces.systemd,
     "udev": pieces.udev,
 }
@@ -43,10 +46,12 @@ def generate(piece: str, root: Path, devices: Sequence[str] = ()) -> list[Change
     if not root.is_dir():
         raise UsageError(f"{root} is no directory.")
     host = Host(root)
-    return PIECES[piece](host, _devices(host, devices))
+    # By its interpreter: dracut, mkinitramfs and systemd look for programs in few directories.
+    program = (sys.executable, "-I", "-m", "kdumpkey")
+    return PIECES[piece](Setup(host, _devices(host, devices), program))
 
 
-def _devices(host: Host, named: Sequence[str]) -> list[CryptDevice]:
+def _devices(host: Host, named: Sequence[str]) -> tuple[CryptDevice, ...]:
     found: list[Finding] = []
     crypts = find_devices(host, named, found)
     if not crypts:
@@ -58,4 +63,4 @@ def _devices(host: Host, named: Sequence[str]) -> list[CryptDevice]:
             raise UsageError(f"{crypt.name} has no UUID to name its key by. {' '.join(bad)}".rstrip())
         if crypt.mapping and not _MAPPING.fullmatch(crypt.mapping):
             raise UsageError(f"{crypt.name} is mapped as {crypt.mapping!r}: no name for configuration.")
-    return list({crypt.uuid: crypt for crypt in crypts}.values())
+    return tuple({crypt.uuid: crypt for crypt in crypts}.values())

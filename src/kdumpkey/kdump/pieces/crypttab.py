@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kdumpkey.kdump.doctor.crypttab import is_line_of, wanted_option
 from kdumpkey.kdump.pieces.change import Change
-
-if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import CryptDevice, Host
+from kdumpkey.kdump.pieces.setup import Setup
 
 PATH: Final = "etc/crypttab"
 
 
-def crypttab(host: Host, devices: Sequence[CryptDevice]) -> list[Change]:
+def crypttab(setup: Setup) -> list[Change]:
     """Have the volume key of each device linked when it is opened; other lines stay as they are.
 
     Source: crypttab(5), link-volume-key; systemd 256.
     """
+    host = setup.host
     before = host.text(PATH)
     lines = (before or "").splitlines(keepends=True)
-    for device in devices:
+    for device in setup.devices:
         number = next((i for i, line in enumerate(lines) if is_line_of(host, device, line)), None)
         if number is None:
             if lines and not lines[-1].endswith("\n"):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.kdump.pieces.change import Change
+from kdumpkey.kdump.pieces.setup import Setup
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import CryptDevice, Host
+    from kdumpkey.kdump.doctor.host import Host
 
 ARM: Final = "kdumpkey-arm.service"
 _UNITS: Final = ("kdump.service", "kdump-tools.service")
@@ -35,7 +37,7 @@ RemainAfterExit=yes
 KeyringMode=shared
 StandardInput=null
 ExecStartPre=-udevadm settle --timeout=10
-ExecStart=kdumpkey kdump arm --token-only {devices}
+ExecStart={program} kdump arm --token-only {devices}
 
 [Install]
 WantedBy=multi-user.target
@@ -49,15 +51,22 @@ def kdump_unit(host: Host) -> str:
     )
 
 
-def systemd(host: Host, devices: Sequence[CryptDevice]) -> list[Change]:
+def systemd(setup: Setup) -> list[Change]:
     """Have kdump's service share root's keyring, and another one arm the devices once it is through.
 
     Source: systemd.exec(5), KeyringMode; systemd.unit(5).
     """
+    host = setup.host
     unit = kdump_unit(host)
     drop_in = f"etc/systemd/system/{unit}.d/kdumpkey.conf"
     service = f"etc/systemd/system/{ARM}"
     # The UUIDs were checked: nothing in them means anything to systemd.
-    words = " ".join(f"/dev/disk/by-uuid/{device.uuid}" for device in devices)
-    text = _ARM.format(unit=unit, devices=words)
+    words = " ".join(f"/dev/disk/by-uuid/{device.uuid}" for device in setup.devices)
+    text = _ARM.format(unit=unit, devices=words, program=_quoted(setup.program))
     return [Change(drop_in, host.text(drop_in), _DROP_IN), Change(service, host.text(service), text)]
+
+
+def _quoted(words: Sequence[str]) -> str:
+    """Words as a unit file has them; source: systemd.service(5), command lines."""
+    escaped = (re.sub(r'(["\\\\])', r"\\\1", word) for word in words)
+    return " ".join(f'"{word}"'.replace("%", "%%").replace("$", "$$") for word in escaped)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kdumpkey.kdump.pieces.change import Change
+from kdumpkey.kdump.pieces.setup import Setup
 from kdumpkey.kdump.pieces.systemd import ARM
-
-if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import CryptDevice, Host
 
 # What reloads the image when processors or memory change: in kdump-utils and in kdump-tools.
 _RELOADING: Final = ("98-kexec.rules", "50-kdump-tools.rules")
@@ -31,7 +28,7 @@ LABEL="kdumpkey_end"
 """
 
 
-def udev(host: Host, devices: Sequence[CryptDevice]) -> list[Change]:
+def udev(setup: Setup) -> list[Change]:
     """Have the devices armed when they are opened, and instead of every reload that would lose the keys.
 
     A file in /etc/udev/rules.d takes the whole place of one by its name elsewhere: so the reload is replaced.
@@ -39,15 +36,15 @@ def udev(host: Host, devices: Sequence[CryptDevice]) -> list[Change]:
     Source: udev(7); the kernel documentation, ABI/testing/sysfs-devices-memory, crash_hotplug.
     """
     lines = ["# Opened, a device has its key in the keyring: then it can be handed over.\n"]
-    for device in devices:
+    for device in setup.devices:
         digits = device.uuid.replace("-", "").lower()
         lines.append(
             f'ACTION!="remove", ENV{{DM_UUID}}=="CRYPT-LUKS?-{digits}-*", TAG+="systemd", '
             f'ENV{{SYSTEMD_WANTS}}+="{ARM}"\n'
         )
-    found = [name for name in _RELOADING for folder in _FOLDERS if host.exists(f"{folder}/{name}")]
-    changes = [Change(_OPENED, host.text(_OPENED), "".join(lines))]
+    found = [name for name in _RELOADING for folder in _FOLDERS if setup.host.exists(f"{folder}/{name}")]
+    changes = [Change(_OPENED, setup.host.text(_OPENED), "".join(lines))]
     for name in dict.fromkeys(found or [_ALONE]):
         text = _HOTPLUG.format(name=name if found else "a reload", service=ARM)
-        changes.append(Change(f"etc/udev/rules.d/{name}", host.text(f"etc/udev/rules.d/{name}"), text))
+        changes.append(Change(f"etc/udev/rules.d/{name}", setup.host.text(f"etc/udev/rules.d/{name}"), text))
     return changes
