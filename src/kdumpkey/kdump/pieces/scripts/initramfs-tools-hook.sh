@@ -22,8 +22,12 @@ fi
 manual_add_modules dm_crypt configfs crypto-aes crypto-xts crypto-cbc crypto-essiv crypto-sha256 \
 	$(sed -n 's/^module *: *//p' /proc/crypto | grep -vx kernel | sort -u)
 mkdir -p "$DESTDIR/etc/kdumpkey"
-cp /etc/kdumpkey/devices "$DESTDIR/etc/kdumpkey/devices"
-if ! @KDUMPKEY@ kdump install "$DESTDIR"; then
+if ! dmsetup=$(PATH=/usr/sbin:/sbin:$PATH command -v dmsetup); then
+	echo "E: kdumpkey maps devices by dmsetup, which is not installed" >&2
+	exit 1
+fi
+if ! copy_exec "$dmsetup" || ! cp /etc/kdumpkey/devices "$DESTDIR/etc/kdumpkey/devices" ||
+	! @KDUMPKEY@ kdump install "$DESTDIR"; then
 	# Better no initramfs, which is noticed now, than one that opens nothing.
 	echo "E: kdumpkey could not be put into the initramfs" >&2
 	exit 1
