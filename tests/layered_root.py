@@ -82,7 +82,7 @@ def _merge_usr(root: Path) -> None:
 def run_layered(
     layers: Sequence[Path], command: Sequence[str | Path], scratch: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in this system with `layers` over it, the last on top; all else than `scratch` is lost again."""
+    """Run a command in this system with `layers` over it, the last on top; only `scratch` outlasts it."""
     mount_point = scratch / "mount"
     mount_point.mkdir(exist_ok=True)
     words = ["unshare", "--mount", *(() if os.geteuid() == 0 else ("--map-root-user",))]
