@@ -118,7 +118,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         "kdump generate",
-        "<crypttab|dracut|initramfs-tools|systemd|udev> [<device> ...]",
+        "<crypttab|dracut|initramfs-tools|kdump.conf|systemd|udev> [<device> ...]",
         1,
         "Show, or with --apply make, the change that a file of configuration needs",
         "generate:generate",

@@ -18,6 +18,7 @@ PIECES: Final[dict[str, Callable[[Setup], list[Change]]]] = {
     "crypttab": pieces.crypttab,
     "dracut": pieces.dracut,
     "initramfs-tools": pieces.initramfs_tools,
+    "kdump.conf": pieces.kdump_conf,
     "systemd": pieces.systemd,
     "udev": pieces.udev,
 }
