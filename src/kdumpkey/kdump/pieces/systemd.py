@@ -35,9 +35,10 @@ StartLimitIntervalSec=0
 Type=oneshot
 RemainAfterExit=yes
 KeyringMode=shared
+# Nobody types a passphrase: the keys are those in the keyring.
 StandardInput=null
 ExecStartPre=-udevadm settle --timeout=10
-ExecStart={program} kdump arm --token-only {devices}
+ExecStart={program} kdump arm {devices}
 
 [Install]
 WantedBy=multi-user.target
