@@ -118,10 +118,17 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         "kdump generate",
-        "<crypttab|systemd> [<device> ...]",
+        "<crypttab|dracut|initramfs-tools|kdump.conf|systemd|udev> [<device> ...]",
         1,
         "Show, or with --apply make, the change that a file of configuration needs",
         "generate:generate",
+    ),
+    Action(
+        "kdump install",
+        "<directory>",
+        1,
+        "Put kdumpkey with the Python it runs on into an initramfs that is being made",
+        "install:install",
     ),
     Action(
         "kdump doctor",
