@@ -13,7 +13,7 @@ from kdumpkey.errors import OutputError, UsageError
 from kdumpkey.kdump import generate as pieces
 from kdumpkey.kdump.doctor import Finding, Host, Verdict
 from kdumpkey.kdump.generate import Change
-from kdumpkey.ops.doctor import find_devices
+from kdumpkey.ops.doctor_devices import find_devices
 
 PIECES: Final = ("crypttab", "systemd")
 BACKUP: Final = ".before-kdumpkey"
