@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from both import ours
 from kdumpkey.kdump.record import KeyOrigin, LoadRecord, parse_record
-from kdumpkey.luks.unlock import verify_volume_key
 from kdumpkey.ops.freshness import State, key_now, keys_now, origin_of
 from kdumpkey.ops.open import open_luks
 from tools import require_tool
@@ -33,8 +33,9 @@ def _device(root: Path, name: str = "dev/vda", size: int = 20 << 20) -> Path:
 
 def _origin(root: Path, path: Path) -> KeyOrigin:
     with open_luks(path) as luks, luks.unlock(b"pass") as opened:
-        digest = verify_volume_key(luks.header, opened.volume_key)
-        return origin_of(luks.header, digest, "k:a", f"/{path.relative_to(root)}", checked=True)
+        return replace(
+            origin_of(luks, opened.volume_key, "k:a", str(path)), device=f"/{path.relative_to(root)}"
+        )
 
 
 @pytest.fixture(params=["luks1", "luks2"])

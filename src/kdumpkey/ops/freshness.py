@@ -9,11 +9,14 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import HeaderError, KdumpkeyError
+from kdumpkey.errors import HeaderError, KdumpkeyError, KeyslotError
 from kdumpkey.kdump.record import KeyOrigin, LoadRecord
-from kdumpkey.ops.open import open_luks
+from kdumpkey.luks.unlock import verify_volume_key
+from kdumpkey.ops.open import LuksDevice, open_luks
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from kdumpkey.luks.model import Digest, LuksHeader
 
 _BY_UUID: Final = "dev/disk/by-uuid"
@@ -128,25 +131,36 @@ def has_keyslots(header: LuksHeader, digest: Digest) -> bool:
 
 
 def origin_of(
-    header: LuksHeader, digest: Digest, description: str, device: str, detached: str = "", *, checked: bool
+    luks: LuksDevice, key: Buffer | None, description: str, device: str, detached: str = ""
 ) -> KeyOrigin:
     """What a record is to say of a key.
 
     Args:
-        header: The device's header.
-        digest: The one that the key fits.
+        luks: The open device.
+        key: Its volume key; None: it cannot be read, and is taken for the device's on trust.
         description: The name that the key is handed over by.
         device: The device's path.
         detached: The path of its detached header, if it has one.
-        checked: Whether the key was held against the digest.
+
+    Raises:
+        WrongKeyError: It is not the device's key.
+        KeyslotError: The device has no encrypted segment.
     """
-    whole = str(Path(device).absolute())
+    header = luks.header
+    if key is not None:
+        digest = verify_volume_key(header, key)
+    else:
+        found = [header.digest_of_segment(segment.id) for segment in header.data_segments]
+        digests = [each for each in found if each is not None]
+        if not digests:
+            raise KeyslotError(f"Device {device} has no encrypted segment.")
+        digest = digests[0]
     return KeyOrigin(
         description,
-        whole,
+        str(Path(device).absolute()),
         header.uuid,
         fingerprint(digest),
         str(Path(detached).absolute()) if detached else "",
         has_keyslots(header, digest),
-        checked,
+        key is not None,
     )
