@@ -43,9 +43,9 @@ lint: build
 	$(BIN)/lint-imports
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint cext
 
-# Debian: apt-get install flex bison bc libelf-dev libssl-dev qemu-system-x86 busybox-static cpio xz-utils
+# Debian: apt-get install flex bison bc libelf-dev libssl-dev xz-utils qemu-system-x86 busybox-static cpio dmsetup e2fsprogs
 lab: build
-	$(BIN)/python lab/run.py
+	$(BIN)/python lab/run.py --jobs 2
 
 man: build
 	$(BIN)/python -m kdumpkey.cli.manual > man/kdumpkey.8

@@ -110,6 +110,16 @@ SCENARIOS = (
     Scenario("two", "two.sh", (Disk("pattern"), Disk("pattern", key_file="other"))),
     Scenario("plain", "plain.sh", (Disk("nothing"),)),
     Scenario("many", "many.sh"),
+    Scenario(
+        "mapping",
+        "mapping.sh",
+        (
+            Disk("pattern"),
+            Disk("pattern", options=("--type", "luks1")),
+            Disk("pattern", options=("--sector-size", "512")),
+        ),
+        crashes=False,
+    ),
     Scenario("refused", "refused.sh", crashes=False),
     Scenario("killed", "killed.sh"),
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -19,3 +21,13 @@ def unavailable(reason: str) -> NoReturn:
 def require_tool(name: str) -> str:
     """The path of a program of the system."""
     return shutil.which(name) or unavailable(f"{name} is not installed")
+
+
+def chrooted(root: Path) -> list[str]:
+    """What to put before a command so that it runs with another root directory, as root or nearly so."""
+    words = ["chroot"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "chroot"]
+    require_tool(words[0])
+    done = subprocess.run([*words, "/", "true"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        unavailable(f"no other root directory can be had: {done.stderr.strip()}")
+    return [*words, str(root)]

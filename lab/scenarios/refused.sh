@@ -13,7 +13,7 @@ first() {
     says 'Required key not available'
     ends 0 kdumpkey kdump status
     says 'Image: +loaded' "Holds key: +$description"
-    ends 0 kdumpkey kdump forget "$(ls -d $interface/*/ | xargs -n 1 basename)"
+    for item in "$interface"/*/; do ends 0 kdumpkey kdump forget "$(basename "$item")"; done
 
     echo "-- a wrong session keyring"
     keyctl session lonely sh -c 'keyctl unlink @u @s 2>/dev/null; python3 -m kdumpkey kdump arm /dev/vda \
@@ -26,12 +26,24 @@ first() {
     ends 0 kdumpkey kdump status
     says 'Image: +loaded' "Holds key: +$description"
 
-    echo "-- a load that fails after it has destroyed the image"
+    echo "-- a kernel that was cut short: Linux would take it"
     head -c 100000 /payload/bzImage >/tmp/broken
-    arm 0 /dev/vda --key-file /lab/pass
-    ends 1 kdumpkey kdump arm /dev/vda --key-file /lab/pass --kernel /tmp/broken --initrd /payload/initramfs.gz --command-line x
+    ends 1 kdumpkey kdump arm /dev/vda --key-file /lab/pass --kernel /tmp/broken --command-line x
+    says 'cut short'
+    ends 0 kdumpkey kdump status
+    says 'Image: +loaded' "Holds key: +$description"
+
+    echo "-- a load that fails after it has destroyed the image: the initramfs is larger than what is reserved"
+    truncate -s 300M /tmp/large
+    ends 1 kdumpkey kdump arm /dev/vda --key-file /lab/pass --kernel /payload/bzImage --initrd /tmp/large --command-line x
+    says 'EADDRNOTAVAIL|ENOMEM'
     now=$(cat /sys/kernel/kexec_crash_loaded)
     ends 0 kdumpkey kdump status
     if [ "$now" = 1 ]; then says 'Image: +loaded' "Holds key: +$description"; else says 'NOT LOADED'; fi
     same "the number of items at rest" "$(cat $interface/count)" 0
+
+    echo "-- and after it all it can be armed"
+    arm 0 /dev/vda --key-file /lab/pass
+    ends 0 kdumpkey kdump status
+    says 'Image: +loaded' "Holds key: +$description"
 }

@@ -126,6 +126,18 @@ class WriteError(DeviceError):
     exit_code = 1
 
 
+class MappingError(KdumpkeyError):
+    """device-mapper is missing, or refuses."""
+
+    exit_code = 1
+
+
+class InactiveError(MappingError):
+    """There is no mapping of that name."""
+
+    exit_code = 4
+
+
 class BusyError(KdumpkeyError):
     """The device or the file to be made exists or is in use."""
 

@@ -12,8 +12,9 @@ import pytest
 import roots
 from kdumpkey.errors import OutputError, UsageError
 from kdumpkey.kdump.doctor import Verdict
+from kdumpkey.ops.apply import BACKUP, apply
 from kdumpkey.ops.doctor import examine
-from kdumpkey.ops.generate import BACKUP, apply, generate
+from kdumpkey.ops.generate import PIECES, generate
 from roots import LINK, UUID
 from tools import require_tool
 
@@ -41,18 +42,18 @@ def test_the_line_of_the_device_gets_the_option_and_the_doctor_is_content(
     line: str | None, after: str, tmp_path: Path
 ) -> None:
     root = _root(tmp_path, line)
-    change = generate("crypttab", root)
+    (change,) = generate("crypttab", root)
     assert change.after == after
-    apply(root, change)
+    apply(root, [change])
     found = [finding for finding in examine(root) if finding.check == "crypttab"]
     assert [finding.verdict for finding in found] == [Verdict.GOOD]
-    assert generate("crypttab", root).diff() == ""
+    assert [change.diff() for change in generate("crypttab", root)] == [""]
 
 
 def test_the_diff_is_one_that_patch_takes(tmp_path: Path) -> None:
     patch = require_tool("patch")
     root = _root(tmp_path, f"{OTHER}root UUID={UUID} none luks")
-    change = generate("crypttab", root)
+    (change,) = generate("crypttab", root)
     subprocess.run(
         [patch, "-p1", "--quiet"], cwd=root, input=change.diff(), text=True, check=True, capture_output=True
     )
@@ -63,7 +64,7 @@ def test_the_first_original_is_kept_with_its_mode(tmp_path: Path) -> None:
     root = _root(tmp_path, OTHER)
     table = root / "etc/crypttab"
     table.chmod(0o600)
-    kept = apply(root, generate("crypttab", root))
+    kept = apply(root, generate("crypttab", root))[0].kept
     assert kept == root / f"etc/crypttab{BACKUP}"
     table.write_text("")
     apply(root, generate("crypttab", root))
@@ -74,23 +75,53 @@ def test_the_first_original_is_kept_with_its_mode(tmp_path: Path) -> None:
 
 def test_a_file_that_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
     root = _root(tmp_path, OTHER)
-    change = generate("crypttab", root)
+    changes = generate("crypttab", root)
     (root / "etc/crypttab").write_text("new\n")
     with pytest.raises(OutputError, match="changed"):
-        apply(root, change)
+        apply(root, changes)
     assert (root / "etc/crypttab").read_text() == "new\n"
 
 
 def test_the_service_gets_a_drop_in_that_contents_the_doctor(tmp_path: Path) -> None:
     root = _root(tmp_path, None)
     (root / "usr/lib/systemd/system/kdump.service").write_text("[Service]\nType=oneshot\n")
-    assert apply(root, generate("systemd", root)) is None
+    assert [done.kept for done in apply(root, generate("systemd", root))] == [None, None]
     assert [f.verdict for f in examine(root) if f.check == "service"] == [Verdict.GOOD]
-    assert generate("systemd", root).diff() == ""
+    assert not any(change.diff() for change in generate("systemd", root))
+
+
+def test_opening_a_device_and_new_processors_start_the_service_that_arms(tmp_path: Path) -> None:
+    root = _root(tmp_path, None)
+    reload = root / "usr/lib/udev/rules.d/98-kexec.rules"
+    reload.parent.mkdir(parents=True)
+    reload.write_text('SUBSYSTEM=="cpu", ACTION=="add", RUN+="/usr/bin/kdumpctl reload"\n')
+    apply(root, generate("udev", root))
+    rules = {path.name: path.read_text() for path in (root / "etc/udev/rules.d").iterdir()}
+    # The file of kdump-utils' name takes the place of kdump-utils' own.
+    assert sorted(rules) == ["98-kdumpkey.rules", "98-kexec.rules"]
+    assert f'ENV{{DM_UUID}}=="CRYPT-LUKS?-{UUID.replace("-", "")}-*"' in rules["98-kdumpkey.rules"]
+    assert all("kdumpkey-arm.service" in text for text in rules.values())
+    assert not any(change.diff() for change in generate("udev", root))
+
+
+def test_a_machine_without_a_reload_gets_rules_of_its_own(tmp_path: Path) -> None:
+    changes = generate("udev", _root(tmp_path, None))
+    assert [change.path for change in changes] == [
+        "etc/udev/rules.d/98-kdumpkey.rules",
+        "etc/udev/rules.d/98-kdumpkey-hotplug.rules",
+    ]
+
+
+def test_a_name_that_would_mean_something_in_configuration_is_refused(tmp_path: Path) -> None:
+    root = _root(tmp_path, None)
+    (root / "sys/block/dm-0/dm/uuid").write_text(f"CRYPT-LUKS2-{UUID.replace('-', '')}-$(reboot) x\n")
+    for piece in PIECES:
+        with pytest.raises(UsageError, match="no name for configuration"):
+            generate(piece, root)
 
 
 def test_what_cannot_be_generated_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="crypttab or systemd"):
+    with pytest.raises(UsageError, match=r"crypttab, .* or udev, not"):
         generate("fstab", tmp_path)
     with pytest.raises(UsageError, match="no directory"):
         generate("systemd", tmp_path / "none")

@@ -12,7 +12,11 @@ from tools import require_tool
 TOP = Path(__file__).resolve().parents[2]
 SCRIPTS = [
     ".ci/run",
-    *(str(path.relative_to(TOP)) for folder in ("lab", "tests") for path in (TOP / folder).glob("*.sh")),
+    *(
+        str(path.relative_to(TOP))
+        for folder in ("lab", "src/kdumpkey/kdump/pieces/scripts", "tests")
+        for path in (TOP / folder).glob("*.sh")
+    ),
 ]
 
 

@@ -31,7 +31,12 @@ class Alias:
 
 
 ACTIONS: Final[tuple[Action, ...]] = (
-    Action("unlock", "<device>", help="Check a key, or decrypt with --to", command="unlock:unlock"),
+    Action(
+        "unlock",
+        "<device>",
+        help="Check a key, decrypt with --to, or map with --map",
+        command="unlock:unlock",
+    ),
     Action(
         "encrypt",
         "<file|-> <device>",
@@ -42,7 +47,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action(
         "open",
         "<device> [--type <type>] [<name>]",
-        help="Check a passphrase or key (with --test-passphrase)",
+        help="Map a device (with --test-passphrase: only check a passphrase or key)",
         command="unlock:open_device",
     ),
     Action("luksDump", "<device>", help="Show a header", command="headers:luks_dump"),
@@ -113,10 +118,17 @@ ACTIONS: Final[tuple[Action, ...]] = (
     ),
     Action(
         "kdump generate",
-        "<crypttab|systemd> [<device> ...]",
+        "<crypttab|dracut|initramfs-tools|systemd|udev> [<device> ...]",
         1,
         "Show, or with --apply make, the change that a file of configuration needs",
         "generate:generate",
+    ),
+    Action(
+        "kdump install",
+        "<directory>",
+        1,
+        "Put kdumpkey with the Python it runs on into an initramfs that is being made",
+        "install:install",
     ),
     Action(
         "kdump doctor",
@@ -141,7 +153,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "benchmark:benchmark",
     ),
     Action("bitlkDump", "<device>"),
-    Action("close", "<name>"),
+    Action("close", "<name>", help="Remove a mapping", command="mapping:close"),
     Action("config", "<device>", help="Set priority, label or subsystem", command="configure:config"),
     Action(
         "convert",
@@ -199,7 +211,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("reencrypt", "<device>", 0),
     Action("repair", "<device>", help="Mend a damaged header", command="repair:repair"),
     Action("resize", "<name>"),
-    Action("status", "<name>"),
+    Action("status", "<name>", help="Show a mapping", command="mapping:status"),
     Action("tcryptDump", "<device>"),
     Action(
         "token",

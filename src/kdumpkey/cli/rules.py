@@ -143,6 +143,10 @@ def _check_unlock(invocation: Invocation) -> None:
             flag("volume-key-file") and flag("volume-key-keyring"),
             "Options --volume-key-file and --volume-key-keyring are mutually exclusive.",
         ),
+        (
+            flag("map") and (output is not None or flag("test")),
+            "Option --map is not possible with --to or --test.",
+        ),
         (flag("sparse") and output == "-", "Option --sparse needs a file to write to."),
         (flag("json") and output == "-", "Option --json is not possible with --to -."),
     ]

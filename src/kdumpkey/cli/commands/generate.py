@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdumpkey.ops.generate import apply
+from kdumpkey.ops.apply import apply
 from kdumpkey.ops.generate import generate as make
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ def generate(session: Session) -> None:
     options = session.invocation
     piece, *devices = options.arguments
     root = Path(options.text("root") or "/")
-    change = make(piece, root, devices)
-    diff = change.diff()
-    if not diff:
-        session.explain(f"{root / change.path} is as it should be.")
-        return
-    session.write(diff)
+    changes = make(piece, root, devices)
+    for change in changes:
+        if diff := change.diff():
+            session.write(diff)
+        else:
+            session.explain(f"{root / change.path} is as it should be.")
     if options.flag("apply"):
-        kept = apply(root, change)
-        session.complain(f"{root / change.path} is changed{f'; as it was: {kept}' if kept else ''}.")
+        for done in apply(root, changes):
+            session.complain(f"{done.path} is changed{f'; as it was: {done.kept}' if done.kept else ''}.")

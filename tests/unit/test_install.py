@@ -1,0 +1,77 @@
+"""kdump install: what is put into a root file system runs there, alone, and opens a LUKS image."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kdumpkey.errors import OutputError, UsageError
+from kdumpkey.ops.install import PROGRAM, Installed, install
+from roots import IMAGE, UUID
+from tools import chrooted
+
+MOST_BYTES = 64 << 20
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Installed]:
+    root = tmp_path_factory.mktemp("initramfs")
+    # As dracut and mkinitramfs leave it on a system whose /lib is a link, but for the link's being absolute.
+    (root / "usr/lib").mkdir(parents=True)
+    (root / "lib").symlink_to("/usr/lib")
+    return root, install(root)
+
+
+def test_it_is_bytecode_of_moderate_size_and_nothing_lies_outside(made: tuple[Path, Installed]) -> None:
+    root, done = made
+    assert done.nbytes <= MOST_BYTES
+    assert not list(root.rglob("*.py"))
+    links = [path for path in root.rglob("*") if path.is_symlink() and path != root / "lib"]
+    assert all(path.resolve().is_relative_to(root) for path in links)
+    assert done.tried == (os.geteuid() == 0)
+
+
+def test_it_opens_an_image_there_with_nothing_else_around(made: tuple[Path, Installed]) -> None:
+    root, _ = made
+    (root / "disk.img").write_bytes(lzma.decompress(IMAGE.read_bytes()))
+    (root / "key").write_text("correct horse battery staple")  # tests/images/make.sh
+    done = subprocess.run(
+        [*chrooted(root), PROGRAM, "unlock", "/disk.img", "--key-file", "/key", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.defpath + ":/usr/sbin"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["uuid"] == UUID
+
+
+def test_a_second_run_leaves_all_as_it_is(made: tuple[Path, Installed]) -> None:
+    root, first = made
+    before = {path: path.lstat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    assert install(root).files < first.files / 10
+    del before[root / str(PROGRAM)[1:]]
+    assert {path: path.lstat().st_mtime_ns for path in before} == before
+
+
+def test_a_directory_that_is_none_or_the_root_itself_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no directory"):
+        install(tmp_path / "none")
+    with pytest.raises(UsageError, match="running system"):
+        install(Path("/"))
+
+
+def test_a_program_that_would_not_run_there_is_told(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may run a program in another root")
+    python = tmp_path / str(Path(sys.executable).resolve())[1:]
+    python.parent.mkdir(parents=True)
+    python.write_text("no program")
+    with pytest.raises(OutputError, match="does not run"):
+        install(tmp_path)
