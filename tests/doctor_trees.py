@@ -222,7 +222,12 @@ KEYS: Final[dict[str, tuple[Tree, int]]] = {
     "no service": ({**F, UNIT: None}, 0),
     "service masked": ({**F, "etc/systemd/system/kdump.service": Path("/dev/null")}, 0),
     "service not enabled": ({**F, "usr/lib/systemd/system/multi-user.target.wants/kdump.service": None}, 0),
-    "debian, service without keys": ({**D, "etc/systemd/system/kdump-tools.service.d/arm.conf": None}, 0),
+    "fedora, private keyring, and a service that arms": (
+        {**F, UNIT: "[Service]\n", roots.ARM: D[roots.ARM]}
+        | {"etc/systemd/system/multi-user.target.wants/kdumpkey-arm.service": Path(f"/{roots.ARM}")},
+        0,
+    ),
+    "debian, service without keys": ({**D, roots.ARM: None}, 0),
 }
 
 INITRAMFS: Final[dict[str, tuple[Tree, int]]] = {
@@ -241,6 +246,12 @@ INITRAMFS: Final[dict[str, tuple[Tree, int]]] = {
     "initramfs for another device": ({**F, KDUMP_IMAGE: initramfs(*CONTENTS, uuid=OTHER)}, 1),
     "initramfs with cryptsetup 2.6": (
         {**F, KDUMP_IMAGE: initramfs(*CONTENTS, "usr/lib64/libcryptsetup.so.12.9.0")},
+        1,
+    ),
+    "debian, initramfs for another device": ({**D, DEBIAN_IMAGE: tools_initramfs(*OURS, uuid=OTHER)}, 1),
+    "fedora, initramfs without hook, tools that could": (
+        {**F, KDUMP_IMAGE: initramfs(*CONTENTS, hook="")}
+        | {"usr/lib/dracut/modules.d/99kdumpbase/kexec-crypt-setup.sh": ""},
         1,
     ),
     "debian, initramfs without hook": (

@@ -27,6 +27,7 @@ RHEL: Final = "6.12.0-124.el10.x86_64"
 DEBIAN: Final = "6.17.8+deb14-amd64"
 CONFIGFS: Final = "sys/kernel/config/crash_dm_crypt_keys"
 MOUNTS: Final = "configfs /sys/kernel/config configfs rw 0 0\n"
+ARM: Final = "etc/systemd/system/kdumpkey-arm.service"
 STAMP: Final = "the stamp of the file that was loaded"
 RECORD: Final = "run/kdumpkey/loaded.json"
 LOADED_AT: Final = 1_700_000_000
@@ -64,7 +65,13 @@ def initramfs(*names: str, hook: str = "kexec-crypt-setup.sh", uuid: str = UUID,
 
 def tools_initramfs(*names: str, hook: bytes = b"kdumpkey unlock --from-kdump\n", uuid: str = UUID) -> bytes:
     """initramfs-tools', with kdumpkey's hook."""
-    files = {"scripts/functions": b"", "scripts/local-top/kdumpkey": hook + uuid.encode() + b"\n"}
+    files = {
+        "scripts/functions": b"",
+        "scripts/local-top/kdumpkey": hook,
+        "etc/kdumpkey/devices": f"{uuid} root\n".encode(),
+        # In the program itself, both words prove nothing.
+        "usr/lib/python3.13/site-packages/kdumpkey/hook.sh": b"crash_dm_crypt_keys --from-kdump\n",
+    }
     return packed(files | dict.fromkeys(names, b"\x7fELF"))
 
 
@@ -211,10 +218,9 @@ def debian() -> Tree:
     return _common(DEBIAN) | {
         "etc/default/kdump-tools": 'USE_KDUMP=1\nKDUMP_COREDIR="/var/crash"  # the default\n',
         "usr/lib/systemd/system/kdump-tools.service": "[Service]\nType=oneshot\n",
-        "etc/systemd/system/kdump-tools.service.d/keyring.conf": "[Service]\nKeyringMode=shared\n",
-        "etc/systemd/system/kdump-tools.service.d/arm.conf": (
-            "[Service]\nExecStartPost=/usr/bin/kdumpkey kdump arm /dev/vda3\n"
-        ),
+        "etc/systemd/system/kdump-tools.service.d/kdumpkey.conf": "[Service]\nKeyringMode=shared\n",
+        ARM: "[Service]\nKeyringMode=shared\nExecStart=kdumpkey kdump arm --token-only /dev/vda3\n",
+        f"etc/systemd/system/multi-user.target.wants/{ARM.rpartition('/')[2]}": Path(f"/{ARM}"),
         "etc/systemd/system/basic.target.wants/kdump-tools.service": Path(
             "/usr/lib/systemd/system/kdump-tools.service"
         ),

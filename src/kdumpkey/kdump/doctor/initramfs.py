@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -29,8 +30,11 @@ _PLACES: Final = (
 _HOOK: Final = "crash_dm_crypt_keys"  # whatever asks for the keys back has to name this directory,
 _OUR_HOOK: Final = "--from-kdump"  # or to call this program
 # These name it, and ask for nothing: kdump-utils' own library, this program's sources.
-_NO_HOOK: Final = re.compile(r"(^|/)(kdump-lib[^/]*\.sh|kdumpkey/.*\.pyc?|kdump-udev-throttler)$")
-_RULES: Final = "/70-luks-kdump.rules"  # kdump-utils: one rule for each device that it opens
+_NO_HOOK: Final = re.compile(r"(^|/)(kdump-lib[^/]*\.sh|kdump-udev-throttler|(?<!^etc/)kdumpkey/.*)$")
+_KNOWS: Final = "usr/lib/dracut/modules.d/99kdumpbase/kexec-crypt-setup.sh"  # a kdump-utils that can
+# What lists the devices that are opened: kdump-utils' rules, and kdump generate's table.
+_TABLE: Final = "/etc/kdumpkey/devices"
+_LISTS: Final = ("/70-luks-kdump.rules", _TABLE)
 _DRACUT: Final = ("usr/lib/dracut", "lib/dracut", "var/lib/dracut")
 _INITRAMFS_TOOLS: Final = ("/scripts/functions", "/conf/initramfs.conf")
 _LIBRARY: Final = re.compile(r"(?:^|/)libcryptsetup\.so\.12\.(\d+)\.\d+$")
@@ -114,20 +118,21 @@ def _lacks(host: Host, found: Initramfs, devices: Sequence[CryptDevice], anew: s
     sure = Verdict.BROKEN if known else Verdict.UNKNOWN
     made: list[_Lack] = []
     hooked = bool(found.words & {_HOOK, _OUR_HOOK})
-    names = " ".join(device.name for device in devices)
+    piece = "initramfs-tools" if tools or fixes.is_debian(host) else "dracut"
+    hook = shlex.join(["kdumpkey", "kdump", "generate", piece, "--apply", *(each.name for each in devices)])
+    # kdump-utils that can do it make their rules anew each time; this program's table is made by hand.
+    by_itself = host.exists(_KNOWS) and not found.has(_TABLE)
+    listing = anew if by_itself else f"{hook} && {anew}"
     if not hooked:
-        fix = f"dnf upgrade kdump-utils && {anew}"
-        if tools or fixes.is_debian(host):
-            fix = f"kdumpkey kdump generate initramfs-tools --apply {names} && {anew}"
-        made.append(_Lack(sure, "has no hook that restores the keys", fix))
+        made.append(_Lack(sure, "has no hook that restores the keys", listing))
     opener = "apt-get install cryptsetup-initramfs" if fixes.is_debian(host) else "dnf install cryptsetup"
     ours = found.has("bin/kdumpkey", "/kdumpkey/__main__.py", "/kdumpkey/__main__.pyc")
     if not found.has("bin/cryptsetup") and not ours:
         made.append(_Lack(sure, "has no program that opens the device", f"{opener} && {anew}"))
     for device in devices if hooked else ():
         if device.uuid and device.uuid not in found.words and device.name.rpartition("/")[2]:
-            verdict = Verdict.BROKEN if found.whole and found.has(_RULES) else Verdict.UNKNOWN
-            made.append(_Lack(verdict, f"does not name {device.name} (UUID {device.uuid})", anew))
+            verdict = Verdict.BROKEN if found.whole and found.has(*_LISTS) else Verdict.UNKNOWN
+            made.append(_Lack(verdict, f"does not name {device.name} (UUID {device.uuid})", listing))
     libraries = [int(matched[1]) for name in found.names if (matched := _LIBRARY.search(name))]
     if libraries and max(libraries) < _KEYRING_OPTION and not ours:
         what = f"has cryptsetup 2.{max(libraries) - 3}, which takes no key from a keyring"

@@ -75,9 +75,7 @@ def listed_keys(host: Host) -> list[ListedKey] | None:
         return None
     rows = [line.split(None, _FIELDS - 1) for line in text.splitlines()]
     return [
-        ListedKey(
-            row[0], row[1], row[3], row[5], row[7], row[8].rpartition(": ")[0] or row[8], _hex(row[4])
-        )
+        ListedKey(row[0], row[1], row[3], row[5], row[7], row[8].rpartition(": ")[0] or row[8], _hex(row[4]))
         for row in rows
         if len(row) == _FIELDS
     ]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from kdumpkey.kdump.doctor.host import CryptDevice, Host
 
+ARM: Final = "kdumpkey-arm.service"  # what kdump generate systemd makes
 _UNITS: Final = ("kdump.service", "kdump-tools.service")
 _WHY: Final = (
     "systemd gives a service a session keyring of its own; unless that is linked to root's, the load finds "
@@ -32,16 +33,20 @@ def service_unit(host: Host) -> Unit | None:
 
 
 def shares_keyring(host: Host) -> bool:
-    """Whether the service finds keys in root's user keyring."""
-    unit = service_unit(host)
-    return (
+    """Whether what loads the image at boot finds keys in root's user keyring."""
+    units = (service_unit(host), read_unit(host, ARM))
+    return any(
         unit is not None and not unit.masked and not unit.unread and unit.setting("KeyringMode") == "shared"
+        for unit in units
     )
 
 
 def check_service(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
-    """Read the unit with its drop-ins."""
-    unit = service_unit(host)
+    """Read the units with their drop-ins."""
+    ours, unit = read_unit(host, ARM), service_unit(host)
+    if ours is not None and not ours.masked and ours.enabled:
+        # It loads once more, with the keys, when kdump's own service is through.
+        return [_keyring(host, ours, devices)]
     if unit is None:
         what, fix = (
             "There is no kdump service, so nothing loads the image at boot.",
@@ -51,32 +56,31 @@ def check_service(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
     if unit.masked:
         fix = f"systemctl unmask {unit.name} && systemctl enable --now {unit.name}"
         return [Finding("service", Verdict.WARNING, f"{unit.name} is masked.", _WHY_BOOT, fix)]
-    found = [_keyring(host, unit)]
+    found = [_keyring(host, unit, devices)]
     if not unit.enabled:
         fix = f"systemctl enable {unit.name}"
         found.append(Finding("service", Verdict.WARNING, f"{unit.name} is not enabled.", _WHY_BOOT, fix))
     if unit.name == "kdump-tools.service" and not unit.unread and not unit.runs("kdumpkey"):
         what = f"{unit.name} loads the image with kdump-config, which names no key to the kernel."
-        # systemd wants a whole path; the shell that prints the file puts it in.
-        command = f"ExecStartPost=$(command -v kdumpkey) {fixes.arm(devices).partition(' ')[2]}"
-        folder = f"/etc/systemd/system/{unit.name}.d"
-        fix = (
-            f'mkdir -p {folder} && printf "[Service]\\n%s\\n" "{command}" > {folder}/arm.conf '
-            "&& systemctl daemon-reload"
-        )
-        found.append(Finding("service", Verdict.WARNING, what, _WHY_NAMES, fix))
+        found.append(Finding("service", Verdict.WARNING, what, _WHY_NAMES, _arming(devices)))
     return found
 
 
-def _keyring(host: Host, unit: Unit) -> Finding:
+def _keyring(host: Host, unit: Unit, devices: Sequence[CryptDevice]) -> Finding:
     if unit.unread:
-        what = f"/{unit.unread} cannot be read."
-        return Finding("service", Verdict.UNKNOWN, what, _WHY, fixes.to_read(host, unit.unread))
+        what, fix = f"/{unit.unread} cannot be read.", fixes.to_read(host, unit.unread)
+        return Finding("service", Verdict.UNKNOWN, what, _WHY, fix)
     mode = unit.setting("KeyringMode") or "private"
     if mode == "shared":
         return Finding("service", Verdict.GOOD, f"{unit.name} has KeyringMode=shared.", _WHY)
     what = f"{unit.name} has KeyringMode={mode}."
-    fix = "kdumpkey kdump generate systemd --apply && systemctl daemon-reload"
     # What a service inherits depends on how the manager itself was started.
     verdict = Verdict.UNKNOWN if mode == "inherit" else Verdict.BROKEN
-    return Finding("service", verdict, what, _WHY, fix)
+    return Finding("service", verdict, what, _WHY, _arming(devices))
+
+
+def _arming(devices: Sequence[CryptDevice]) -> str:
+    """Put the drop-in and the service that arms in place."""
+    names = " ".join(device.name for device in devices)
+    command = f"kdumpkey kdump generate systemd --apply {names}"
+    return f"{command} && systemctl daemon-reload && systemctl enable --now {ARM}"
