@@ -21,7 +21,7 @@ from kdumpkey.kdump.doctor.reserved import check_reserved
 from kdumpkey.kdump.doctor.service import check_service, shares_keyring
 from kdumpkey.kdump.estimate import Keyslot
 from kdumpkey.keyring import SpecialKeyring, request_key, search_keyring
-from kdumpkey.ops.doctor_devices import find_devices, is_here
+from kdumpkey.ops.doctor_devices import find_devices
 from kdumpkey.ops.estimate import Machine, estimate_machine
 from kdumpkey.ops.freshness import Freshness, State, key_now
 
@@ -65,7 +65,7 @@ def examine(
     privileged = _is_root(host)
     for device in crypts:
         found += check_crypttab(host, device, has_key=has_key(host, device))
-        reach = _reach(host, device) if is_here(host) and privileged else Reach()
+        reach = _reach(host, device) if host.is_here and privileged else Reach()
         service = shares_keyring(host)
         found += check_key(host, device, privileged=privileged, reach=reach, now=now(), service=service)
     found += check_image(host, crypts) + _check_freshness(host, crypts)
@@ -82,10 +82,10 @@ def _of_the_next_load(finding: Finding) -> Finding:
 
 def _is_root(host: Host) -> bool:
     """Whether root's keys would be listed; in a container, root is not the machine's."""
-    if not is_here(host):
+    if not host.is_here:
         return True
-    mapped = (host.word("proc/self/uid_map") or "").split()
-    return os.geteuid() == 0 and mapped == _EVERY_USER
+    mapped = host.word("proc/self/uid_map")  # a kernel without user namespaces has none
+    return os.geteuid() == 0 and (mapped is None or mapped.split() == _EVERY_USER)
 
 
 def _check_reserved(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
@@ -145,7 +145,7 @@ def _check_freshness(host: Host, devices: Sequence[CryptDevice]) -> list[Finding
 
 
 def _freshness(host: Host, device: CryptDevice, origin: KeyOrigin) -> Finding:
-    state = key_now(host.root, origin) if is_here(host) else _key_in_tree(host, origin)
+    state = key_now(host.root, origin) if host.is_here else _key_in_tree(host, origin)
     if state.state is State.STALE:
         what, verdict = f"The hand-over is stale: {state.reason}.", Verdict.BROKEN
         fix = f"kdumpkey kdump unload && {fixes.arm([device])}"

@@ -42,18 +42,13 @@ def find_devices(host: Host, devices: Sequence[str], found: list[Finding]) -> li
     return None if crypts is None else [_with_header(host, device, found) for device in crypts]
 
 
-def is_here(host: Host) -> bool:
-    """Whether it is the machine that this runs on."""
-    return host.root == Path("/")
-
-
 def place_of(host: Host, name: str) -> Path:
     """The file of a device: in another machine's tree, what lies under /dev is the tree's.
 
     Raises:
         OSError: The tree has none.
     """
-    return Path(name) if is_here(host) or not name.startswith("/dev/") else host.path(name)
+    return Path(name) if host.is_here or not name.startswith("/dev/") else host.path(name)
 
 
 def _beneath_targets(host: Host, found: list[Finding]) -> list[CryptDevice] | None:
@@ -137,7 +132,7 @@ def _with_header(host: Host, device: CryptDevice, found: list[Finding]) -> Crypt
         finding(Verdict.BROKEN, f"The header: {_relative(host, error)}", fix)
         return device
     except (KdumpkeyError, OSError) as error:
-        fix = fixes.to_read(host, device.name) if is_here(host) else _IMAGE_OF_HEADER
+        fix = fixes.to_read(host, device.name) if host.is_here else _IMAGE_OF_HEADER
         finding(Verdict.UNKNOWN, f"The header: {_relative(host, error)}", fix)
         return device
     largest = _largest_kib(header)
@@ -168,7 +163,7 @@ def _relative(host: Host, error: Exception) -> str:
     what = (
         str(error) if isinstance(error, KdumpkeyError) or not isinstance(error, OSError) else error.strerror
     )
-    return str(what).replace(str(host.root), "") if not is_here(host) else str(what)
+    return str(what).replace(str(host.root), "") if not host.is_here else str(what)
 
 
 def _largest_kib(header: LuksHeader) -> int:

@@ -16,7 +16,7 @@ _GRUB_PIECE: Final = "/etc/default/grub.d/kdump-tools.cfg"
 
 def to_read(host: Host, path: str) -> str:
     """Have a file read that could not be."""
-    if str(host.root) == "/":
+    if host.is_here:
         return "sudo -i kdumpkey kdump doctor"
     return f"Copy the machine's /{path.lstrip('/')} into the tree, as root."
 
@@ -53,9 +53,11 @@ def reserve(host: Host, size: str) -> str:
 
 
 def install_kdump(host: Host) -> str:
-    """Get kdump's tools."""
+    """Get kdump's tools; empty: it is not known what the distribution calls them."""
     if is_debian(host):
         return "apt-get install kdump-tools"
+    if not host.exists(KDUMP_CONF) and not host.exists("etc/redhat-release"):
+        return ""
     return "dnf install kdump-utils && systemctl enable --now kdump"
 
 

@@ -145,14 +145,19 @@ class Host:
         return sorted(found)
 
     @property
+    def is_here(self) -> bool:
+        """Whether it is the machine that this runs on."""
+        return self.root == Path("/")
+
+    @property
     def release(self) -> str:
         """The running kernel's release, or empty."""
-        return self.word("proc/sys/kernel/osrelease") or ""
+        return self.word("proc/sys/kernel/osrelease") or (os.uname().release if self.is_here else "")
 
     @property
     def arch(self) -> str:
         """As ``uname -m`` says it, or empty."""
-        return self.word("proc/sys/kernel/arch") or ""
+        return self.word("proc/sys/kernel/arch") or (os.uname().machine if self.is_here else "")
 
     @property
     def is_kdump_kernel(self) -> bool:

@@ -35,8 +35,9 @@ def is_loaded(host: Host) -> bool | None:
 def record_of(host: Host) -> LoadRecord | None:
     """The record of the last load since boot, if an image is loaded; None: there is none that counts."""
     record = parse_record(host.text(RECORD) or "")
-    boot = host.word("proc/sys/kernel/random/boot_id")
-    return record if record and boot and record.boot_id == boot and is_loaded(host) else None
+    # A kernel without sysctl names no boot, and a record of it neither; /run does not outlast a boot.
+    boot = host.word("proc/sys/kernel/random/boot_id") or ""
+    return record if record and record.boot_id == boot and is_loaded(host) else None
 
 
 def recorded(host: Host) -> frozenset[str]:

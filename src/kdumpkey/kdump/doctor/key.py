@@ -107,6 +107,9 @@ def check_key(
         service: Whether kdump's service shares root's user keyring.
     """
     if not device.uuid:
+        if not device.kind:
+            what, fix = "Its UUID, which its key is named by, is not known.", fixes.to_read(host, device.name)
+            return [Finding("key", Verdict.UNKNOWN, what, _WHY, fix, device.name)]
         what = "It has no UUID, so there is no name by which the tools would hand its key over."
         fix = "kdumpkey kdump name DESCRIPTION, with the description of its logon key; then load."
         return [Finding("key", Verdict.UNKNOWN, what, _WHY, fix, device.name)]

@@ -52,7 +52,7 @@ def check_service(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
             "There is no kdump service, so nothing loads the image at boot.",
             fixes.install_kdump(host),
         )
-        return [Finding("service", Verdict.WARNING, what, _WHY_BOOT, fix)]
+        return [Finding("service", Verdict.WARNING, what, _WHY_BOOT, fix or _arming(devices))]
     if unit.masked:
         fix = f"systemctl unmask {unit.name} && systemctl enable --now {unit.name}"
         return [Finding("service", Verdict.WARNING, f"{unit.name} is masked.", _WHY_BOOT, fix)]
