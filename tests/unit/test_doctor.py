@@ -14,7 +14,7 @@ import pytest
 import roots
 from doctor_trees import TREES
 from kdumpkey.errors import UsageError
-from kdumpkey.kdump.doctor import Finding, Verdict, exit_code
+from kdumpkey.kdump.doctor import Finding, Host, Verdict, exit_code
 from kdumpkey.ops.doctor import examine
 from roots import LOADED_AT, Tree
 
@@ -83,3 +83,14 @@ def test_a_root_that_is_no_directory_and_a_kdump_kernel_are_refused(tmp_path: Pa
     roots.build(tmp_path, {"proc/vmcore": ""})
     with pytest.raises(UsageError, match="kdump kernel"):
         examine(tmp_path)
+
+
+def test_this_machines_own_kernel_says_its_boot_and_its_release() -> None:
+    host = Host(Path("/"))
+    if not Path("/proc/sys/kernel/random/boot_id").exists():
+        pytest.skip("this machine has no /proc/sys")
+    assert (
+        host.word("proc/sys/kernel/random/boot_id")
+        == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    )
+    assert host.word("proc/sys/kernel/osrelease") == os.uname().release

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 _MOST: Final = 8 << 20  # bytes: no text that is read here is longer
+_PIECE: Final = 64 << 10  # bytes: /proc/sys refuses to be read by millions, ENOMEM
 _MOST_NAMES: Final = 20_000  # of one directory
 _MOST_LINKS: Final = 40  # as the kernel has it
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
@@ -102,9 +103,12 @@ class Host:
             with open(fd, "rb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     return None
-                content = file.read(_MOST + 1)
+                pieces: list[bytes] = []
+                while sum(map(len, pieces)) <= _MOST and (piece := file.read1(_PIECE)):
+                    pieces.append(piece)
         except OSError:
             return None
+        content = b"".join(pieces)
         return content if len(content) <= _MOST else None
 
     def word(self, relative: str) -> str | None:
