@@ -65,7 +65,7 @@ class _Found:
     names: set[str] = field(default_factory=set)
     words: set[bytes] = field(default_factory=set)
     nbytes: int = 0
-    left: int = _MOST
+    left: int = 0
     longest: int = 0
 
 
@@ -147,7 +147,7 @@ def read_initramfs(
     except OSError as error:
         raise UnreadableInitramfsError(f"Cannot read {path}: {error.strerror}.") from error
     wanted = tuple(word.encode() for word in words)
-    found = _Found(wanted, ignored, longest=max(map(len, wanted), default=0))
+    found = _Found(wanted, ignored, left=_MOST, longest=max(map(len, wanted), default=0))
     try:
         whole = _read(fd, path, found)
     except NoToolError as error:

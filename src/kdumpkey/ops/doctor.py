@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 _LOADING: Final = frozenset(
     {"configfs", "items", "reuse", "cryptsetup", "systemd", "service", "crypttab", "key", "reach"}
 )
-_WHY_STALE: Final = "The kdump kernel opens the device as it was when the keys were loaded, not as it is now."
+_WHY_STALE: Final = (
+    "The kdump kernel has the key of the device as it was: now it opens nothing, or it writes a dump that "
+    "nobody can open afterwards."
+)
 _EVERY_USER: Final = ["0", "0", "4294967295"]  # the identity map: root here is the machine's root
 
 

@@ -21,7 +21,7 @@ _SHOWN: Final = {
     Verdict.UNKNOWN: "cannot tell",
 }
 _CLOSING: Final = {
-    FAILS: "A crash now would leave no dump.",
+    FAILS: "A crash now would leave no dump that could be read.",
     CANNOT_TELL: "Whether a crash now would leave a dump cannot be told.",
 }
 
