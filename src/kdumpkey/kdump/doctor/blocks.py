@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _MOST: Final = 256  # devices beneath one: more is a tree made to mislead
 _TAGS: Final = ("UUID", "LABEL", "PARTUUID", "PARTLABEL", "ID")
 _UNESCAPED: Final = re.compile(r"[^0-9A-Za-z#+.:=@_-]")  # what udev writes as \xHH into the names of links
+_NOT_ENCRYPTED: Final = ("CRYPT-VERITY-", "CRYPT-INTEGRITY-", "CRYPT-SUBDEV-")
 _DM_UUID: Final = re.compile(
     r"CRYPT-(LUKS2-OPAL|LUKS[12]|PLAIN|BITLK|TCRYPT|LOOPAES|FVAULT2)-(?:([0-9a-f]{32})-)?(.*)", re.DOTALL
 )
@@ -111,7 +112,8 @@ def _step(host: Host, block: str, made: Beneath) -> list[str]:
         made.unseen.append(f"/sys does not show {block}")
         return []
     lower = host.names(f"{folder}/slaves", "*")
-    matched = _DM_UUID.fullmatch(host.word(f"{folder}/dm/uuid") or "")
+    uuid = host.word(f"{folder}/dm/uuid")
+    matched = _DM_UUID.fullmatch(uuid or "")
     if matched is not None:
         crypt = _made(host, matched, f"/dev/{lower[0]}" if lower else f"/dev/{block}")
         if not crypt.uuid or crypt.uuid not in {each.uuid for each in made.crypts}:
@@ -119,8 +121,10 @@ def _step(host: Host, block: str, made: Beneath) -> list[str]:
     backing = host.word(f"{folder}/loop/backing_file")
     if backing:
         made.unseen.append(f"{block} is a loop device, made of the file {backing}")
-    if host.exists(f"{folder}/dm") and matched is None and host.word(f"{folder}/dm/uuid") is None:
+    if uuid is None and host.exists(f"{folder}/dm"):
         made.unseen.append(f"/{folder}/dm/uuid cannot be read")
+    if uuid and matched is None and uuid.startswith("CRYPT-") and not uuid.startswith(_NOT_ENCRYPTED):
+        made.unseen.append(f"{block} is encrypted in a way that is not known here ({uuid})")
     if host.exists(f"{folder}/partition"):
         lower.append(_disk_of(host, folder))
     for filesystem in host.names("sys/fs/btrfs", "*-*"):

@@ -66,6 +66,9 @@ def _by_kdump_conf(host: Host, found: list[Finding]) -> list[DumpTarget] | None:
     if text is None:
         _unknown(found, f"/{KDUMP_CONF} cannot be read.", to_read(host, KDUMP_CONF))
         return None
+    if "\ufffd" in text or "\0" in text:
+        _unknown(found, f"/{KDUMP_CONF} is no text.")
+        return None
     targets: list[DumpTarget] = []
     path = "/var/crash"
     for line in text.splitlines():
