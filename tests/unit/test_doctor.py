@@ -94,3 +94,44 @@ def test_this_machines_own_kernel_says_its_boot_and_its_release() -> None:
         == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     )
     assert host.word("proc/sys/kernel/osrelease") == os.uname().release
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        f"UUID={roots.UUID}",
+        f"UUID={roots.UUID.upper()}",
+        f'UUID="{roots.UUID}"',
+        "PARTUUID=0a-03",
+        "PARTLABEL=root",
+        'LABEL="my disk"'.replace(" ", "\\040"),
+        "ID=virtio-1-part3",
+        "/dev/vda3",
+        f"/dev/disk/by-uuid/{roots.UUID}",
+        "/dev/disk/by-id/virtio-1-part3",
+        "/dev/alias",
+    ],
+)
+def test_the_line_of_crypttab_is_found_by_each_name_of_the_device(spec: str, tmp_path: Path) -> None:
+    links = ["by-partuuid/0a-03", "by-partlabel/root", "by-label/my\\x20disk", "by-id/virtio-1-part3"]
+    links.append(f"by-uuid/{roots.UUID}")
+    tree = roots.fedora() | {f"dev/disk/{link}": Path("../../vda3") for link in links}
+    options = f"luks,discard,x=a\\,b,{roots.LINK}"
+    lines = [
+        "# root UUID=x none luks",
+        "",
+        "swap /dev/vda2 /dev/urandom swap",
+        f" root\t{spec} - {options} # c",
+    ]
+    tree |= {"dev/alias": Path("vda3"), "etc/crypttab": "\n".join(lines)}
+    found = [finding for finding in _examined(tmp_path, tree) if finding.check == "crypttab"]
+    assert [finding.verdict for finding in found] == [Verdict.GOOD]
+
+
+def test_a_line_of_another_device_is_not_taken_for_it(tmp_path: Path) -> None:
+    for number, spec in enumerate(
+        ("UUID=", "/dev/vda", "/dev/vda33", f"PARTUUID={roots.UUID}", "LABEL=root")
+    ):
+        tree = roots.fedora() | {"etc/crypttab": f"root {spec} - {roots.LINK}\n"}
+        found = [each for each in _examined(tmp_path / str(number), tree) if each.check == "crypttab"]
+        assert [finding.verdict for finding in found] == [Verdict.WARNING], spec
