@@ -37,6 +37,7 @@ NO_INTERFACE: Final[Tree] = {f"{CONFIGFS}/count": None, f"{CONFIGFS}/reuse": Non
 KDUMP_IMAGE: Final = f"boot/initramfs-{FEDORA}kdump.img"
 DEBIAN_IMAGE: Final = f"var/lib/kdump/initrd.img-{DEBIAN}"
 UNIT: Final = "usr/lib/systemd/system/kdump.service"
+FUNCTIONS: Final = "usr/lib/cryptsetup/functions"
 CONFIG: Final = f"boot/config-{FEDORA}"
 SECOND: Final = OTHER.replace("1111", "aaaa")
 
@@ -225,6 +226,13 @@ KEYS: Final[dict[str, tuple[Tree, int]]] = {
     "fedora, private keyring, and a service that arms": (
         {**F, UNIT: "[Service]\n", roots.ARM: D[roots.ARM]}
         | {"etc/systemd/system/multi-user.target.wants/kdumpkey-arm.service": Path(f"/{roots.ARM}")},
+        0,
+    ),
+    "debian, root opened by cryptsetup-initramfs": ({**D, FUNCTIONS: "crypttab_parse_options() {\n"}, 0),
+    "debian, dumps opened by systemd": (
+        {**D, **crypt(1, "dumps", "vda3"), "sys/block/dm-0/dm/uuid": "LVM-x\n"}
+        | {"proc/mounts": f"{ROOT_MOUNT}/dev/mapper/dumps /var/crash ext4 rw 0 0\n"}
+        | {FUNCTIONS: "crypttab_parse_options() {\n"},
         0,
     ),
     "debian, service without keys": ({**D, roots.ARM: None}, 0),

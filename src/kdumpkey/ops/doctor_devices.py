@@ -129,6 +129,8 @@ def _with_header(host: Host, device: CryptDevice, found: list[Finding]) -> Crypt
             header = luks.header
     except HeaderError as error:
         fix = f"cryptsetup luksHeaderRestore {device.name} --header-backup-file FILE"
+        if not device.uuid:
+            fix = "Name the LUKS device itself: lsblk --fs shows which is one."
         finding(Verdict.BROKEN, f"The header: {_relative(host, error)}", fix)
         return device
     except (KdumpkeyError, OSError) as error:

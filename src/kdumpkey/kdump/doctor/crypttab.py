@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.kdump.doctor import fixes
-from kdumpkey.kdump.doctor.blocks import block_name
+from kdumpkey.kdump.doctor.blocks import block_name, crypt_devices, numbered
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
+from kdumpkey.kdump.doctor.mounts import mount_at
 
 if TYPE_CHECKING:
     from kdumpkey.kdump.doctor.host import CryptDevice, Host
@@ -66,6 +67,10 @@ def check_crypttab(host: Host, device: CryptDevice, *, has_key: bool) -> list[Fi
         unit = shlex.quote(f"systemd-cryptsetup@{_escaped(entry.name)}.service")
         start = f"systemctl start {unit} && {fixes.restart(host)}"
         return [Finding("crypttab", Verdict.WARNING, what, _WHY, start, device.name)]
+    if _by_initramfs_tools(host, device, entry):
+        what = f"{entry.name} is opened by cryptsetup-initramfs, which passes link-volume-key over."
+        fix = f"{fixes.arm([device])} after each boot, or apt-get install dracut, whose initramfs has systemd"
+        return [Finding("crypttab", Verdict.WARNING, what, _WHY, fix, device.name)]
     what = f"The line of {entry.name} has the key linked where it is looked for."
     return [Finding("crypttab", Verdict.GOOD, what, _WHY, "", device.name)]
 
@@ -107,6 +112,20 @@ def is_line_of(host: Host, device: CryptDevice, line: str) -> bool:
     by_uuid = kind == "UUID" and value.lower() == device.uuid and bool(value)
     block = device.name.rpartition("/")[2]
     return by_uuid or spec in device.aliases or spec == device.name or block_name(host, spec) == block
+
+
+def _by_initramfs_tools(host: Host, device: CryptDevice, entry: Entry) -> bool:
+    """Whether Debian's scripts open it before systemd does, and do not know the option.
+
+    Source: cryptsetup-initramfs 2.8.8, which warns of an option that it does not know, and goes on.
+    """
+    scripts = host.text("usr/lib/cryptsetup/functions") or host.text("lib/cryptsetup/functions")
+    if not scripts or "crypttab_parse_options" not in scripts or "link-volume-key" in scripts:
+        return False
+    root = mount_at(host, "/")
+    block = (numbered(host, root.number) or block_name(host, root.source)) if root else None
+    below = crypt_devices(host, block) if block else []
+    return "initramfs" in entry.options or device.uuid in {each.uuid for each in below}
 
 
 def _unescaped(field: str) -> str:
