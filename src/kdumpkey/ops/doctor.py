@@ -3,175 +3,170 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from kdumpkey.crypto.kdf import Argon2
 from kdumpkey.errors import KdumpkeyError, KeyringError, UsageError
-from kdumpkey.kdump.doctor import CryptDevice, Finding, Host, Verdict
+from kdumpkey.kdump.doctor import CryptDevice, Finding, Host, Verdict, fixes
 from kdumpkey.kdump.doctor.crypttab import check_crypttab
-from kdumpkey.kdump.doctor.image import check_image, is_loaded, recorded
+from kdumpkey.kdump.doctor.image import check_image, is_loaded, loaded_since, record_of
 from kdumpkey.kdump.doctor.initramfs import check_initramfs
 from kdumpkey.kdump.doctor.interface import check_interface
-from kdumpkey.kdump.doctor.key import check_key, has_key
+from kdumpkey.kdump.doctor.key import Reach, check_key, has_key
 from kdumpkey.kdump.doctor.programs import check_programs
 from kdumpkey.kdump.doctor.reserved import check_reserved
-from kdumpkey.kdump.doctor.service import check_service
-from kdumpkey.kdump.doctor.target import aliases, block_name, crypt_devices, dump_target
-from kdumpkey.kdump.estimate import Estimate, Keyslot
-from kdumpkey.keyring import request_key
-from kdumpkey.luks.model import PRIORITY_IGNORE
+from kdumpkey.kdump.doctor.service import check_service, shares_keyring
+from kdumpkey.kdump.estimate import Keyslot
+from kdumpkey.keyring import SpecialKeyring, request_key, search_keyring
+from kdumpkey.ops.doctor_devices import find_devices
 from kdumpkey.ops.estimate import Machine, estimate_machine
-from kdumpkey.ops.open import open_luks
+from kdumpkey.ops.freshness import Freshness, State, key_now
 
-# What has to hold for a load; the image that is loaded no longer needs it.
-_LOADING: Final = frozenset({"interface", "items", "cryptsetup", "systemd", "service", "crypttab", "key"})
-_WHY_TARGET: Final = "The dump goes where kdump's configuration says; its devices are what must be opened."
-_WHY_HEADER: Final = "What the header asks for decides whether anything can open the device."
+if TYPE_CHECKING:
+    from kdumpkey.kdump.record import KeyOrigin
+
+# What has to hold for a load; the image that is loaded no longer needs it, and has the key or has it not.
+_LOADING: Final = frozenset(
+    {"configfs", "items", "reuse", "cryptsetup", "systemd", "service", "crypttab", "key", "reach"}
+)
+_WHY_STALE: Final = (
+    "The kdump kernel has the key of the device as it was: now it opens nothing, or it writes a dump that "
+    "nobody can open afterwards."
+)
+_EVERY_USER: Final = ["0", "0", "4294967295"]  # the identity map: root here is the machine's root
 
 
-def examine(root: Path, devices: Sequence[str] = ()) -> list[Finding]:
+def examine(
+    root: Path, devices: Sequence[str] = (), *, now: Callable[[], float] = time.time
+) -> list[Finding]:
     """Examine a machine, from the dump target down; nothing is changed.
 
     Args:
         root: ``/``, or a directory with another machine's files.
         devices: The encrypted devices; default: those beneath the dump target.
+        now: Seconds since the epoch.
 
     Raises:
         UsageError: `root` is no directory.
     """
     if not root.is_dir():
         raise UsageError(f"{root} is no directory.")
-    host = Host(root)
+    host = Host(root.resolve())
     if host.is_kdump_kernel:
         raise UsageError("This is the kdump kernel; the doctor examines the first.")
     found: list[Finding] = []
     crypts = find_devices(host, devices, found)
     if crypts is None:
         return found
-    found += check_reserved(host, _estimate(host, crypts))
+    found += _check_reserved(host, crypts)
     if crypts:
         found += check_interface(host) + check_programs(host)
-        found += check_service(host)
+        found += check_service(host, crypts)
+    privileged = _is_root(host)
     for device in crypts:
         found += check_crypttab(host, device, has_key=has_key(host, device))
-        reachable = _reachable(device) if _is_here(host) else None
-        privileged = os.geteuid() == 0 or not _is_here(host)
-        found += check_key(host, device, privileged=privileged, reachable=reachable)
-    found += check_image(host, crypts)
-    found += check_initramfs(host) if crypts else []
-    if crypts and is_loaded(host) and {device.description for device in crypts} <= recorded(host):
-        found = [_of_the_next_load(finding) for finding in found]
-    return found
+        reach = _reach(host, device) if host.is_here and privileged else Reach()
+        service = shares_keyring(host)
+        found += check_key(host, device, privileged=privileged, reach=reach, now=now(), service=service)
+    found += check_image(host, crypts) + _check_freshness(host, crypts)
+    found += check_initramfs(host, crypts) if crypts else []
+    return [_of_the_next_load(finding) for finding in found] if is_loaded(host) else found
 
 
 def _of_the_next_load(finding: Finding) -> Finding:
-    """What is wrong on a key's way into an image spoils the next load, not the image that has the key."""
+    """What is wrong on a key's way into an image spoils the next load, not the image that is loaded."""
     if finding.check not in _LOADING or finding.verdict is Verdict.GOOD:
         return finding
     return replace(finding, verdict=Verdict.WARNING)
 
 
-def find_devices(host: Host, devices: Sequence[str], found: list[Finding]) -> list[CryptDevice] | None:
-    """The encrypted devices that were named, or those beneath the dump target.
-
-    Args:
-        host: The machine.
-        devices: Paths; empty: look at the dump target.
-        found: Gets what was found on the way.
-
-    Returns:
-        The devices, with what their headers say; None: where the dump goes cannot be told.
-    """
-    crypts = [_named(host, device) for device in devices] if devices else _beneath_target(host, found)
-    return None if crypts is None else [_with_header(host, device, found) for device in crypts]
+def _is_root(host: Host) -> bool:
+    """Whether root's keys would be listed; in a container, root is not the machine's."""
+    if not host.is_here:
+        return True
+    mapped = host.word("proc/self/uid_map")  # a kernel without user namespaces has none
+    return os.geteuid() == 0 and (mapped is None or mapped.split() == _EVERY_USER)
 
 
-def _is_here(host: Host) -> bool:
-    return host.root == Path("/")
-
-
-def _beneath_target(host: Host, found: list[Finding]) -> list[CryptDevice] | None:
-    """The encrypted devices beneath the dump target; None: where that is cannot be told."""
-    target = dump_target(host)
-    fix = "Name the encrypted devices: kdumpkey kdump doctor DEVICE…"
-    if target is None:
-        what = "Neither /etc/kdump.conf nor the mounted filesystems say where a dump would go."
-        found.append(Finding("target", Verdict.UNKNOWN, what, _WHY_TARGET, fix))
-        return None
-    where = f"{target.source} ({target.origin})"
-    if target.remote:
-        what = f"The dump goes to another machine, {where}: no device has to be opened."
-        found.append(Finding("target", Verdict.GOOD, what, _WHY_TARGET))
-        return []
-    block = block_name(host, target.source)
-    if block is None:
-        what = f"The dump goes to {where}, which is not a block device that is there."
-        found.append(Finding("target", Verdict.UNKNOWN, what, _WHY_TARGET, fix))
-        return None
-    crypts = crypt_devices(host, block)
-    names = ", ".join(device.name for device in crypts) or "nothing encrypted"
-    what = f"The dump goes to {where}, and beneath that is {names}."
-    found.append(Finding("target", Verdict.GOOD, what, _WHY_TARGET))
-    return crypts
-
-
-def _named(host: Host, device: str) -> CryptDevice:
-    """A device as it was named: what is mapped from it says its UUID, where its header cannot be read."""
-    block = block_name(host, device)
-    if block is not None:
-        for holder in [block, *host.names(f"sys/block/{block}/holders", "dm-*")]:
-            for crypt in crypt_devices(host, holder):
-                return crypt if holder == block else replace(crypt, name=device)
-    return CryptDevice(device, "", "", "", None, aliases(host, device) if block else frozenset({device}))
-
-
-def _with_header(host: Host, device: CryptDevice, found: list[Finding]) -> CryptDevice:
-    path = device.name if _is_here(host) or not device.uuid else str(host.path(device.name))
-    if device.kind and not device.kind.startswith("LUKS"):
-        what = f"It is mapped as {device.kind}, without a LUKS header."
-        found.append(Finding("header", Verdict.GOOD, what, _WHY_HEADER, "", device.name))
-        return device
-    try:
-        with open_luks(path) as luks:
-            header = luks.header
-    except KdumpkeyError as error:
-        # What is mapped has been opened already; its UUID is known, only the keyslots are not.
-        verdict = Verdict.WARNING if device.uuid else Verdict.BROKEN
-        fix = "Run this as root, or name the device or an image of its header."
-        found.append(Finding("header", verdict, f"The header: {error}", _WHY_HEADER, fix, device.name))
-        return device
-    costs = [
-        slot.kdf.memory_kib if isinstance(slot.kdf, Argon2) else 0
-        for number, slot in header.keyslots.items()
-        if slot.priority != PRIORITY_IGNORE and not header.is_unbound(number)
-    ]
-    largest = max(costs, default=0)
-    kind = f"LUKS{header.version}"
-    if header.requirements:
-        what = f"{kind} demands {', '.join(header.requirements)}."
-        fix = "Finish what was begun on it (cryptsetup reencrypt --resume-only), or dump elsewhere."
-        found.append(Finding("header", Verdict.BROKEN, what, _WHY_HEADER, fix, device.name))
-    else:
-        what = f"{kind}, UUID {header.uuid}, {largest // 1024} MiB for its largest keyslot."
-        found.append(Finding("header", Verdict.GOOD, what, _WHY_HEADER, "", device.name))
-    return replace(device, uuid=header.uuid, kind=kind, memory_kib=largest)
-
-
-def _estimate(host: Host, devices: Sequence[CryptDevice]) -> Estimate | None:
-    machine = Machine(root=host.root, release=host.release or None, arch=host.arch or None)
+def _check_reserved(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
+    record = record_of(host)
+    image = record.image if record and not loaded_since(host, record) else None
+    kernel, initramfs = (
+        str(host.path(name)) if name and host.exists(name) else None
+        for name in ((image.kernel, image.initrd) if image else ("", ""))
+    )
+    machine = Machine(
+        root=host.root,
+        release=host.release or None,
+        arch=host.arch or None,
+        kernel=kernel,
+        initramfs=initramfs,
+    )
     keyslots = [Keyslot(device.name, 0, device.memory_kib or 0) for device in devices]
     try:
-        return estimate_machine(machine, [device.name for device in devices], keyslots).estimate
-    except KdumpkeyError:
-        return None
+        made = estimate_machine(machine, [device.name for device in devices], keyslots).estimate
+    except (KdumpkeyError, OSError) as error:
+        return check_reserved(host, None, str(error))
+    return check_reserved(host, made)
 
 
-def _reachable(device: CryptDevice) -> bool | None:
+def _reach(host: Host, device: CryptDevice) -> Reach:
+    """Search as a load does, and as kdump's service would."""
+    if not device.uuid:
+        return Reach()
+    if has_key(host, device):
+        return Reach(
+            _finds(lambda: request_key("logon", device.description)),
+            _finds(lambda: search_keyring(SpecialKeyring.USER, "logon", device.description)),
+        )
+    # There is no key yet: what is put into root's user keyring has to be found from here.
+    return Reach(_finds(lambda: request_key("keyring", f"_uid.{os.geteuid()}")))
+
+
+def _finds(search: Callable[[], int]) -> bool:
     try:
-        request_key("logon", device.description)
+        search()
     except KeyringError:
         return False
     return True
+
+
+def _check_freshness(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
+    """Hold the keys of the loaded image against their devices as these are now."""
+    record = record_of(host)
+    if record is None or loaded_since(host, record):
+        return []
+    return [
+        _freshness(host, device, origin)
+        for device in devices
+        for origin in record.origins
+        if origin.description == device.description or origin.device == device.name
+    ]
+
+
+def _freshness(host: Host, device: CryptDevice, origin: KeyOrigin) -> Finding:
+    state = key_now(host.root, origin) if host.is_here else _key_in_tree(host, origin)
+    if state.state is State.STALE:
+        what, verdict = f"The hand-over is stale: {state.reason}.", Verdict.BROKEN
+        fix = f"kdumpkey kdump unload && {fixes.arm([device])}"
+    elif state.state is State.UNKNOWN:
+        what = f"Whether the key is still the device's cannot be told: {state.reason}"
+        verdict, fix = Verdict.UNKNOWN, fixes.to_read(host, origin.device)
+    else:
+        what, verdict, fix = "The key that was loaded is still the device's.", Verdict.GOOD, ""
+    return Finding("stale", verdict, what, _WHY_STALE, fix, device.name)
+
+
+def _key_in_tree(host: Host, origin: KeyOrigin) -> Freshness:
+    """As `key_now`, with links that do not lead out of the tree."""
+    for name in (origin.header or origin.device, f"dev/disk/by-uuid/{origin.uuid}"):
+        try:
+            place = str(host.path(name))
+        except OSError:
+            continue
+        now = key_now(Path("/"), replace(origin, header=place))
+        return replace(now, reason=now.reason.replace(str(host.root), ""))
+    return Freshness(origin.description, State.UNKNOWN, f"{origin.device} is not there")

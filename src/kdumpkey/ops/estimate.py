@@ -26,6 +26,7 @@ _INITRAMFS: Final = (
     "boot/initrd-{}",
 )
 _ARM64_MAGIC: Final = b"ARM\x64"  # of an arm64 Image, at 0x38; its size in memory stands at 0x10
+_MOST_TEXT: Final = 1 << 20  # bytes
 # Where a machine's files do not say: a distribution's kernel, its modules for a disk and a filesystem.
 _TYPICAL_KERNEL: Final = 70 * _MIB
 _TYPICAL_MODULES: Final = 20 * _MIB
@@ -218,6 +219,9 @@ def _initramfs(machine: Machine, release: str | None) -> Item:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        if not path.is_file():  # a FIFO must not hold the estimate up
+            return ""
+        with path.open("rb") as file:
+            return file.read(_MOST_TEXT).decode("utf-8", "replace")
     except (OSError, ValueError):
         return ""

@@ -12,7 +12,7 @@ from kdumpkey.errors import UsageError
 from kdumpkey.kdump import pieces
 from kdumpkey.kdump.doctor import CryptDevice, Finding, Host, Verdict
 from kdumpkey.kdump.pieces import Change, Setup
-from kdumpkey.ops.doctor import find_devices
+from kdumpkey.ops.doctor_devices import find_devices
 
 PIECES: Final[dict[str, Callable[[Setup], list[Change]]]] = {
     "crypttab": pieces.crypttab,

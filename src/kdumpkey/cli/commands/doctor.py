@@ -21,7 +21,7 @@ _SHOWN: Final = {
     Verdict.UNKNOWN: "cannot tell",
 }
 _CLOSING: Final = {
-    FAILS: "A crash now would leave no dump.",
+    FAILS: "A crash now would leave no dump that could be read.",
     CANNOT_TELL: "Whether a crash now would leave a dump cannot be told.",
 }
 
@@ -46,12 +46,18 @@ def doctor(session: Session) -> None:
 
 def _lines(finding: Finding, *, verbose: bool) -> list[str]:
     about = f"{finding.device}: " if finding.device else ""
-    lines = [f"{_SHOWN[finding.verdict]:12}{finding.check:12}{about}{finding.what}"]
+    what, fix = _plain(finding.what), _plain(finding.fix)
+    lines = [f"{_SHOWN[finding.verdict]:12}{finding.check:12}{_plain(about)}{what}"]
     if finding.verdict is not Verdict.GOOD or verbose:
         lines.append(f"{'':24}{finding.why}")
-    if finding.fix:
-        lines.append(f"{'':24}Fix: {finding.fix}")
+    if fix:
+        lines.append(f"{'':24}Fix: {fix}")
     return lines
+
+
+def _plain(text: str) -> str:
+    """Text out of files, with what a terminal would take for a command written out."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _json(finding: Finding) -> dict[str, str]:

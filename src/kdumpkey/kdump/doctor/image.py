@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 from kdumpkey.kdump.record import RECORD, parse_record
 
@@ -11,11 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kdumpkey.kdump.doctor.host import CryptDevice, Host
+    from kdumpkey.kdump.record import LoadRecord
 
 _LOADED: Final = "sys/kernel/kexec_crash_loaded"
 _WHY: Final = "Without a loaded image the machine only restarts: there is no dump."
 _WHY_KEYS: Final = "An image without the key boots, and then cannot open the device: no dump."
-_LOAD: Final = "Load it while the key is in the keyring: systemctl restart kdump"
+# What other programs leave behind when they load: the time of each tells of a load after the record's.
+_TRACES: Final = (
+    ("run/systemd/units/invocation:kdump.service", "kdump.service was started"),
+    ("run/systemd/units/invocation:kdump-tools.service", "kdump-tools.service was started"),
+    ("run/lock/kdump", "kdumpctl ran"),
+    ("var/crash/kexec_cmd", "kdump-config loaded an image"),
+)
 
 
 def is_loaded(host: Host) -> bool | None:
@@ -23,34 +32,77 @@ def is_loaded(host: Host) -> bool | None:
     return {"1": True, "0": False}.get(host.word(_LOADED) or "")
 
 
-def recorded(host: Host) -> frozenset[str]:
-    """The descriptions that the record of the last load since boot names."""
+def record_of(host: Host) -> LoadRecord | None:
+    """The record of the last load since boot, if an image is loaded; None: there is none that counts."""
     record = parse_record(host.text(RECORD) or "")
-    boot = host.word("proc/sys/kernel/random/boot_id")
-    return frozenset(record.descriptions) if record and record.boot_id == boot else frozenset()
+    # A kernel without sysctl names no boot, and a record of it neither; /run does not outlast a boot.
+    boot = host.word("proc/sys/kernel/random/boot_id") or ""
+    return record if record and record.boot_id == boot and is_loaded(host) else None
+
+
+def recorded(host: Host) -> frozenset[str]:
+    """The keys that the loaded image holds, as far as that is sure."""
+    record = record_of(host)
+    return frozenset(record.descriptions) if record and not loaded_since(host, record) else frozenset()
+
+
+def loaded_since(host: Host, record: LoadRecord) -> str:
+    """What another program did after the record's load that may have loaded another image; empty: nothing."""
+    for path, what in _TRACES:
+        try:
+            changed = (
+                (host.path(path) if path.endswith(("kdump", "_cmd")) else host.root / path).lstat().st_mtime
+            )
+        except (OSError, ValueError):
+            continue
+        if changed > record.loaded_at:
+            return f"{what} at {moment(changed)}"
+    return ""
+
+
+def moment(seconds: float) -> str:
+    """A time of the day, as every machine and every test has it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 
 def check_image(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
     """Look at what the kernel tells, and for the keys at the record: of those the kernel tells nothing."""
+    load = fixes.arm(devices) if devices else fixes.restart(host)
+    if host.word("sys/kernel/fadump_enabled") == "1":
+        what = "This machine dumps by firmware (fadump), not by a crash image."
+        why = "fadump boots the machine's own initramfs, with all of its memory: nothing is handed over."
+        fix = "Have kdump in its place: grubby --update-kernel=ALL --remove-args=fadump && reboot"
+        return [Finding("image", Verdict.UNKNOWN, what, why, fix)]
     loaded = is_loaded(host)
     if loaded is None:
-        fix = f"See that /{_LOADED} can be read."
+        if host.exists("sys/kernel") and host.absent(_LOADED):
+            what = f"There is no /{_LOADED}: this kernel has no kexec."
+            fix = "Boot a kernel with CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP."
+            return [Finding("image", Verdict.BROKEN, what, _WHY, fix)]
+        fix = "mount -t sysfs sysfs /sys" if host.absent("sys/kernel") else fixes.to_read(host, _LOADED)
         return [Finding("image", Verdict.UNKNOWN, f"/{_LOADED} cannot be read.", _WHY, fix)]
     if not loaded:
-        return [Finding("image", Verdict.BROKEN, "No crash image is loaded.", _WHY, _LOAD)]
+        return [Finding("image", Verdict.BROKEN, "No crash image is loaded.", _WHY, load)]
     found = [Finding("image", Verdict.GOOD, "A crash image is loaded.", _WHY)]
-    held = recorded(host)
+    record = record_of(host)
+    since = loaded_since(host, record) if record else ""
     for device in devices:
-        if device.description in held:
-            what = (
-                "By the record of its load, unless another program loaded one since, the image holds the key."
-            )
-            verdict, fix = Verdict.GOOD, ""
-        elif held:
-            what, verdict = "By the record of the load, the image does not hold this key.", Verdict.BROKEN
-            fix = _LOAD
-        else:
+        if record is None:
             what = "No record says whether the image holds the key, and the kernel does not tell."
-            verdict, fix = Verdict.UNKNOWN, _LOAD
+            if host.exists(RECORD) and host.text(RECORD) is None:
+                what, load = (
+                    f"/{RECORD}, which says what the image holds, cannot be read.",
+                    fixes.to_read(host, RECORD),
+                )
+            verdict, fix = Verdict.UNKNOWN, load
+        elif since:
+            what = f"{since}, after the load that the record is of; the kernel does not tell what is loaded."
+            verdict, fix = Verdict.UNKNOWN, load
+        elif device.description in record.descriptions:
+            what = f"By the record of its load ({moment(record.loaded_at)}), the image holds the key."
+            verdict, fix = Verdict.GOOD, ""
+        else:
+            what, verdict = "By the record of the load, the image does not hold this key.", Verdict.BROKEN
+            fix = load
         found.append(Finding("image-key", verdict, what, _WHY_KEYS, fix, device.name))
     return found

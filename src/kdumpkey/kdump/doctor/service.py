@@ -1,44 +1,86 @@
-"""Whether kdump's service, which loads the image, reaches the keyring that holds the key."""
+"""Whether kdump's service, which loads the image at boot, runs, hands keys over, and reaches their keyring.
+
+Source: systemd.exec(5), KeyringMode; kdumpctl(8); kdump-config(8).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
+from kdumpkey.kdump.doctor.units import Unit, read_unit
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import Host
+    from collections.abc import Sequence
 
-# As systemd ranks them, the weakest first.
-_FOLDERS: Final = ("lib/systemd/system", "usr/lib/systemd/system", "run/systemd/system", "etc/systemd/system")
+    from kdumpkey.kdump.doctor.host import CryptDevice, Host
+
+ARM: Final = "kdumpkey-arm.service"  # what kdump generate systemd makes
 _UNITS: Final = ("kdump.service", "kdump-tools.service")
 _WHY: Final = (
     "systemd gives a service a session keyring of its own; unless that is linked to root's, the load finds "
     "no key, fails with ENOKEY, and takes the image before it along."
 )
+_WHY_BOOT: Final = "After a reboot, no image is loaded: no dump."
+_WHY_NAMES: Final = "After a reboot, or when it is restarted, the image is loaded without keys: no dump."
 
 
-def check_service(host: Host) -> list[Finding]:
-    """Read KeyringMode from the unit and its drop-ins; the last one counts."""
-    for unit in _UNITS:
-        bodies = [text for folder in _FOLDERS if (text := host.text(f"{folder}/{unit}")) is not None]
-        if not bodies:
-            continue
-        # A unit file in a stronger directory takes the whole place of the weaker; drop-ins add up by name.
-        dropins: dict[str, str] = {}
-        for folder in _FOLDERS:
-            for name in host.names(f"{folder}/{unit}.d", "*.conf"):
-                dropins[name] = host.text(f"{folder}/{unit}.d/{name}") or ""
-        texts = [bodies[-1], *(dropins[name] for name in sorted(dropins))]
-        mode = "private"
-        for line in "\n".join(texts).splitlines():
-            key, _, value = line.strip().partition("=")
-            if key.strip() == "KeyringMode":
-                mode = value.strip() or "private"
-        if mode == "shared":
-            return [Finding("service", Verdict.GOOD, f"{unit} has KeyringMode=shared.", _WHY)]
-        fix = f"systemctl edit {unit}, and there: [Service] and on the next line KeyringMode=shared"
-        return [Finding("service", Verdict.BROKEN, f"{unit} has KeyringMode={mode}.", _WHY, fix)]
-    what = "There is no kdump service, so nothing loads the image at boot."
-    fix = "Install kdump-utils (Fedora, RHEL) or kdump-tools (Debian)."
-    return [Finding("service", Verdict.WARNING, what, "After a reboot, no image is loaded: no dump.", fix)]
+def service_unit(host: Host) -> Unit | None:
+    """The service that loads the image; None: there is none."""
+    found = [unit for name in _UNITS if (unit := read_unit(host, name)) is not None]
+    return next((unit for unit in found if not unit.masked), found[0] if found else None)
+
+
+def shares_keyring(host: Host) -> bool:
+    """Whether what loads the image at boot finds keys in root's user keyring."""
+    units = (service_unit(host), read_unit(host, ARM))
+    return any(
+        unit is not None and not unit.masked and not unit.unread and unit.setting("KeyringMode") == "shared"
+        for unit in units
+    )
+
+
+def check_service(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
+    """Read the units with their drop-ins."""
+    ours, unit = read_unit(host, ARM), service_unit(host)
+    if ours is not None and not ours.masked and ours.enabled:
+        # It loads once more, with the keys, when kdump's own service is through.
+        return [_keyring(host, ours, devices)]
+    if unit is None:
+        what, fix = (
+            "There is no kdump service, so nothing loads the image at boot.",
+            fixes.install_kdump(host),
+        )
+        return [Finding("service", Verdict.WARNING, what, _WHY_BOOT, fix or _arming(devices))]
+    if unit.masked:
+        fix = f"systemctl unmask {unit.name} && systemctl enable --now {unit.name}"
+        return [Finding("service", Verdict.WARNING, f"{unit.name} is masked.", _WHY_BOOT, fix)]
+    found = [_keyring(host, unit, devices)]
+    if not unit.enabled:
+        fix = f"systemctl enable {unit.name}"
+        found.append(Finding("service", Verdict.WARNING, f"{unit.name} is not enabled.", _WHY_BOOT, fix))
+    if unit.name == "kdump-tools.service" and not unit.unread and not unit.runs("kdumpkey"):
+        what = f"{unit.name} loads the image with kdump-config, which names no key to the kernel."
+        found.append(Finding("service", Verdict.WARNING, what, _WHY_NAMES, _arming(devices)))
+    return found
+
+
+def _keyring(host: Host, unit: Unit, devices: Sequence[CryptDevice]) -> Finding:
+    if unit.unread:
+        what, fix = f"/{unit.unread} cannot be read.", fixes.to_read(host, unit.unread)
+        return Finding("service", Verdict.UNKNOWN, what, _WHY, fix)
+    mode = unit.setting("KeyringMode") or "private"
+    if mode == "shared":
+        return Finding("service", Verdict.GOOD, f"{unit.name} has KeyringMode=shared.", _WHY)
+    what = f"{unit.name} has KeyringMode={mode}."
+    # What a service inherits depends on how the manager itself was started.
+    verdict = Verdict.UNKNOWN if mode == "inherit" else Verdict.BROKEN
+    return Finding("service", verdict, what, _WHY, _arming(devices))
+
+
+def _arming(devices: Sequence[CryptDevice]) -> str:
+    """Put the drop-in and the service that arms in place."""
+    names = " ".join(device.name for device in devices)
+    command = f"kdumpkey kdump generate systemd --apply {names}"
+    return f"{command} && systemctl daemon-reload && systemctl enable --now {ARM}"

@@ -1,125 +1,158 @@
-"""The dump target, and the encrypted devices beneath it: through LVM and partitions, by sysfs.
+"""Where a dump would go, by the configuration of kdump-utils (Fedora, RHEL) or kdump-tools (Debian).
 
-Source: kdump.conf(5), kdump-tools(5), and sysfs' dm/uuid (``CRYPT-LUKS2-<uuid without dashes>-<name>``).
+kdump-utils' initramfs opens the target alone; kdump-tools boots the machine's own root filesystem and writes
+from there, so that root has to be opened as well, even for a dump over the network.
+
+Source: kdump.conf(5), kdump-tools(5), kdump-config(8).
 """
 
 from __future__ import annotations
 
-import re
+import shlex
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.kdump.doctor.host import CryptDevice
+from kdumpkey.kdump.doctor.finding import Finding, Verdict
+from kdumpkey.kdump.doctor.fixes import KDUMP_CONF, KDUMP_TOOLS, to_read
+from kdumpkey.kdump.doctor.mounts import mount_at
 
 if TYPE_CHECKING:
     from kdumpkey.kdump.doctor.host import Host
 
-_FILESYSTEMS: Final = ("ext2", "ext3", "ext4", "xfs", "btrfs", "minix", "virtiofs")
-_REMOTE: Final = ("nfs", "ssh")
-_DEPTH: Final = 8  # device on device: more is a loop, or a tree made to mislead
-_DM_UUID: Final = re.compile(r"CRYPT-(LUKS[12]|[A-Z]+)-(?:([0-9a-f]{32})-)?(.*)", re.DOTALL)
+WHY: Final = "The dump goes where kdump's configuration says; its devices are what must be opened."
+NAME_DEVICES: Final = "Name the encrypted devices: kdumpkey kdump doctor DEVICE…"
+_FILESYSTEMS: Final = ("ext2", "ext3", "ext4", "xfs", "btrfs", "minix", "virtiofs", "raw")
+_REMOTE: Final = ("nfs", "ssh", "net")
+_NOT_A_DEVICE: Final = ("virtiofs",)
 
 
 @dataclass(frozen=True)
 class DumpTarget:
-    """Where the dump goes: `source` is what is mounted, or a host; `origin` the file that says so."""
+    """Where the dump goes.
+
+    Attributes:
+        source: What is mounted, or a host.
+        origin: What says so.
+        remote: It is on another machine.
+        number: The device's number (``253:0``), where it is known.
+    """
 
     source: str
     origin: str
     remote: bool = False
+    number: str = ""
 
 
-def dump_target(host: Host) -> DumpTarget | None:
-    """What kdump's configuration names, or what holds its directory; None: neither is to be found."""
-    path, origin = "/var/crash", "the default"
-    for line in (host.text("etc/kdump.conf") or "").splitlines():
-        key, _, value = line.partition("#")[0].strip().partition(" ")
-        value = value.strip()
-        if key in _REMOTE:
-            return DumpTarget(value, "etc/kdump.conf", remote=True)
-        if key in _FILESYSTEMS or key == "raw":
-            return DumpTarget(value, "etc/kdump.conf")
-        if key == "path" and value:
-            path, origin = value, "etc/kdump.conf"
-    for line in (host.text("etc/default/kdump-tools") or "").splitlines():
-        key, _, value = line.strip().partition("=")
-        value = value.strip("\"'")
-        if key in ("NFS", "SSH") and value:
-            return DumpTarget(value, "etc/default/kdump-tools", remote=True)
-        if key == "KDUMP_COREDIR" and value:
-            path, origin = value, "etc/default/kdump-tools"
-    source = _mounted_at(host, path)
-    return DumpTarget(source, f"{path}, from {origin}") if source else None
+def dump_targets(host: Host, found: list[Finding]) -> list[DumpTarget] | None:
+    """What the kdump kernel has to reach.
 
+    Args:
+        host: The machine.
+        found: Gets what was found on the way.
 
-def _mounted_at(host: Host, path: str) -> str | None:
-    """What is mounted where a path lies, by /proc/mounts, else by fstab."""
-    for table in ("proc/mounts", "etc/fstab"):
-        best: tuple[int, str] | None = None
-        for line in (host.text(table) or "").splitlines():
-            fields = line.split()
-            if len(fields) < 3 or fields[0].startswith("#") or not fields[1].startswith("/"):
-                continue
-            prefix = fields[1].rstrip("/")
-            inside = path == prefix or path.startswith(prefix + "/")
-            real = fields[0].startswith(("/", "UUID=", "LABEL=", "PARTUUID="))
-            if inside and real and (best is None or len(prefix) >= best[0]):
-                best = (len(prefix), fields[0])
-        if best is not None:
-            return best[1]
+    Returns:
+        The targets; None: that cannot be told, and `found` says why.
+    """
+    if not host.absent(KDUMP_CONF):
+        return _by_kdump_conf(host, found)
+    if not host.absent(KDUMP_TOOLS):
+        return _by_kdump_tools(host, found)
+    _unknown(found, f"Neither /{KDUMP_CONF} nor /{KDUMP_TOOLS} is there to say where a dump would go.")
     return None
 
 
-def block_name(host: Host, spec: str) -> str | None:
-    """The kernel's name (``dm-0``, ``sda3``) of a path, or of a UUID=, LABEL=, PARTUUID=, PARTLABEL=."""
-    kind, has_tag, value = spec.partition("=")
-    if has_tag and not spec.startswith("/"):
-        spec = f"/dev/disk/by-{kind.lower()}/{value.strip(chr(34))}"
-    mapped = re.fullmatch(r"/dev/mapper/(.+)", spec)
-    for name in host.names("sys/block", "dm-*") if mapped else ():
-        if mapped and host.word(f"sys/block/{name}/dm/name") == mapped[1]:
-            return name
-    try:
-        found = Path(host.path(spec)).resolve()
-    except (OSError, RuntimeError):
+def _by_kdump_conf(host: Host, found: list[Finding]) -> list[DumpTarget] | None:
+    text = host.text(KDUMP_CONF)
+    if text is None:
+        _unknown(found, f"/{KDUMP_CONF} cannot be read.", to_read(host, KDUMP_CONF))
         return None
-    return found.name if host.exists(spec) else None
+    if "\ufffd" in text or "\0" in text:
+        _unknown(found, f"/{KDUMP_CONF} is no text.")
+        return None
+    targets: list[DumpTarget] = []
+    path = "/var/crash"
+    for line in text.splitlines():
+        key, _, value = line.partition("#")[0].strip().replace("\t", " ").partition(" ")
+        value = value.strip()
+        if key in _REMOTE or key in _NOT_A_DEVICE:
+            targets.append(DumpTarget(value, f"/{KDUMP_CONF}", remote=True))
+        elif key in _FILESYSTEMS:
+            targets.append(DumpTarget(value, f"/{KDUMP_CONF}"))
+        elif key == "path" and value:
+            path = value
+        elif key == "dracut_args" and "--mount" in value:
+            targets.append(_by_dracut_args(value))
+    if len(targets) > 1:
+        named = " and ".join(target.source for target in targets)
+        what = f"/{KDUMP_CONF} names more than one target: {named}. kdumpctl refuses that."
+        why = "kdump's service does not start, and after the next boot no image is loaded."
+        found.append(Finding("kdump.conf", Verdict.BROKEN, what, why, f"Keep one of them in /{KDUMP_CONF}."))
+        return None
+    if targets:
+        return targets
+    mount = mount_at(host, path)
+    if mount is None:
+        _unknown(found, f"Nothing says which filesystem {path} lies on.")
+        return None
+    return [DumpTarget(mount.source, f"{path}, by /{KDUMP_CONF}", mount.remote, mount.number)]
 
 
-def crypt_devices(host: Host, block: str) -> list[CryptDevice]:
-    """The encrypted mappings at or beneath a block device, nearest first."""
-    found: list[CryptDevice] = []
-    _descend(host, block, found, 0)
+def _by_dracut_args(value: str) -> DumpTarget:
+    """The device of ``--mount "device mountpoint type options"``."""
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        words = value.replace('"', "").split()
+    after = words[words.index("--mount") + 1 :] if "--mount" in words else []
+    source = " ".join(after).split()[0] if after else value
+    remote = "nfs" in " ".join(after[:1]).split()[2:3]
+    return DumpTarget(source, f"dracut_args in /{KDUMP_CONF}", remote)
+
+
+def _by_kdump_tools(host: Host, found: list[Finding]) -> list[DumpTarget] | None:
+    text = host.text(KDUMP_TOOLS)
+    if text is None:
+        _unknown(found, f"/{KDUMP_TOOLS} cannot be read.", to_read(host, KDUMP_TOOLS))
+        return None
+    settings = shell_settings(text)
+    if settings.get("USE_KDUMP", "1") == "0":
+        what, why = f"USE_KDUMP=0 in /{KDUMP_TOOLS}.", "kdump-tools then loads no image at the next boot."
+        fix = f"sed -i 's/^USE_KDUMP=.*/USE_KDUMP=1/' /{KDUMP_TOOLS}"
+        found.append(Finding("kdump-tools", Verdict.WARNING, what, why, fix))
+    path = settings.get("KDUMP_COREDIR") or "/var/crash"
+    if "$" in path or "`" in path:
+        _unknown(found, f"KDUMP_COREDIR={path} in /{KDUMP_TOOLS} is the shell's to work out.")
+        return None
+    targets = [
+        DumpTarget(settings[name], f"{name} in /{KDUMP_TOOLS}", remote=True)
+        for name in ("NFS", "SSH", "FTP")
+        if settings.get(name)
+    ]
+    places = ["/"] if targets else ["/", path]
+    for place in places:
+        mount = mount_at(host, place)
+        if mount is None:
+            _unknown(found, f"Nothing says which filesystem {place} lies on.")
+            return None
+        origin = f"{place}, by /{KDUMP_TOOLS}" if place == path else "/, which kdump-tools boots to write it"
+        targets.append(DumpTarget(mount.source, origin, mount.remote, mount.number))
+    return targets
+
+
+def shell_settings(text: str) -> dict[str, str]:
+    """The plain assignments of a file that a shell reads; the last of a name counts."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, equals, value = line.strip().removeprefix("export ").partition("=")
+        if not equals or not name.isidentifier():
+            continue
+        try:
+            words = shlex.split(value, comments=True)
+        except ValueError:
+            words = [value.strip("\"'")]
+        found[name] = words[0] if words else ""
     return found
 
 
-def _descend(host: Host, block: str, found: list[CryptDevice], depth: int) -> None:
-    if depth > _DEPTH:
-        return
-    uuid = host.word(f"sys/block/{block}/dm/uuid") or ""
-    beneath = host.names(f"sys/block/{block}/slaves", "*")
-    matched = _DM_UUID.fullmatch(uuid)
-    if matched is not None:
-        name = f"/dev/{beneath[0]}" if beneath else f"/dev/{block}"
-        made = _made(host, matched, name)
-        if made.uuid not in {device.uuid for device in found} or not made.uuid:
-            found.append(made)
-    for lower in beneath:
-        _descend(host, lower, found, depth + 1)
-
-
-def _made(host: Host, matched: re.Match[str], name: str) -> CryptDevice:
-    digits = matched[2] or ""
-    dashed = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])) if digits else ""
-    return CryptDevice(name, dashed, matched[1], matched[3], None, aliases(host, name))
-
-
-def aliases(host: Host, device: str) -> frozenset[str]:
-    """The other names of a device: the links under /dev/disk, as paths and as tags."""
-    names: set[str] = {device}
-    for folder in host.names("dev/disk", "by-*"):
-        for link in host.names(f"dev/disk/{folder}", "*"):
-            if block_name(host, f"/dev/disk/{folder}/{link}") == Path(device).name:
-                names |= {f"/dev/disk/{folder}/{link}", f"{folder[3:].upper()}={link}"}
-    return frozenset(names)
+def _unknown(found: list[Finding], what: str, fix: str = NAME_DEVICES) -> None:
+    found.append(Finding("target", Verdict.UNKNOWN, what, WHY, fix))
