@@ -144,6 +144,22 @@ class OutputExistsError(OutputError):
     """The file to be written exists already."""
 
 
+class MappingError(KdumpkeyError):
+    """Device-mapper is not there, or refused a mapping."""
+
+
+class NoMappingError(MappingError):
+    """No mapping has this name."""
+
+    exit_code = 4
+
+
+class MappingBusyError(MappingError):
+    """The mapping exists already, or is in use."""
+
+    exit_code = 5
+
+
 class KeyringError(KdumpkeyError):
     """A request to the kernel's key retention service failed; `errno` says why."""
 
