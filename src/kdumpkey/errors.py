@@ -145,7 +145,11 @@ class OutputExistsError(OutputError):
 
 
 class MappingError(KdumpkeyError):
-    """Device-mapper is not there, or refused a mapping."""
+    """A mapping of device-mapper's cannot be made, read or taken away."""
+
+
+class DeviceMapperError(MappingError):
+    """Device-mapper is not there, or not for this user."""
 
 
 class NoMappingError(MappingError):

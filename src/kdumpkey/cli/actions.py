@@ -31,7 +31,12 @@ class Alias:
 
 
 ACTIONS: Final[tuple[Action, ...]] = (
-    Action("unlock", "<device>", help="Check a key, or decrypt with --to", command="unlock:unlock"),
+    Action(
+        "unlock",
+        "<device>",
+        help="Check a key, decrypt with --to, or map with --map",
+        command="unlock:unlock",
+    ),
     Action(
         "encrypt",
         "<file|-> <device>",
@@ -42,7 +47,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action(
         "open",
         "<device> [--type <type>] [<name>]",
-        help="Check a passphrase or key (with --test-passphrase)",
+        help="Map a volume, or only check a key (with --test-passphrase)",
         command="unlock:open_device",
     ),
     Action("luksDump", "<device>", help="Show a header", command="headers:luks_dump"),
@@ -141,7 +146,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "benchmark:benchmark",
     ),
     Action("bitlkDump", "<device>"),
-    Action("close", "<name>"),
+    Action("close", "<name>", help="Take a mapping away", command="mapping:close"),
     Action("config", "<device>", help="Set priority, label or subsystem", command="configure:config"),
     Action(
         "convert",
@@ -199,7 +204,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("reencrypt", "<device>", 0),
     Action("repair", "<device>", help="Mend a damaged header", command="repair:repair"),
     Action("resize", "<name>"),
-    Action("status", "<name>"),
+    Action("status", "<name>", help="Show what a mapping is", command="mapping:status"),
     Action("tcryptDump", "<device>"),
     Action(
         "token",

@@ -192,7 +192,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("type", _T, "M", "TYPE", help="luks, luks1 or luks2"),
     Option("test-passphrase", _F, actions=_OPEN, help="Only check the passphrase"),
     Option("test", _F, actions=_UNLOCK, help="Only check the key (what unlock does without --to)"),
-    Option("readonly", _F, "r"),
+    Option("readonly", _F, "r", help="Map it so that nothing can be written"),
     # What comes out.
     Option("to", _T, None, "FILE", _UNLOCK, "Decrypt into a file, or with - to standard output"),
     Option(
@@ -204,6 +204,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "Begin here in the plaintext (K, M, G, T)",
     ),
     Option("length", _S, None, "BYTES", _UNLOCK, "Decrypt no more than this"),
+    Option("map", _T, None, "NAME", _UNLOCK, "Map it as /dev/mapper/NAME, as open does"),
     Option("sparse", _F, actions=_UNLOCK, help="Leave runs of zeros as holes in the file"),
     Option("force", _F, actions=_UNLOCK, help="Replace the file if there is one"),
     Option("dump-json-metadata", _F, help="Print the JSON area of a LUKS2 header"),
@@ -212,12 +213,12 @@ OPTIONS: Final[tuple[Option, ...]] = (
     # Of actions that make or change headers.
     Option("active-name", _T, None, "NAME"),
     Option("align-payload", _U, None, "SECTORS", _FORMAT),
-    Option("allow-discards", _F, actions=_OPEN),
+    Option("allow-discards", _F, actions=_OPEN | _UNLOCK),
     Option("block-size", _U, "B", "MIB"),
-    Option("cancel-deferred", _F, actions=_on("close")),
+    Option("cancel-deferred", _F, actions=_on("close"), help="Take --deferred back"),
     Option("cipher", _T, "c", "CIPHER"),
     Option("decrypt", _F),
-    Option("deferred", _F, actions=_on("close")),
+    Option("deferred", _F, actions=_on("close"), help="Close it when nobody uses it any more"),
     Option("device-size", _S, None, "BYTES", _on("open resize reencrypt")),
     Option("disable-external-tokens", _F),
     Option("disable-keyring", _F),

@@ -15,6 +15,7 @@ from kdumpkey.luks.unlock import Unlocked, check_requirements, unlock, verify_vo
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from kdumpkey.luks.model import Digest
     from kdumpkey.volume import CryptSegment, Volume
 
     PathLike = str | os.PathLike[str]
@@ -118,6 +119,15 @@ class LuksDevice:
         """
         from kdumpkey.volume import Volume  # noqa: PLC0415 - a passphrase that is only checked needs none
 
+        segments, _ = self.crypt_segments(volume_key)
+        return Volume(self.device, segments, volume_key, tier=tier)
+
+    def crypt_segments(self, volume_key: Buffer) -> tuple[list[CryptSegment], Digest]:
+        """The segments that a volume key opens, with their sizes, and the digest that it fits.
+
+        Raises:
+            As `volume`.
+        """
         check_requirements(self.header, "open")
         digest = verify_volume_key(self.header, volume_key)
         segments = []
@@ -125,7 +135,7 @@ class LuksDevice:
             if segment.type == "crypt" and segment.id not in digest.segments:
                 raise KeyslotError(f"Segment {segment.id} has another volume key than this one.")
             segments.append(self._crypt_segment(segment))
-        return Volume(self.device, segments, volume_key, tier=tier)
+        return segments, digest
 
     def _crypt_segment(self, segment: Segment) -> CryptSegment:
         from kdumpkey.volume import CryptSegment  # noqa: PLC0415

@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.cli.opening import open_data_and_header
+from kdumpkey.cli.opening import VERSIONS, open_data_and_header
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import KeyNotFoundError, KeyringError, UsageError
 
@@ -23,40 +23,55 @@ _KNOWN: Final = ("luks", "luks1", "luks2", "plain", "loopaes", "tcrypt", "bitlk"
 
 
 def open_device(session: Session) -> None:
-    """Check a passphrase or key; a mapping needs device-mapper, for which `unlock --to` stands in."""
-    kind = session.invocation.text("type")
+    """Map a volume, or with --test-passphrase check a passphrase or key alone."""
+    options = session.invocation
+    kind = options.text("type")
     if kind is not None and kind not in _KNOWN:
         raise UsageError(f"Unrecognized metadata device type {kind}.")
-    if not session.invocation.flag("test-passphrase"):
-        if len(session.invocation.arguments) < 2:
+    test = options.flag("test-passphrase")
+    if not test:
+        if len(options.arguments) < 2:
             raise UsageError("Command requires device and mapped name as arguments.")
-        raise UsageError(
-            "kdumpkey does not make device-mapper mappings; "
-            f"kdumpkey unlock {session.device} --to FILE decrypts without them."
-        )
+        if kind is not None and kind not in VERSIONS:
+            raise UsageError(f"kdumpkey does not open {kind} devices; cryptsetup does.")
     link = _link_target(session)
-    with open_data_and_header(session) as luks, volume_key(session, luks) as (key, _):
-        link(key)
+    with open_data_and_header(session) as luks:
+        map_it = None if test else _mapping_to(session, luks, options.arguments[1])
+        with volume_key(session, luks) as (key, _):
+            link(key)
+            if map_it is not None:
+                map_it(key)
 
 
 def unlock(session: Session) -> None:
-    """Check a key, and with --to decrypt; --json tells what was found."""
+    """Check a key, and with --to decrypt, with --map map; --json tells what was found."""
     options = session.invocation
     link = _link_target(session)
-    with open_data_and_header(session) as luks, volume_key(session, luks) as (key, keyslot):
-        link(key)
-        result: dict[str, object] = {
-            "device": luks.device.name,
-            "uuid": luks.header.uuid,
-            "version": luks.header.version,
-            "keyslot": keyslot,
-        }
-        if (output := options.text("to")) is not None:
-            with luks.volume(key, tier=session.streams.environment.get("KDUMPKEY_AESXTS")) as volume:
-                key.close()  # the volume has its own, and the decryption may take hours
-                result |= _decrypt(session, luks, volume, output)
-        if options.flag("json"):
-            session.say(json.dumps(result))
+    with open_data_and_header(session) as luks:
+        name = options.text("map")
+        map_it = None if name is None else _mapping_to(session, luks, name)
+        with volume_key(session, luks) as (key, keyslot):
+            link(key)
+            result: dict[str, object] = {
+                "device": luks.device.name,
+                "uuid": luks.header.uuid,
+                "version": luks.header.version,
+                "keyslot": keyslot,
+            }
+            if map_it is not None:
+                result["mapped"] = map_it(key)
+            if (output := options.text("to")) is not None:
+                with luks.volume(key, tier=session.streams.environment.get("KDUMPKEY_AESXTS")) as volume:
+                    key.close()  # the volume has its own, and the decryption may take hours
+                    result |= _decrypt(session, luks, volume, output)
+            if options.flag("json"):
+                session.say(json.dumps(result))
+
+
+def _mapping_to(session: Session, luks: LuksDevice, name: str) -> Callable[[SecretBuffer], str]:
+    from kdumpkey.cli.mapped import mapping_to  # noqa: PLC0415 - a mere check needs no device-mapper
+
+    return mapping_to(session, luks, name)
 
 
 def _decrypt(session: Session, luks: LuksDevice, volume: Volume, output: str) -> dict[str, object]:

@@ -1,0 +1,81 @@
+"""close and status: mappings of device-mapper's, kdumpkey's and cryptsetup's alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.errors import DeviceMapperError, NoMappingError, UsageError
+from kdumpkey.mapping.device import backing_file, device_path
+from kdumpkey.mapping.dmsetup import DIRECTORY, DeviceMapper
+from kdumpkey.ops.map import FLAGS, Mapping, close_mapping, find_mapping, keep_mapping
+
+if TYPE_CHECKING:
+    from kdumpkey.cli.session import Session
+    from kdumpkey.mapping.table import CryptTarget
+
+_SAID: Final = {"allow_discards": "discards"}
+
+
+def close(session: Session) -> None:
+    """Take a mapping away, now or when nobody uses it any more."""
+    options = session.invocation
+    if options.flag("deferred") and options.flag("cancel-deferred"):
+        raise UsageError("Options --cancel-deferred and --deferred cannot be used at the same time.")
+    word = session.device
+    try:
+        mapper = device_mapper(session)
+    except DeviceMapperError as error:
+        raise NoMappingError(str(error)) from error
+    if options.flag("cancel-deferred"):
+        keep_mapping(mapper, word)
+    elif close_mapping(mapper, word, deferred=options.flag("deferred")):
+        session.say(f"Device {word} is still active and scheduled for deferred removal.")
+
+
+def status(session: Session) -> None:
+    """Show what a mapping is, or say that there is none."""
+    word = session.device
+    shown = word if "/" in word else f"{DIRECTORY}/{word}"
+    found = find_mapping(device_mapper(session), word)
+    if found is None:
+        session.say(f"{shown} is inactive.")
+        raise NoMappingError("")
+    session.say(f"{shown} is active{' and is in use' if found.info.open_count else ''}.")
+    for line in _lines(found):
+        session.say(f"  {line}")
+
+
+def device_mapper(session: Session) -> DeviceMapper:
+    """Device-mapper, by the program that $PATH leads to.
+
+    Raises:
+        DeviceMapperError: It is not there, or not for this user.
+    """
+    return DeviceMapper.find(session.streams.environment.get("PATH"))
+
+
+def _lines(found: Mapping) -> list[str]:
+    lines = [f"type:    {found.type or 'n/a'}"]
+    if found.target is None:
+        return lines
+    target: CryptTarget = found.target
+    lines += [
+        f"cipher:  {target.cipher}",
+        f"keysize: {target.key_size_bytes * 8} bits",
+        f"key location: {'keyring' if target.key else 'dm-crypt'}",
+        f"device:  {device_path(target.device)}",
+    ]
+    if (file := backing_file(target.device)) is not None:
+        lines.append(f"loop:    {file}")
+    lines += [
+        f"sector size:  {target.sector_size}",
+        f"offset:  {target.offset_sectors} sectors",
+        f"size:    {target.size_sectors} sectors",
+    ]
+    if target.iv_offset_sectors:
+        lines.append(f"skipped: {target.iv_offset_sectors} sectors")
+    mode = "readonly" if found.info.readonly else "read/write"
+    lines.append(f"mode:    {mode}{' (suspended)' if found.info.suspended else ''}")
+    if flags := [_SAID.get(flag, flag) for flag in FLAGS if flag in target.options]:
+        lines.append(f"flags:   {' '.join(flags)}")
+    return lines

@@ -1,0 +1,221 @@
+"""Mapping an unlocked volume with dm-crypt, as cryptsetup's open does, and taking the mapping away."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.blockio import open_readonly
+from kdumpkey.errors import CipherError, DeviceError, MappingBusyError, MappingError, NoMappingError
+from kdumpkey.keyring import SpecialKeyring, add_key, join_session, unlink_key
+from kdumpkey.luks.model import Luks2Header
+from kdumpkey.luks.unlock import check_requirements
+from kdumpkey.mapping.device import device_number, is_readonly, name_of
+from kdumpkey.mapping.dmsetup import check_name
+from kdumpkey.mapping.table import SECTOR, CryptTarget, KeyReference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from kdumpkey.mapping.dmsetup import DeviceMapper, Info
+    from kdumpkey.ops.open import LuksDevice
+    from kdumpkey.secret import SecretBuffer
+
+# dm-crypt's words, in cryptsetup's order; a LUKS2 header keeps them with dashes.
+FLAGS: Final = (
+    "allow_discards",
+    "same_cpu_crypt",
+    "submit_from_crypt_cpus",
+    "no_read_workqueue",
+    "no_write_workqueue",
+)
+UUID_PREFIX: Final = "CRYPT-"  # of all that cryptsetup maps
+_LONGEST_UUID: Final = 128  # bytes: device-mapper's, cut where a long name makes it longer
+
+
+def check_mappable(mapper: DeviceMapper, luks: LuksDevice, name: str) -> None:
+    """See, before anyone is asked for a key, that nothing but the key is missing.
+
+    Raises:
+        MappingBusyError: There is a mapping of this name.
+        BusyError: The device is mounted or mapped.
+        MappingError: No mapping can have this name, or the volume cannot be mapped.
+        RequirementsError: The header demands features that are not implemented.
+    """
+    check_name(name)
+    if mapper.info(name) is not None:
+        raise MappingBusyError(f"Device {name} already exists.")
+    open_readonly(luks.device.name, exclusive=True).close()
+    if not luks.device.is_block:
+        raise DeviceError(f"Device {luks.device.name} is a file: a mapping needs a block device (losetup).")
+    check_requirements(luks.header, "open")
+    if len(luks.header.data_segments) != 1:
+        raise MappingError("The volume has several segments, which kdumpkey does not map.")
+
+
+def map_volume(
+    mapper: DeviceMapper,
+    luks: LuksDevice,
+    volume_key: SecretBuffer,
+    name: str,
+    *,
+    readonly: bool = False,
+    flags: Collection[str] = (),
+) -> None:
+    """Map a volume under /dev/mapper; the key goes to the kernel by a keyring that only dmsetup has.
+
+    Args:
+        mapper: Device-mapper.
+        luks: The device.
+        volume_key: The volume key, which is checked first.
+        name: The mapping's name.
+        readonly: Whether the kernel refuses writes to it; so it does where the device beneath is read-only.
+        flags: Those of `FLAGS` to be set, besides what the header asks for.
+
+    Raises:
+        WrongKeyError: It is not this volume's key.
+        MappingBusyError, MappingError: Device-mapper refuses; nothing is left of it.
+        KeyringError: The keyring refuses the key.
+        KdumpkeyError: As `LuksDevice.volume`.
+    """
+    target, reference = target_of(luks, volume_key, flags)
+    uuid = f"CRYPT-LUKS{luks.header.version}-{luks.header.uuid.replace('-', '')}-{name}"
+    table = target.to_text()
+    readonly = readonly or is_readonly(luks.device.fileno())
+
+    def create() -> None:
+        # It is the thread's own, and dmsetup's, which inherits it: no other program sees the
+        # key, the process keeps its session, and once both have ended, whatever ended them, the key is gone.
+        join_session()
+        key = add_key(reference.type, reference.description, volume_key, SpecialKeyring.SESSION)
+        try:
+            mapper.create(name, uuid[:_LONGEST_UUID], table, readonly=readonly)
+        finally:
+            unlink_key(key, SpecialKeyring.SESSION)
+
+    _in_thread(create)
+
+
+def target_of(
+    luks: LuksDevice, volume_key: SecretBuffer, flags: Collection[str] = ()
+) -> tuple[CryptTarget, KeyReference]:
+    """What dm-crypt is to be told of a volume, and the name under which it looks for the key.
+
+    Raises:
+        As `map_volume`.
+    """
+    segments, digest = luks.crypt_segments(volume_key)
+    (segment,) = segments
+    if segment.encryption is None:
+        raise CipherError("The volume is not encrypted, and needs no mapping.")
+    if segment.size_bytes % segment.sector_size:
+        raise DeviceError("Device size is not aligned to requested sector size.")
+    header = luks.header
+    stored = header.config.flags if isinstance(header, Luks2Header) else ()
+    wanted = {*flags, *(flag.replace("-", "_") for flag in stored)}
+    reference = KeyReference(len(volume_key), "logon", f"cryptsetup:{header.uuid}-d{digest.id}")
+    target = CryptTarget(
+        segment.size_bytes // SECTOR,
+        segment.encryption,
+        reference,
+        reference.size_bytes,
+        segment.iv_tweak,
+        device_number(luks.device.fileno()),
+        segment.offset_bytes // SECTOR,
+        tuple(flag for flag in FLAGS if flag in wanted),
+        segment.sector_size,
+    )
+    return target, reference
+
+
+def close_mapping(mapper: DeviceMapper, word: str, *, deferred: bool = False) -> bool:
+    """Take a mapping away, and the kernel's copy of its key with it.
+
+    Args:
+        mapper: Device-mapper.
+        word: The mapping's name or path.
+        deferred: Where it is in use, have it go as soon as nobody uses it.
+
+    Returns:
+        Whether it is still there, to go later.
+
+    Raises:
+        NoMappingError: There is none.
+        MappingBusyError: It is in use.
+        MappingError: Device-mapper refuses.
+    """
+    name, found = _active(mapper, word)
+    if found.open_count and not deferred:
+        raise MappingBusyError(f"Device {word} is still in use.")
+    crypt = CryptTarget.parse(mapper.table(name)) if found.uuid.startswith(UUID_PREFIX) else None
+    if crypt is not None and any(option.startswith("integrity:") for option in crypt.options):
+        raise MappingError(f"Device {word} is authenticated, which kdumpkey does not close; cryptsetup does.")
+    mapper.remove(name, deferred=deferred)
+    return deferred and mapper.info(name) is not None
+
+
+def keep_mapping(mapper: DeviceMapper, word: str) -> None:
+    """Take the deferred removal of a mapping, by its name or path, back.
+
+    Raises:
+        NoMappingError: There is no such mapping.
+        MappingError: Device-mapper refuses.
+    """
+    name, _ = _active(mapper, word)
+    mapper.cancel_deferred(name)
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """An active mapping: device-mapper's view of it, and its table where that is one dm-crypt target."""
+
+    type: str
+    info: Info
+    target: CryptTarget | None
+
+
+def find_mapping(mapper: DeviceMapper, word: str) -> Mapping | None:
+    """What cryptsetup or kdumpkey mapped under a name or path; None: nothing.
+
+    Raises:
+        MappingError: It cannot be told.
+    """
+    name = name_of(word)
+    info = mapper.info(name)
+    if info is None or not info.uuid.startswith(UUID_PREFIX):
+        return None
+    kind = info.uuid.removeprefix(UUID_PREFIX).partition("-")[0]
+    return Mapping(kind, info, CryptTarget.parse(mapper.table(name)))
+
+
+def _active(mapper: DeviceMapper, word: str) -> tuple[str, Info]:
+    name = name_of(word)
+    found = mapper.info(name)
+    if found is None:
+        raise NoMappingError(f"Device {word} is not active.")
+    return name, found
+
+
+def _in_thread(work: Callable[[], None]) -> None:
+    """Run it in a thread, to its end also where Ctrl-C is pressed: the key must outlive it."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - it is raised where it can be handled
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="mapping")
+    thread.start()
+    interrupted = False
+    while thread.is_alive():
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            interrupted = True
+    if failures:
+        raise failures[0]
+    if interrupted:
+        raise KeyboardInterrupt
