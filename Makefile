@@ -37,15 +37,15 @@ bench-once: build
 	$(BIN)/python -m pytest bench --benchmark-disable
 
 lint: build
-	$(BIN)/ruff check src tests bench setup.py
-	$(BIN)/ruff format --check src tests bench setup.py
+	$(BIN)/ruff check src tests bench lab setup.py
+	$(BIN)/ruff format --check src tests bench lab setup.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint cext
 
-# Debian: apt-get install flex bison bc libelf-dev libssl-dev qemu-system-x86 busybox-static cpio xz-utils
+# Debian: apt-get install flex bison bc libelf-dev libssl-dev xz-utils qemu-system-x86 busybox-static cpio dmsetup e2fsprogs
 lab: build
-	$(BIN)/python lab/run.py "$$(lab/kernel.sh)" 256M 160M
+	$(BIN)/python lab/run.py --jobs 2
 
 man: build
 	$(BIN)/python -m kdumpkey.cli.manual > man/kdumpkey.8
@@ -54,8 +54,8 @@ man: build
 	$(BIN)/python -m kdumpkey.cli.completion fish > completion/kdumpkey.fish
 
 format: $(VENV)/deps.stamp
-	$(BIN)/ruff check --fix src tests bench setup.py
-	$(BIN)/ruff format src tests bench setup.py
+	$(BIN)/ruff check --fix src tests bench lab setup.py
+	$(BIN)/ruff format src tests bench lab setup.py
 
 asan: build
 	CC="$(CC_ASAN)" $(BIN)/python -m pytest tests/c -k sanitized --run-sanitized

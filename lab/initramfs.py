@@ -1,6 +1,7 @@
 """Make the lab's initramfs: busybox, Python, kdumpkey and what they link to. Both kernels boot it.
 
-Usage: initramfs.py OUTPUT, run by the Python whose packages go in.
+Usage: initramfs.py FOLDER, run by the Python whose packages go in. It makes FOLDER/initramfs.gz, all that a
+kdump kernel needs, and FOLDER/tools.gz, to append: cryptsetup, keyctl and makedumpfile of a newer Debian.
 """
 
 from __future__ import annotations
@@ -16,41 +17,184 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tests"))
+from newer_release import unpacked  # noqa: E402 (the tests' own way to a newer Debian)
+
 PACKAGES = (
-    "typer",
-    "click",
-    "rich",
-    "annotated_doc",
-    "shellingham",
-    "typing_extensions.py",
-    "cryptography",
-    "argon2",
-    "_argon2_cffi_bindings",
-    "cffi",
+    *("typer", "click", "rich", "annotated_doc", "shellingham", "typing_extensions.py"),
+    *("cryptography", "argon2", "_argon2_cffi_bindings", "cffi"),
 )
 # What the standard library has that no command line needs: a third of its size.
 LEFT_OUT = (
     *("test", "idlelib", "tkinter", "ensurepip", "lib2to3", "turtledemo", "site-packages", "__pycache__"),
     *("_tkinter*", "_sqlite3*", "sqlite3", "_test*", "pydoc*", "_curses*", "readline*", "config-*"),
 )
-APPLETS = [
-    "sh",
-    "mount",
-    "mkdir",
-    "cat",
-    "echo",
-    "tar",
-    "sleep",
-    "sha256sum",
-    "reboot",
-    "poweroff",
-    "ls",
-    "dd",
-    "mknod",
-    "sync",
-    "uname",
-    "grep",
-]
+APPLETS = (
+    *(
+        "sh",
+        "mount",
+        "umount",
+        "mkdir",
+        "cat",
+        "echo",
+        "tar",
+        "sleep",
+        "sha256sum",
+        "reboot",
+        "poweroff",
+        "ls",
+    ),
+    *(
+        "dd",
+        "mknod",
+        "sync",
+        "uname",
+        "grep",
+        "awk",
+        "sed",
+        "dmesg",
+        "kill",
+        "time",
+        "head",
+        "tail",
+        "cut",
+        "cmp",
+    ),
+    *(
+        "wc",
+        "rm",
+        "cp",
+        "mv",
+        "seq",
+        "tr",
+        "date",
+        "test",
+        "[",
+        "true",
+        "false",
+        "env",
+        "stat",
+        "truncate",
+        "ln",
+    ),
+    *(
+        "timeout",
+        "mkfifo",
+        "sort",
+        "id",
+        "chmod",
+        "touch",
+        "free",
+        "losetup",
+        "find",
+        "xargs",
+        "od",
+        "printf",
+        "basename",
+        "usleep",
+    ),
+)
+# Programs of a newer Debian's: they run through that release's own loader, from a folder of their own.
+NEWER = {
+    "cryptsetup": "usr/sbin/cryptsetup",
+    "keyctl": "usr/bin/keyctl",
+    "makedumpfile": "usr/bin/makedumpfile",
+}
+NEWER_PACKAGES = ("cryptsetup-bin", "keyutils", "makedumpfile")
+
+
+def main(folder: Path) -> None:
+    """Make both archives."""
+    for name, fill in (("initramfs.gz", fill_base), ("tools.gz", fill_tools)):
+        with tempfile.TemporaryDirectory() as made:
+            fill(Path(made))
+            (folder / name).write_bytes(archive(Path(made)))
+
+
+def fill_base(root: Path) -> None:
+    """Lay out a root file system that a kdump kernel lives in."""
+    for name in ("proc", "sys", "dev", "run", "tmp", "payload", "lab", "target", "bin", "etc"):
+        (root / name).mkdir()
+    shutil.copy(tool("busybox", "busybox-static"), root / "bin/busybox")
+    for applet in APPLETS:
+        (root / "bin" / applet).symlink_to("busybox")
+    dmsetup = tool("dmsetup", "dmsetup")
+    shutil.copy(dmsetup, root / "bin/dmsetup")
+    python = Path(sys.executable).resolve()
+    copied(python, root)
+    (root / "bin/python3").symlink_to(python)
+    standard = Path(sysconfig.get_path("stdlib"))
+    library = root / standard.relative_to("/")
+    shutil.copytree(standard, library, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    site = root / "site"
+    site.mkdir()
+    installed = Path(sysconfig.get_path("purelib"))
+    for package in PACKAGES:
+        found = installed / package
+        if found.is_dir():
+            shutil.copytree(found, site / package)
+        elif found.exists():
+            shutil.copy(found, site)
+    for extension in installed.glob("_cffi_backend*.so"):
+        shutil.copy(extension, site)
+    shutil.copytree(HERE.parent / "src/kdumpkey", site / "kdumpkey")
+    (site / "bare.py").write_text("import typer\n\n\ndef main() -> None: ...\n\n\ntyper.run(main)\n")
+    for binary in [python, dmsetup, *library.rglob("*.so"), *site.rglob("*.so")]:
+        for needed in libraries(binary):
+            copied(needed, root)
+    # Bytecode alone: a first import without it takes seconds under emulation, and sources take memory.
+    for home in (library, site):
+        compileall.compile_dir(str(home), quiet=1, stripdir=str(root), legacy=True)
+        for source in home.rglob("*.py"):
+            source.unlink()
+    subprocess.run(["strip", "--strip-unneeded", *root.rglob("*.so*")], check=False, capture_output=True)
+    shutil.copy(HERE / "guest/init", root / "init")
+    (root / "init").chmod(0o755)
+
+
+def fill_tools(root: Path) -> None:
+    """Lay out what only some scenarios need: another hand at the same things, and the writer of dumps."""
+    release = unpacked("lab", *NEWER_PACKAGES) / "root"
+    loader = next(release.glob("usr/lib*/ld-linux*.so.*"))
+    home = next(release.glob("usr/lib/*/libc.so.6")).parent
+    (root / "bin").mkdir()
+    target = root / "newer"
+    target.mkdir()
+    shutil.copy(loader, target)
+    for name, path in NEWER.items():
+        shutil.copy(release / path, target / name)
+        script = f'#!/bin/sh\nexec /newer/{loader.name} --library-path /newer /newer/{name} "$@"\n'
+        (root / "bin" / name).write_text(script)
+        (root / "bin" / name).chmod(0o755)
+        listed = subprocess.run(
+            [loader, "--library-path", home, "--list", release / path],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for library in re.findall(r"=> (/\S+)", listed.stdout):
+            shutil.copy(library, target)
+
+
+def archive(root: Path) -> bytes:
+    """All of a folder as the kernel wants it."""
+    names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
+    made = subprocess.run(
+        ["cpio", "--quiet", "-o", "-H", "newc"],
+        input=names.encode(),
+        cwd=root,
+        capture_output=True,
+        check=True,
+    )
+    return gzip.compress(made.stdout, 6, mtime=0)
+
+
+def tool(name: str, package: str) -> Path:
+    """The path of a program of this machine's."""
+    found = shutil.which(name, path="/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+    if found is None:
+        raise SystemExit(f"lab: {name} is missing (Debian: apt-get install {package})")
+    return Path(found)
 
 
 def copied(source: Path, root: Path) -> None:
@@ -59,10 +203,7 @@ def copied(source: Path, root: Path) -> None:
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "*.a", "tests", "test"))
-    else:
-        shutil.copy(source, target)
+    shutil.copy(source, target)
 
 
 def libraries(path: Path) -> set[Path]:
@@ -71,57 +212,5 @@ def libraries(path: Path) -> set[Path]:
     return {Path(found) for found in re.findall(r"(/\S+\.so\S*)", done.stdout)}
 
 
-def build(output: Path) -> None:
-    """Make the archive."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        for name in ("proc", "sys", "dev", "run", "tmp", "payload", "bin"):
-            (root / name).mkdir()
-        busybox = shutil.which("busybox")
-        if busybox is None:
-            raise SystemExit("lab: busybox is missing (Debian: busybox-static)")
-        shutil.copy(busybox, root / "bin/busybox")
-        for applet in APPLETS:
-            (root / "bin" / applet).symlink_to("busybox")
-        python = Path(sys.executable).resolve()
-        copied(python, root)
-        (root / "bin/python3").symlink_to(python)
-        standard = Path(sysconfig.get_path("stdlib"))
-        target = root / standard.relative_to("/")
-        shutil.copytree(standard, target, ignore=shutil.ignore_patterns(*LEFT_OUT))
-        site = root / "site"
-        site.mkdir()
-        installed = Path(sysconfig.get_path("purelib"))
-        for package in PACKAGES:
-            found = installed / package
-            if found.is_dir():
-                shutil.copytree(found, site / package)
-            elif found.exists():
-                shutil.copy(found, site)
-        for extension in installed.glob("_cffi_backend*.so"):
-            shutil.copy(extension, site)
-        shutil.copytree(HERE.parent / "src/kdumpkey", site / "kdumpkey")
-        for binary in [python, *target.rglob("*.so"), *site.rglob("*.so")]:
-            for library in libraries(binary):
-                copied(library, root)
-        # Bytecode alone: a first import without it takes seconds under emulation, and sources take memory.
-        for home in (target, site):
-            compileall.compile_dir(str(home), quiet=1, stripdir=folder, legacy=True)
-            for source in home.rglob("*.py"):
-                source.unlink()
-        subprocess.run(["strip", "--strip-unneeded", *root.rglob("*.so*")], check=False, capture_output=True)
-        shutil.copy(HERE / "init.sh", root / "init")
-        (root / "init").chmod(0o755)
-        names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
-        archive = subprocess.run(
-            ["cpio", "--quiet", "-o", "-H", "newc"],
-            input=names.encode(),
-            cwd=root,
-            capture_output=True,
-            check=True,
-        )
-        output.write_bytes(gzip.compress(archive.stdout, 6, mtime=0))
-
-
 if __name__ == "__main__":
-    build(Path(sys.argv[1]))
+    main(Path(sys.argv[1]))

@@ -1,128 +1,122 @@
-"""The lab: crash a real kernel under QEMU, and see the kdump kernel read a LUKS disk by the key handed over.
+"""The lab: crash a real kernel under QEMU, and see what the kdump kernel can do with the keys handed over.
 
-Usage: run.py BZIMAGE [MEMORY-TO-RESERVE …], for instance ``run.py bzImage 256M 160M``. No KVM is needed.
+Usage: run.py [--jobs N] [--kernel BZIMAGE] [--keep FOLDER] [--list] [SCENARIO …]. Without names it runs all.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from machine import Machine
+from scenarios import PASSPHRASES, PATTERN, SCENARIOS, Scenario, made
+
 HERE = Path(__file__).resolve().parent
-PASSPHRASE = b"lab"
-PLAIN = 4 << 20  # bytes
-LIMIT = 240  # seconds for one scenario
 
 
-def prepare(folder: Path, kernel: Path) -> str:
-    """Make the disk, the initramfs and the payload; the plaintext's digest."""
-    plain = bytes(range(256)) * (PLAIN // 256)
-    (folder / "plain").write_bytes(plain)
-    (folder / "pass").write_bytes(PASSPHRASE)
-    disk = folder / "disk.img"
-    with disk.open("wb") as file:
-        file.truncate((16 << 20) + PLAIN)
-    kdumpkey = [sys.executable, "-m", "kdumpkey"]
-    cheap = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"]
-    key = ["--key-file", folder / "pass"]
-    subprocess.run([*kdumpkey, "luksFormat", "-q", "--type", "luks2", *cheap, *key, disk], check=True)
-    subprocess.run([*kdumpkey, "encrypt", *key, folder / "plain", disk], check=True)
-    subprocess.run([sys.executable, HERE / "initramfs.py", folder / "initramfs.gz"], check=True)
-    shutil.copy(kernel, folder / "bzImage")
-    with tarfile.open(folder / "payload.tar", "w") as tar:
-        for name in ("bzImage", "initramfs.gz", "pass"):
-            tar.add(folder / name, name)
-    return hashlib.sha256(plain).hexdigest()
-
-
-def crash(folder: Path, reserved: str) -> str:
-    """Boot, arm, crash, restore; what the console said."""
-    command = [
-        "qemu-system-x86_64",
-        "-accel",
-        "tcg,thread=multi",
-        "-machine",
-        "q35",
-        "-cpu",
-        "max",
-        "-m",
-        "1536",
-    ]
-    command += [
-        "-smp",
-        "2",
-        "-display",
-        "none",
-        "-serial",
-        "stdio",
-        "-monitor",
-        "none",
-        "-no-reboot",
-        "-nic",
-        "none",
-    ]
-    command += ["-device", "virtio-rng-pci", "-kernel", str(folder / "bzImage")]
-    command += ["-initrd", str(folder / "initramfs.gz")]
-    for name, writable in (("disk.img", "off"), ("payload.tar", "on")):
-        command += ["-drive", f"file={folder / name},format=raw,if=virtio,readonly={writable}"]
-    command += ["-append", f"console=ttyS0 nokaslr panic=10 rootfstype=ramfs crashkernel={reserved}"]
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=LIMIT,
-            check=False,
-        )
-        output = done.stdout
-    except subprocess.TimeoutExpired as error:
-        output = error.stdout or b""
-    return output.decode("utf-8", "replace").replace("\r", "")
-
-
-def failures(console: str, digest: str) -> list[str]:
-    """What the console should have said and did not."""
-    wanted = (
-        "LAB: arm: 0",
-        "LAB: count: 0",
-        "by the record of its load",
-        "LAB: crash",
-        "LAB: kdump kernel",
-        "LAB: restore before: 0",
-        "LAB: unlock: 0",
-        f"LAB: plain: {digest}",
-        "LAB: end",
-    )
-    return [line for line in wanted if line not in console]
-
-
-def main(kernel: str, *reserved: str) -> int:
-    """Run the scenario at each size; how many failed."""
-    failed = 0
+def main() -> int:
+    """Run what is asked for; 1 if anything failed."""
+    parser = argparse.ArgumentParser(description="Crash real kernels under QEMU.")
+    parser.add_argument("--jobs", type=int, default=1, help="machines at once")
+    parser.add_argument("--kernel", type=Path, help="a bzImage; one is built, and kept, without it")
+    parser.add_argument("--keep", type=Path, help="a folder for the consoles")
+    parser.add_argument("--list", action="store_true", help="show the scenarios")
+    parser.add_argument("names", nargs="*", metavar="SCENARIO")
+    options = parser.parse_args()
+    if options.list:
+        print("\n".join(each.name for each in SCENARIOS))
+        return 0
+    unknown = set(options.names) - {each.name for each in SCENARIOS}
+    if unknown:
+        parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
+    wanted = [each for each in SCENARIOS if not options.names or each.name in options.names]
+    kernel = options.kernel or built_kernel()
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kdumpkey-lab-") as name:
         folder = Path(name)
-        digest = prepare(folder, Path(kernel))
-        for size in reserved or ("256M",):
-            began = time.monotonic()
-            console = crash(folder, size)
-            took = time.monotonic() - began
-            missing = failures(console, digest)
-            failed += bool(missing)
-            print(f"key reuse at {size}: {'FAILED' if missing else 'passed'} in {took:.0f} s")
-            for line in missing:
-                print(f"  not seen: {line}")
-            if missing:
-                print(console)
-    print(f"{len(reserved or ('256M',)) - failed} passed, {failed} failed")
+        shutil.copy(kernel, folder / "bzImage")
+        subprocess.run([sys.executable, HERE / "initramfs.py", folder], check=True)
+        with ThreadPoolExecutor(options.jobs) as pool:
+            results = list(pool.map(lambda each: run(each, folder, options.keep), wanted))
+    failed = results.count(False)
+    print(f"{len(results) - failed} passed, {failed} failed in {time.monotonic() - began:.0f} s")
     return min(failed, 1)
 
 
+def built_kernel() -> Path:
+    """The kernel of the cache, or a new one."""
+    done = subprocess.run([HERE / "kernel.sh"], check=True, stdout=subprocess.PIPE, text=True)
+    return Path(done.stdout.strip())
+
+
+def run(scenario: Scenario, common: Path, keep: Path | None) -> bool:
+    """One machine from its making to what is left on its disk; says how it went."""
+    began = time.monotonic()
+    folder = common / scenario.name
+    machine = prepared(scenario, common, folder)
+    console = machine.run()
+    wrong = re.findall(r"LAB (NOT OK .*)", console)
+    stages = ("first", "kdump") if scenario.crashes else ("first",)
+    wrong += [f"the {stage} kernel did not begin" for stage in stages if f"LAB begin {stage}:" not in console]
+    if f"LAB end {stages[-1]}" not in console:
+        wrong.append(f"the {stages[-1]} kernel did not come to its end")
+    if not wrong:
+        wrong += scenario.afterwards(console, folder / "disk0.img")
+    checks = len(re.findall(r"LAB ok ", console))
+    if not checks:
+        wrong.append("nothing was checked")
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        (keep / f"{scenario.name}.txt").write_text(console)
+    text = [
+        f"{scenario.name}: {'FAILED' if wrong else f'{checks} checks'} in {time.monotonic() - began:.0f} s"
+    ]
+    text += [f"  {line}" for line in wrong]
+    if wrong and keep is None:
+        text.append(console)
+    print("\n".join(text), flush=True)
+    shutil.rmtree(folder)
+    return not wrong
+
+
+def prepared(scenario: Scenario, common: Path, folder: Path) -> Machine:
+    """Make the disks and lay out what the guest reads."""
+    keys = folder / "keys"
+    keys.mkdir(parents=True)
+    for name, content in PASSPHRASES.items():
+        (keys / name).write_bytes(content)
+    settings = {"pattern": hashlib.sha256(PATTERN).hexdigest(), **scenario.settings}
+    disks = []
+    for number, disk in enumerate(scenario.disks):
+        path = folder / f"disk{number}.img"
+        settings[f"uuid{number}"] = made(disk, path, keys)
+        disks.append((path, True))
+    initramfs = folder / "initramfs.gz"
+    parts = ("initramfs.gz", "tools.gz") if scenario.tools else ("initramfs.gz",)
+    initramfs.write_bytes(b"".join((common / part).read_bytes() for part in parts))
+    payload, scripts = folder / "payload.tar", folder / "scripts.tar"
+    with tarfile.open(payload, "w") as tar:
+        tar.add(common / "bzImage", "bzImage")
+        tar.add(initramfs, "initramfs.gz")
+    (folder / "settings.sh").write_text("".join(f"{name}='{value}'\n" for name, value in settings.items()))
+    with tarfile.open(scripts, "w") as tar:
+        tar.add(HERE / "guest/lib.sh", "lib.sh")
+        tar.add(HERE / "scenarios" / scenario.script, "scenario.sh")
+        tar.add(folder / "settings.sh", "settings.sh")
+        for name in PASSPHRASES:
+            tar.add(keys / name, name)
+    disks[1:1] = [(payload, False), (scripts, False)]
+    return Machine(common / "bzImage", initramfs, disks, scenario.memory_mib, scenario.reserved)
+
+
 if __name__ == "__main__":
-    raise SystemExit(main(*sys.argv[1:]))
+    raise SystemExit(main())

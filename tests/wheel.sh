@@ -23,7 +23,7 @@ echo "== an empty environment"
 "$python" -m venv "$work/venv"
 installed="$work/venv/bin/python"
 wheel=$(ls "$work"/dist/*.whl)
-"$installed" -m pip install --quiet --disable-pip-version-check "$wheel[dev]"
+"$installed" -m pip install --quiet --disable-pip-version-check "${wheel}[dev]"
 
 # Besides the tests: their configuration, and the C sources that some of them compile. All as the sdist has them.
 mkdir "$work/sdist" "$work/run"

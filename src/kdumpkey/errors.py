@@ -126,6 +126,20 @@ class WriteError(DeviceError):
     exit_code = 1
 
 
+class MappingError(KdumpkeyError):
+    """A mapping of device-mapper's cannot be made, read or taken away."""
+
+
+class DeviceMapperError(MappingError):
+    """Device-mapper is not there, or not for this user."""
+
+
+class InactiveError(MappingError):
+    """There is no mapping of that name."""
+
+    exit_code = 4
+
+
 class BusyError(KdumpkeyError):
     """The device or the file to be made exists or is in use."""
 
@@ -142,26 +156,6 @@ class OutputError(KdumpkeyError):
 
 class OutputExistsError(OutputError):
     """The file to be written exists already."""
-
-
-class MappingError(KdumpkeyError):
-    """A mapping of device-mapper's cannot be made, read or taken away."""
-
-
-class DeviceMapperError(MappingError):
-    """Device-mapper is not there, or not for this user."""
-
-
-class NoMappingError(MappingError):
-    """No mapping has this name."""
-
-    exit_code = 4
-
-
-class MappingBusyError(MappingError):
-    """The mapping exists already, or is in use."""
-
-    exit_code = 5
 
 
 class KeyringError(KdumpkeyError):

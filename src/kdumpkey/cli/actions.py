@@ -47,7 +47,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action(
         "open",
         "<device> [--type <type>] [<name>]",
-        help="Map a volume, or only check a key (with --test-passphrase)",
+        help="Map a device (with --test-passphrase: only check a passphrase or key)",
         command="unlock:open_device",
     ),
     Action("luksDump", "<device>", help="Show a header", command="headers:luks_dump"),
@@ -146,7 +146,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
         "benchmark:benchmark",
     ),
     Action("bitlkDump", "<device>"),
-    Action("close", "<name>", help="Take a mapping away", command="mapping:close"),
+    Action("close", "<name>", help="Remove a mapping", command="mapping:close"),
     Action("config", "<device>", help="Set priority, label or subsystem", command="configure:config"),
     Action(
         "convert",
@@ -204,7 +204,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("reencrypt", "<device>", 0),
     Action("repair", "<device>", help="Mend a damaged header", command="repair:repair"),
     Action("resize", "<name>"),
-    Action("status", "<name>", help="Show what a mapping is", command="mapping:status"),
+    Action("status", "<name>", help="Show a mapping", command="mapping:status"),
     Action("tcryptDump", "<device>"),
     Action(
         "token",

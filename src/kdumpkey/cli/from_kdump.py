@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdumpkey.cli.machines import linux_kernel, open_machine
+from kdumpkey.kdump.kernel import Stage
 from kdumpkey.keyring import parse_volume_key_source
 from kdumpkey.ops.kdump import key_from_kdump, read_user_key
 
@@ -30,6 +31,12 @@ def key_handed_over(session: Session, luks: LuksDevice) -> SecretBuffer:
         key, restored = key_from_kdump(machine, luks)
         session.explain(f"Keys handed over: {len(restored.keys or ())}; one is this volume's.")
         return key
+
+
+def keys_are_handed_over(session: Session) -> bool:
+    """Whether this is a kdump kernel whose crashed one may have handed keys over."""
+    kernel = linux_kernel(session)
+    return kernel is not None and kernel.status().stage is Stage.KDUMP
 
 
 def read_simulated(session: Session, source: str) -> SecretBuffer:

@@ -139,12 +139,14 @@ def _check_unlock(invocation: Invocation) -> None:
     output = invocation.text("to")
     refusals: list[tuple[bool, str]] = [
         (flag("test") and output is not None, "Options --test and --to are mutually exclusive."),
-        (flag("map") and flag("to"), "Options --map and --to are mutually exclusive."),
-        (flag("map") and flag("test"), "Options --map and --test are mutually exclusive."),
         (flag("map") and flag("unbound"), "Option --unbound is not allowed with --map."),
         (
             flag("volume-key-file") and flag("volume-key-keyring"),
             "Options --volume-key-file and --volume-key-keyring are mutually exclusive.",
+        ),
+        (
+            flag("map") and (output is not None or flag("test")),
+            "Option --map is not possible with --to or --test.",
         ),
         (flag("sparse") and output == "-", "Option --sparse needs a file to write to."),
         (flag("json") and output == "-", "Option --json is not possible with --to -."),

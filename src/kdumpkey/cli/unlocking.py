@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.passphrase import is_typed, read_passphrase
-from kdumpkey.errors import KeyringError, KeyslotError, UsageError, WrongKeyError
+from kdumpkey.errors import KeyringError, KeyslotError, ResourceError, UsageError, WrongKeyError
 from kdumpkey.luks.model import Luks1Header
 
 if TYPE_CHECKING:
@@ -139,13 +139,22 @@ def checks_memory(session: Session) -> bool:
 
 
 def _try(session: Session, luks: LuksDevice, passphrase: SecretBuffer) -> Unlocked:
-    with interruptible():
-        return luks.unlock(
-            passphrase,
-            keyslot=session.invocation.number("key-slot"),
-            unbound=session.invocation.flag("unbound"),
-            check_memory=checks_memory(session),
-        )
+    try:
+        with interruptible():
+            return luks.unlock(
+                passphrase,
+                keyslot=session.invocation.number("key-slot"),
+                unbound=session.invocation.flag("unbound"),
+                check_memory=checks_memory(session),
+            )
+    except ResourceError:
+        from kdumpkey.cli.from_kdump import keys_are_handed_over  # noqa: PLC0415 - when all else has failed
+
+        if keys_are_handed_over(session):
+            session.complain(
+                "A kdump kernel has no memory for a passphrase; --from-kdump takes the key handed over."
+            )
+        raise
 
 
 def by_token(session: Session, luks: LuksDevice) -> Unlocked | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kdumpkey.errors import DeviceMapperError, MappingBusyError, MappingError, NoMappingError
+from kdumpkey.errors import BusyError, DeviceMapperError, InactiveError, MappingError
 
 DIRECTORY: Final = "/dev/mapper"
 LONGEST_NAME: Final = 127  # bytes: the kernel has 128, with the zero at the end
@@ -74,7 +74,7 @@ class DeviceMapper:
             readonly: Refuse writes to it.
 
         Raises:
-            MappingBusyError: The name or the device beneath is in use.
+            BusyError: The name or the device beneath is in use.
             MappingError: The kernel refuses the table, or there is no such key.
         """
         words = ["create", *_NODES, "--uuid", uuid, *(["--readonly"] if readonly else []), "--", name]
@@ -82,7 +82,7 @@ class DeviceMapper:
         if done.returncode == 0:
             return
         if any(word in done.stderr for word in _TAKEN):
-            raise MappingBusyError(_why(done))
+            raise BusyError(_why(done))
         # It takes back what it began; where it could not, or was killed, that is done here.
         left = self.info(name)
         if left is not None and left.uuid == uuid and not left.live:
@@ -135,12 +135,12 @@ class DeviceMapper:
         """A mapping's table, keys in it as zeros.
 
         Raises:
-            NoMappingError: There is no mapping of this name.
+            InactiveError: There is no mapping of this name.
             MappingError: It cannot be told.
         """
         done = self._run(["table", "--", name])
         if done.returncode != 0:
-            kind = NoMappingError if any(text in done.stderr for text in _ABSENT) else MappingError
+            kind = InactiveError if any(text in done.stderr for text in _ABSENT) else MappingError
             raise kind(_why(done))
         return done.stdout
 

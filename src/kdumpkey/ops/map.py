@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.blockio import open_readonly
-from kdumpkey.errors import CipherError, DeviceError, MappingBusyError, MappingError, NoMappingError
+from kdumpkey.blockio import open_readonly, open_readwrite
+from kdumpkey.errors import BusyError, CipherError, DeviceError, InactiveError, MappingError, WriteError
 from kdumpkey.keyring import SpecialKeyring, add_key, join_session, unlink_key
+from kdumpkey.loop import attached
 from kdumpkey.luks.model import Luks2Header
 from kdumpkey.luks.unlock import check_requirements
 from kdumpkey.mapping.device import device_number, is_readonly, name_of
@@ -16,8 +19,9 @@ from kdumpkey.mapping.dmsetup import check_name
 from kdumpkey.mapping.table import SECTOR, CryptTarget, KeyReference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
+    from kdumpkey.blockio import Device
     from kdumpkey.mapping.dmsetup import DeviceMapper, Info
     from kdumpkey.ops.open import LuksDevice
     from kdumpkey.secret import SecretBuffer
@@ -38,17 +42,14 @@ def check_mappable(mapper: DeviceMapper, luks: LuksDevice, name: str) -> None:
     """See, before anyone is asked for a key, that nothing but the key is missing.
 
     Raises:
-        MappingBusyError: There is a mapping of this name.
-        BusyError: The device is mounted or mapped.
+        BusyError: There is a mapping of this name, or the device is mounted or mapped.
         MappingError: No mapping can have this name, or the volume cannot be mapped.
         RequirementsError: The header demands features that are not implemented.
     """
     check_name(name)
     if mapper.info(name) is not None:
-        raise MappingBusyError(f"Device {name} already exists.")
+        raise BusyError(f"Device {name} already exists.")
     open_readonly(luks.device.name, exclusive=True).close()
-    if not luks.device.is_block:
-        raise DeviceError(f"Device {luks.device.name} is a file: a mapping needs a block device (losetup).")
     check_requirements(luks.header, "open")
     if len(luks.header.data_segments) != 1:
         raise MappingError("The volume has several segments, which kdumpkey does not map.")
@@ -75,38 +76,39 @@ def map_volume(
 
     Raises:
         WrongKeyError: It is not this volume's key.
-        MappingBusyError, MappingError: Device-mapper refuses; nothing is left of it.
+        BusyError, MappingError: Device-mapper refuses; nothing is left of it.
+        DeviceError: A file cannot be made a loop device.
         KeyringError: The keyring refuses the key.
         KdumpkeyError: As `LuksDevice.volume`.
     """
     target, reference = target_of(luks, volume_key, flags)
-    uuid = f"CRYPT-LUKS{luks.header.version}-{luks.header.uuid.replace('-', '')}-{name}"
-    table = target.to_text()
-    readonly = readonly or is_readonly(luks.device.fileno())
+    uuid = f"CRYPT-LUKS{luks.header.version}-{luks.header.uuid.replace('-', '')}-{name}"[:_LONGEST_UUID]
+    with _block_device(luks.device, readonly=readonly) as fd:
+        table = replace(target, device=device_number(fd)).to_text()
+        readonly = readonly or is_readonly(fd)
 
-    def create() -> None:
-        # It is the thread's own, and dmsetup's, which inherits it: no other program sees the
-        # key, the process keeps its session, and once both have ended, whatever ended them, the key is gone.
-        join_session()
-        key = add_key(reference.type, reference.description, volume_key, SpecialKeyring.SESSION)
-        try:
-            mapper.create(name, uuid[:_LONGEST_UUID], table, readonly=readonly)
-        finally:
-            unlink_key(key, SpecialKeyring.SESSION)
+        def create() -> None:
+            # The keyring is this thread's own, and dmsetup's, which inherits it: no other program sees the
+            # key, the process keeps its session, and when both have ended, however they did, it is gone.
+            join_session()
+            key = add_key(reference.type, reference.description, volume_key, SpecialKeyring.SESSION)
+            try:
+                mapper.create(name, uuid, table, readonly=readonly)
+            finally:
+                unlink_key(key, SpecialKeyring.SESSION)
 
-    _in_thread(create)
+        _in_thread(create)
 
 
 def target_of(
     luks: LuksDevice, volume_key: SecretBuffer, flags: Collection[str] = ()
 ) -> tuple[CryptTarget, KeyReference]:
-    """What dm-crypt is to be told of a volume, and the name under which it looks for the key.
+    """What dm-crypt is to be told of a volume, but for the device beneath, and the key's name in it.
 
     Raises:
         As `map_volume`.
     """
-    segments, digest = luks.crypt_segments(volume_key)
-    (segment,) = segments
+    ((segment,), digest) = luks.crypt_segments(volume_key)
     if segment.encryption is None:
         raise CipherError("The volume is not encrypted, and needs no mapping.")
     if segment.size_bytes % segment.sector_size:
@@ -114,19 +116,19 @@ def target_of(
     header = luks.header
     stored = header.config.flags if isinstance(header, Luks2Header) else ()
     wanted = {*flags, *(flag.replace("-", "_") for flag in stored)}
-    reference = KeyReference(len(volume_key), "logon", f"cryptsetup:{header.uuid}-d{digest.id}")
+    key = KeyReference(len(volume_key), "logon", f"cryptsetup:{header.uuid}-d{digest.id}")
     target = CryptTarget(
         segment.size_bytes // SECTOR,
         segment.encryption,
-        reference,
-        reference.size_bytes,
+        key,
+        key.size_bytes,
         segment.iv_tweak,
-        device_number(luks.device.fileno()),
+        "",
         segment.offset_bytes // SECTOR,
         tuple(flag for flag in FLAGS if flag in wanted),
         segment.sector_size,
     )
-    return target, reference
+    return target, key
 
 
 def close_mapping(mapper: DeviceMapper, word: str, *, deferred: bool = False) -> bool:
@@ -141,13 +143,13 @@ def close_mapping(mapper: DeviceMapper, word: str, *, deferred: bool = False) ->
         Whether it is still there, to go later.
 
     Raises:
-        NoMappingError: There is none.
-        MappingBusyError: It is in use.
+        InactiveError: There is none.
+        BusyError: It is in use.
         MappingError: Device-mapper refuses.
     """
     name, found = _active(mapper, word)
     if found.open_count and not deferred:
-        raise MappingBusyError(f"Device {word} is still in use.")
+        raise BusyError(f"Device {word} is still in use.")
     crypt = CryptTarget.parse(mapper.table(name)) if found.uuid.startswith(UUID_PREFIX) else None
     if crypt is not None and any(option.startswith("integrity:") for option in crypt.options):
         raise MappingError(f"Device {word} is authenticated, which kdumpkey does not close; cryptsetup does.")
@@ -159,7 +161,7 @@ def keep_mapping(mapper: DeviceMapper, word: str) -> None:
     """Take the deferred removal of a mapping, by its name or path, back.
 
     Raises:
-        NoMappingError: There is no such mapping.
+        InactiveError: There is no such mapping.
         MappingError: Device-mapper refuses.
     """
     name, _ = _active(mapper, word)
@@ -193,8 +195,32 @@ def _active(mapper: DeviceMapper, word: str) -> tuple[str, Info]:
     name = name_of(word)
     found = mapper.info(name)
     if found is None:
-        raise NoMappingError(f"Device {word} is not active.")
+        raise InactiveError(f"Device {word} is not active.")
     return name, found
+
+
+@contextmanager
+def _block_device(device: Device, *, readonly: bool) -> Iterator[int]:
+    """A descriptor of the block device: the device itself, or a loop device over the file that it is."""
+    if device.is_block:
+        yield device.fileno()
+        return
+    name = os.path.realpath(device.name)
+    with (
+        _reopened(device, readonly=readonly) as file,
+        attached(file.fileno(), name, readonly=not file.writable) as path,
+        open_readonly(path) as loop,
+    ):
+        yield loop.fileno()
+
+
+def _reopened(device: Device, *, readonly: bool) -> Device:
+    """The same file once more, for writing where that can be: its loop device takes no writes otherwise."""
+    again = f"/proc/self/fd/{device.fileno()}"
+    if not readonly:
+        with suppress(WriteError):
+            return open_readwrite(again)
+    return open_readonly(again)
 
 
 def _in_thread(work: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import DeviceMapperError, NoMappingError, UsageError
+from kdumpkey.errors import DeviceMapperError, InactiveError, UsageError
 from kdumpkey.mapping.device import backing_file, device_path
 from kdumpkey.mapping.dmsetup import DIRECTORY, DeviceMapper
 from kdumpkey.ops.map import FLAGS, Mapping, close_mapping, find_mapping, keep_mapping
@@ -25,7 +25,7 @@ def close(session: Session) -> None:
     try:
         mapper = device_mapper(session)
     except DeviceMapperError as error:
-        raise NoMappingError(str(error)) from error
+        raise InactiveError(str(error)) from error
     if options.flag("cancel-deferred"):
         keep_mapping(mapper, word)
     elif close_mapping(mapper, word, deferred=options.flag("deferred")):
@@ -39,7 +39,7 @@ def status(session: Session) -> None:
     found = find_mapping(device_mapper(session), word)
     if found is None:
         session.say(f"{shown} is inactive.")
-        raise NoMappingError("")
+        raise InactiveError("")
     session.say(f"{shown} is active{' and is in use' if found.info.open_count else ''}.")
     for line in _lines(found):
         session.say(f"  {line}")
@@ -77,5 +77,6 @@ def _lines(found: Mapping) -> list[str]:
     mode = "readonly" if found.info.readonly else "read/write"
     lines.append(f"mode:    {mode}{' (suspended)' if found.info.suspended else ''}")
     if flags := [_SAID.get(flag, flag) for flag in FLAGS if flag in target.options]:
-        lines.append(f"flags:   {' '.join(flags)}")
+        # cryptsetup ends all of them but the last possible one with a space.
+        lines.append(f"flags:   {' '.join(flags)}{'' if FLAGS[-1] in flags else ' '}")
     return lines

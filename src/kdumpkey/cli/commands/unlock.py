@@ -59,7 +59,7 @@ def unlock(session: Session) -> None:
                 "keyslot": keyslot,
             }
             if map_it is not None:
-                result["mapped"] = map_it(key)
+                result["map"] = map_it(key)
             if (output := options.text("to")) is not None:
                 with luks.volume(key, tier=session.streams.environment.get("KDUMPKEY_AESXTS")) as volume:
                     key.close()  # the volume has its own, and the decryption may take hours
