@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.blockio import open_readonly, open_readwrite
 from kdumpkey.errors import BusyError, CipherError, DeviceError, InactiveError, MappingError, WriteError
-from kdumpkey.keyring import SpecialKeyring, add_key, join_session, unlink_key
+from kdumpkey.keyring import SpecialKeyring, add_key, invalidate_key, join_session
 from kdumpkey.loop import attached
 from kdumpkey.luks.model import Luks2Header
 from kdumpkey.luks.unlock import check_requirements
@@ -95,7 +95,7 @@ def map_volume(
             try:
                 mapper.create(name, uuid, table, readonly=readonly)
             finally:
-                unlink_key(key, SpecialKeyring.SESSION)
+                invalidate_key(key)
 
         _in_thread(create)
 
