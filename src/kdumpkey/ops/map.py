@@ -184,7 +184,7 @@ def find_mapping(mapper: DeviceMapper, word: str) -> Mapping | None:
         MappingError: It cannot be told.
     """
     name = name_of(word)
-    info = mapper.info(name)
+    info = _info(mapper, name)
     if info is None or not info.uuid.startswith(UUID_PREFIX):
         return None
     kind = info.uuid.removeprefix(UUID_PREFIX).partition("-")[0]
@@ -193,10 +193,14 @@ def find_mapping(mapper: DeviceMapper, word: str) -> Mapping | None:
 
 def _active(mapper: DeviceMapper, word: str) -> tuple[str, Info]:
     name = name_of(word)
-    found = mapper.info(name)
+    found = _info(mapper, name)
     if found is None:
         raise InactiveError(f"Device {word} is not active.")
     return name, found
+
+
+def _info(mapper: DeviceMapper, name: str) -> Info | None:
+    return None if "/" in name else mapper.info(name)
 
 
 @contextmanager
