@@ -35,6 +35,7 @@ def _run(tmp_path: Path, *words: str, **environment: str) -> tuple[int, str, str
 
 
 def test_status_says_what_the_record_says(fake: FakeLinux, tmp_path: Path) -> None:
+    fake.keys.add("k:a")
     fake.kernel.name("k:a")
     fake.kernel.load(IMAGE)
     code, out, _ = _run(tmp_path, "status")
@@ -59,6 +60,7 @@ def test_status_without_an_image_says_what_a_crash_would_do(fake: FakeLinux, tmp
 
 
 def test_reuse_forget_and_unload_reach_the_interface(fake: FakeLinux, tmp_path: Path) -> None:
+    fake.keys.add("k:a")
     item = fake.kernel.name("k:a").item
     fake.kernel.load(IMAGE)
     assert _run(tmp_path, "reuse", "on")[0] == 0

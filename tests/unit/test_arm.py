@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fake_linux import IMAGE, FakeLinux
 from kdumpkey.errors import KernelError
+from kdumpkey.kdump.kernel import CrashImage
 from kdumpkey.kdump.linux import INTERFACE
-from kdumpkey.ops.arm import KeyToArm, arm, find_image
+from kdumpkey.ops.arm import TIMEOUT_S, KeyToArm, arm
+from kdumpkey.ops.find_image import find_image
 from kdumpkey.secret import SecretBuffer
-
-
-@dataclass
-class FakeKeys:
-    """A keyring; `unreachable` are names that a load would not find."""
-
-    there: dict[str, int] = field(default_factory=dict)
-    unreachable: frozenset[str] = frozenset()
-
-    def put(self, description: str, key: SecretBuffer, timeout_s: int) -> None:
-        assert len(key) > 0
-        self.there[description] = timeout_s
-
-    def finds(self, description: str) -> bool:
-        return description in self.there and description not in self.unreachable
 
 
 @pytest.fixture
@@ -42,56 +30,115 @@ def two() -> Iterator[list[KeyToArm]]:
         yield [KeyToArm("kdump-cryptsetup:vk-a", one), KeyToArm("kdump-cryptsetup:vk-b", other)]
 
 
-def _refused(fake: FakeLinux, keys: FakeKeys, wanted: list[KeyToArm]) -> KernelError:
+def _arm(fake: FakeLinux, wanted: list[KeyToArm], timeout_s: int | None = None) -> list[str]:
+    loaded = arm(fake.kernel, fake.keys, wanted, IMAGE, timeout_s=timeout_s)
+    return [key.description for key in loaded.keys or ()]
+
+
+def _refused(fake: FakeLinux, wanted: list[KeyToArm]) -> KernelError:
     with pytest.raises(KernelError) as caught:
-        arm(fake.kernel, keys, wanted, IMAGE)
+        arm(fake.kernel, fake.keys, wanted, IMAGE)
     return caught.value
 
 
 def test_all_keys_are_loaded_and_no_item_is_left(fake: FakeLinux, two: list[KeyToArm]) -> None:
-    keys = FakeKeys()
-    loaded = arm(fake.kernel, keys, two, IMAGE, timeout_s=300)
-    assert [key.description for key in loaded.keys or ()] == [each.description for each in two]
-    assert keys.there == {each.description: 300 for each in two}
-    assert fake.kernel.status().named == ()
-    assert fake.kernel.status().keys == loaded.keys
+    names = [each.description for each in two]
+    assert _arm(fake, two) == names == fake.held
+    assert fake.keys.there == dict.fromkeys(names, TIMEOUT_S)
+    status = fake.kernel.status()
+    assert (status.named, [key.description for key in status.keys or ()]) == ((), names)
+
+
+def test_a_key_that_was_there_for_good_stays_and_a_timeout_that_was_asked_for_is_set(
+    fake: FakeLinux, two: list[KeyToArm]
+) -> None:
+    one, other = (each.description for each in two)
+    fake.keys.add(one)
+    _arm(fake, two)
+    assert fake.keys.there == {one: 0, other: TIMEOUT_S}
+    _arm(fake, two, timeout_s=7)
+    assert fake.keys.there == {one: 7, other: 7}
+
+
+def test_a_key_that_is_in_the_keyring_already_is_loaded_as_it_is(fake: FakeLinux) -> None:
+    there = [KeyToArm("k:a", None)]
+    assert _refused(fake, there).errno == errno.ENOKEY
+    fake.keys.add("k:a", 99)
+    assert _arm(fake, there) == ["k:a"]
+    assert fake.keys.there == {"k:a": 99}
 
 
 def test_a_key_out_of_reach_is_found_before_the_old_image_is_lost(
     fake: FakeLinux, two: list[KeyToArm]
 ) -> None:
-    arm(fake.kernel, FakeKeys(), two, IMAGE)
-    error = _refused(fake, FakeKeys(unreachable=frozenset({two[1].description})), two)
-    assert error.errno == errno.ENOKEY
-    assert "keyctl link @u @s" in str(error)
-    status = fake.kernel.status()
-    assert (status.loaded, len(status.keys or ()), status.named) == (True, 2, ())
+    _arm(fake, two)
+    for number in (errno.ENOKEY, errno.EKEYREVOKED, errno.EACCES):
+        fake.keys.errnos = {two[1].description: number}
+        assert _refused(fake, two).errno == number
+        status = fake.kernel.status()
+        assert (status.loaded, len(status.keys or ()), status.named) == (True, 2, ())
 
 
-def test_a_failed_load_says_that_nothing_is_loaded_and_leaves_no_item(
+def test_a_failure_takes_the_keys_out_of_the_keyring_that_it_put_there(
     fake: FakeLinux, two: list[KeyToArm]
 ) -> None:
-    arm(fake.kernel, FakeKeys(), two, IMAGE)
-    fake.refuse = errno.EADDRNOTAVAIL
-    error = _refused(fake, FakeKeys(), two)
-    assert error.errno == errno.EADDRNOTAVAIL
-    assert "No crash image is loaded now." in str(error)
-    assert (fake.kernel.status().keys, fake.kernel.status().named) == ((), ())
-    fake.refuse = 0
-    assert len(arm(fake.kernel, FakeKeys(), two, IMAGE).keys or ()) == 2
+    fake.keys.add(two[0].description)
+    fake.refuse = [errno.ENOMEM]
+    assert "No crash image is loaded now" in str(_refused(fake, two))
+    assert list(fake.keys.there) == [two[0].description]
+    assert (fake.held, fake.kernel.status().named) == (None, ())
+    assert len(_arm(fake, two)) == 2
 
 
-def test_items_that_a_killed_run_left_are_taken_up(fake: FakeLinux, two: list[KeyToArm]) -> None:
+def test_an_image_that_a_failed_load_destroyed_is_loaded_again_from_the_record(
+    fake: FakeLinux, two: list[KeyToArm]
+) -> None:
+    _arm(fake, two[:1])
+    fake.refuse = [errno.ENOMEM]
+    error = _refused(fake, two)
+    assert error.errno == errno.ENOMEM
+    assert "The image from before is loaded again, with its 1 key." in str(error)
+    assert fake.held == [two[0].description]
+    status = fake.kernel.status()
+    assert ([key.description for key in status.keys or ()], status.named) == (fake.held, ())
+
+
+def test_an_image_whose_keys_are_gone_or_that_fails_too_is_said_to_be_lost(
+    fake: FakeLinux, two: list[KeyToArm]
+) -> None:
+    _arm(fake, two[:1])
+    fake.keys.drop(two[0].description)
+    fake.refuse = [errno.ENOMEM]
+    error = _refused(fake, two[1:])
+    assert "is in no keyring any more" in str(error)
+    assert fake.held is None
+    _arm(fake, two[:1])
+    fake.refuse = [errno.ENOMEM, errno.ENOEXEC]
+    assert "cannot be loaded again either: ENOEXEC" in str(_refused(fake, two))
+    assert (fake.held, fake.kernel.status().loaded) == (None, False)
+
+
+def test_another_place_is_drawn_where_the_first_leaves_no_room(fake: FakeLinux, two: list[KeyToArm]) -> None:
+    fake.refuse = [errno.EADDRNOTAVAIL] * 7
+    assert len(_arm(fake, two)) == 2
+    fake.refuse = [errno.EADDRNOTAVAIL] * 16
+    assert _refused(fake, two).errno == errno.EADDRNOTAVAIL
+    assert fake.held is None
+
+
+def test_items_that_a_killed_run_left_are_removed(fake: FakeLinux, two: list[KeyToArm]) -> None:
+    fake.kernel.name("k:left", "kdumpkey-k_left")
+    fake.make_item(fake.root / INTERFACE / "kdumpkey-half")
     fake.kernel.name(two[0].description)
-    assert len(arm(fake.kernel, FakeKeys(), two, IMAGE).keys or ()) == 2
+    assert len(_arm(fake, two)) == 2
     assert fake.kernel.status().named == ()
 
 
 def test_an_item_of_another_program_is_loaded_too_and_stays(fake: FakeLinux, two: list[KeyToArm]) -> None:
     fake.kernel.name("other:key")
-    assert _refused(fake, FakeKeys(), two).errno == errno.ENOKEY
-    loaded = arm(fake.kernel, FakeKeys({"other:key": 0}), two, IMAGE)
-    assert len(loaded.keys or ()) == 3
+    assert _refused(fake, two).errno == errno.ENOKEY
+    fake.keys.add("other:key")
+    assert sorted(_arm(fake, two)) == sorted(["other:key", *(each.description for each in two)])
     assert [key.description for key in fake.kernel.status().named] == ["other:key"]
 
 
@@ -99,19 +146,18 @@ def test_stale_reuse_items_without_description_and_the_kdump_kernel_are_refused(
     fake: FakeLinux, two: list[KeyToArm]
 ) -> None:
     fake.put(f"{INTERFACE}/reuse", "1\n")
-    assert _refused(fake, FakeKeys(), two).errno == errno.EINVAL
+    assert _refused(fake, two).errno == errno.EINVAL
     fake.put(f"{INTERFACE}/reuse", "0\n")
-    fake.put(f"{INTERFACE}/one/description", "(null)\n")
-    assert _refused(fake, FakeKeys(), two).errno == errno.EINVAL
+    fake.make_item(fake.root / INTERFACE / "one")
+    assert _refused(fake, two).errno == errno.EINVAL
     fake.put("proc/vmcore", "")
-    assert _refused(fake, FakeKeys(), two).errno == errno.EPERM
+    assert _refused(fake, two).errno == errno.EPERM
     assert fake.seen == []
 
 
 def test_names_and_keys_that_no_load_would_find_are_refused_before_the_keyring(
     fake: FakeLinux, two: list[KeyToArm]
 ) -> None:
-    keys = FakeKeys()
     with SecretBuffer(257) as long:
         bad: list[list[KeyToArm]] = [
             [],
@@ -121,17 +167,44 @@ def test_names_and_keys_that_no_load_would_find_are_refused_before_the_keyring(
             [replace(two[0], key=long)],
             [replace(two[0], description=f"k:{number}") for number in range(129)],
         ]
-        for wanted in bad[:-1]:
-            assert _refused(fake, keys, wanted).errno == errno.EINVAL
-        assert keys.there == {}
-        assert _refused(fake, keys, bad[-1]).errno == errno.EINVAL
+        for wanted in bad:
+            assert _refused(fake, wanted).errno == errno.EINVAL
+            assert fake.keys.there == {}
     assert (fake.seen, fake.kernel.status().named) == ([], ())
 
 
 def test_a_kernel_without_the_interface_is_refused(tmp_path: Path, two: list[KeyToArm]) -> None:
     fake = FakeLinux(tmp_path)
     (tmp_path / INTERFACE).rename(tmp_path / "elsewhere")
-    assert _refused(fake, FakeKeys(), two).errno == errno.ENOENT
+    assert _refused(fake, two).errno == errno.ENOENT
+
+
+def test_only_one_arms_at_a_time_and_a_folder_of_somebody_elses_is_not_used(
+    fake: FakeLinux, two: list[KeyToArm]
+) -> None:
+    with fake.kernel.alone():
+        assert _refused(fake, two).errno == errno.EBUSY
+    folder = fake.root / "run/kdumpkey"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o777)
+    assert _refused(fake, two).errno == errno.EPERM
+    shutil.rmtree(folder)
+    folder.symlink_to(fake.root)
+    assert _refused(fake, two).errno in (errno.ELOOP, errno.ENOTDIR)
+
+
+def test_a_load_by_another_program_meanwhile_is_not_taken_for_ours(
+    fake: FakeLinux, two: list[KeyToArm]
+) -> None:
+    def load(image: CrashImage) -> None:
+        fake.load(image)
+        fake.make_item(fake.root / INTERFACE / "intruder")
+
+    kernel = replace(fake.kernel, load_image=load)
+    with pytest.raises(KernelError) as caught:
+        arm(kernel, fake.keys, two, IMAGE)
+    assert caught.value.errno == errno.EAGAIN
+    assert fake.kernel.status().keys is None
 
 
 def test_the_image_is_found_as_kdumps_tools_find_it(fake: FakeLinux) -> None:
@@ -143,3 +216,22 @@ def test_the_image_is_found_as_kdumps_tools_find_it(fake: FakeLinux) -> None:
     image = find_image(fake.root, "6.17")
     assert image.initrd == fake.root / "boot/initramfs-6.17kdump.img"
     assert image.command_line == "root=/dev/dm-0 ro nr_cpus=1 irqpoll reset_devices panic=10"
+
+
+def test_the_settings_of_kdumps_tools_are_followed(fake: FakeLinux) -> None:
+    fake.put("boot/vmlinuz-6.18", "")
+    fake.put("boot/initramfs-6.18kdump.img", "")
+    fake.put("proc/cmdline", "root=/dev/dm-0 quiet hugepages=3\n")
+    fake.put(
+        "etc/sysconfig/kdump",
+        "# which\nKDUMP_KERNELVER='6.18'\nKDUMP_COMMANDLINE_REMOVE=\"quiet splash\"\n"
+        'KDUMP_COMMANDLINE_APPEND="nr_cpus=1 panic=10"\nKDUMP_BOOTDIR=$(true)\nKDUMP_IMG="x\n',
+    )
+    image = find_image(fake.root, "6.17")
+    assert (image.kernel, image.command_line) == (
+        fake.root / "boot/vmlinuz-6.18",
+        "root=/dev/dm-0 nr_cpus=1 panic=10",
+    )
+    fake.put("var/lib/kdump/initrd.img", "")
+    fake.put("etc/default/kdump-tools", "KDUMP_INITRD=/var/lib/kdump/initrd.img\n")
+    assert find_image(fake.root, "6.17").initrd == fake.root / "var/lib/kdump/initrd.img"

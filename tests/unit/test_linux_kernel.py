@@ -38,7 +38,7 @@ def test_a_kernel_without_the_interface_says_so_and_refuses_to_name(fake: FakeLi
 def test_a_key_is_named_by_an_item_with_its_description(fake: FakeLinux) -> None:
     named = fake.kernel.name("kdump-cryptsetup:vk-1")
     assert named == NamedKey("kdump-cryptsetup_vk-1", "kdump-cryptsetup:vk-1")
-    assert (fake.root / INTERFACE / named.item / "description").read_text() == "kdump-cryptsetup:vk-1"
+    assert (fake.root / INTERFACE / named.item / "description").read_text() == "kdump-cryptsetup:vk-1\n"
     assert fake.kernel.status().named == (named,)
     assert _refused(lambda: fake.kernel.name("kdump-cryptsetup:vk-1")) == errno.EEXIST
     fake.kernel.forget(named.item)
@@ -68,6 +68,7 @@ def test_an_item_is_made_nowhere_else(fake: FakeLinux, item: str) -> None:
 
 
 def test_a_load_records_what_the_image_holds(fake: FakeLinux) -> None:
+    fake.keys.add("k:a")
     fake.kernel.name("k:a")
     loaded = fake.kernel.load(IMAGE)
     assert [key.description for key in loaded.keys or ()] == ["k:a"]
@@ -84,9 +85,10 @@ def test_a_load_without_keys_warns(fake: FakeLinux) -> None:
 
 
 def test_after_a_failed_load_status_says_that_nothing_is_loaded(fake: FakeLinux) -> None:
+    fake.keys.add("k:a")
     fake.kernel.name("k:a")
     fake.kernel.load(IMAGE)
-    fake.refuse = errno.ENOKEY
+    fake.refuse = [errno.ENOKEY]
     assert _refused(lambda: fake.kernel.load(IMAGE)) == errno.ENOKEY
     status = fake.kernel.status()
     assert (status.loaded, status.keys) == (False, ())
@@ -107,6 +109,7 @@ def test_a_load_by_somebody_else_leaves_the_keys_unknown(fake: FakeLinux) -> Non
 
 
 def test_reuse_keeps_the_age_of_the_keys_or_says_that_it_knows_nothing(fake: FakeLinux) -> None:
+    fake.keys.add("k:a")
     fake.kernel.name("k:a")
     fake.kernel.load(IMAGE)
     fake.kernel.reuse(True)

@@ -1,60 +1,165 @@
-"""What kdump status says of Linux's own kernel, which tells far less than a simulated one."""
+"""The kdump commands on Linux's own kernel, which tells far less than a simulated one."""
 
 from __future__ import annotations
 
+import errno
 import json
-import time
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdumpkey.cli.kdump_report import duration, keys_json
-from kdumpkey.kdump.kernel import Stage
+from kdumpkey.errors import PermissionDeniedError, UsageError, kernel_error
+from kdumpkey.kdump.kernel import CrashImage
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
-    from kdumpkey.kdump.kernel import Kernel, KernelStatus
+    from kdumpkey.kdump.kernel import NamedKey
+    from kdumpkey.kdump.linux import LinuxKernel
 
 
-def status(session: Session, kernel: Kernel) -> None:
-    """Show what can be told, and say what cannot."""
-    found, now = kernel.status(), time.time()
+def this_kernel(session: Session) -> LinuxKernel:
+    """This machine's own kernel, with configfs mounted if that was asked for.
+
+    Raises:
+        KernelError: configfs cannot be mounted.
+    """
+    from kdumpkey.kdump.linux import LinuxKernel  # noqa: PLC0415 - a simulated machine needs none
+
+    kernel = LinuxKernel()
+    if session.invocation.flag("mount-configfs"):
+        from kdumpkey.kdump.configfs import mount_configfs  # noqa: PLC0415 - who does not ask needs none
+
+        mount_configfs(kernel.root)
+        if kernel.interface is None:
+            raise kernel_error(
+                errno.ENOENT,
+                "configfs is mounted, and has no crash_dm_crypt_keys: this kernel was built without "
+                "CONFIG_CRASH_DM_CRYPT",
+            )
+    return kernel
+
+
+def crash_image(session: Session) -> CrashImage:
+    """What the options name; what they leave out is found as kdump's own tools find it.
+
+    Raises:
+        KernelError: ENOENT: it is not found.
+    """
+    options = session.invocation
+    kernel, initrd, command_line = (options.text(name) for name in ("kernel", "initrd", "command-line"))
+    if kernel is not None and command_line is not None:
+        return CrashImage(Path(kernel), Path(initrd) if initrd else None, command_line)
+    from kdumpkey.ops.find_image import find_image  # noqa: PLC0415
+
+    found = find_image(Path("/"), os.uname().release)
+    return CrashImage(
+        Path(kernel) if kernel else found.kernel,
+        Path(initrd) if initrd else found.initrd,
+        found.command_line if command_line is None else command_line,
+    )
+
+
+def name(session: Session, kernel: LinuxKernel) -> None:
+    """Put a volume key into root's keyring and name it, or only name one that is there."""
+    from kdumpkey.ops.arm import TIMEOUT_S  # noqa: PLC0415
+    from kdumpkey.ops.linux_keys import LinuxKeys  # noqa: PLC0415
+
+    options = session.invocation
+    timeout_s = options.number("key-timeout")
+    timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
+    count = options.number("count")
+    word = options.arguments[0] if options.arguments else None
+    description = options.text("key-description")
+    if word is not None and ":" in word and "/" not in word and not Path(word).exists():
+        description, word = word, None  # a key's name, not a device
+    with kernel.alone():
+        if word is not None:
+            from kdumpkey.cli.opening import open_data_and_header  # noqa: PLC0415
+            from kdumpkey.cli.unlocking import volume_key  # noqa: PLC0415
+            from kdumpkey.ops.kdump import description_of  # noqa: PLC0415
+
+            with open_data_and_header(session) as luks, volume_key(session, luks) as (key, _):
+                description = description or description_of(luks.header.uuid)
+                LinuxKeys().put(description, key, timeout_s)
+        if description is None or count == 0:
+            raise UsageError("kdump name needs a LUKS device, or --key-description.")
+        names = [description] if count is None else [f"{description}-{n}" for n in range(1, count + 1)]
+        if word is None and (path := options.text("volume-key-file")) is not None:
+            from kdumpkey.cli.keyfile import read_key_file  # noqa: PLC0415
+
+            with read_key_file(path) as key:
+                keys = LinuxKeys()
+                for each in names:
+                    keys.put(each, key, timeout_s)
+        named = [kernel.name(each) for each in names]
+    _tell_named(session, named)
+
+
+def _tell_named(session: Session, named: list[NamedKey]) -> None:
+    last = named[-1]
     if session.invocation.flag("json"):
-        session.say(json.dumps(_json(found, now)))
+        session.say(json.dumps({"machine": "linux", "item": last.item, "description": last.description}))
         return
-    for line in _lines(found, now):
-        session.say(line)
+    for key in named:
+        session.say(f"{key.description} will be handed over with the next load.")
 
 
-def _json(found: KernelStatus, now: float) -> dict[str, object]:
-    return {
-        "machine": "linux",
-        "stage": found.stage.value,
-        "interface": found.interface,
-        "reserved_bytes": found.reserved_bytes,
-        "named": [{"item": key.item, "description": key.description} for key in found.named],
-        "reuse": found.reuse,
-        "loaded": found.loaded,
-        "holds_keys": None if found.keys is None else bool(found.keys),
-        "keys": None if found.keys is None else keys_json(found.keys, now),
-        "restored": found.restored,
-        "warnings": list(found.warnings),
-    }
+def load(session: Session, kernel: LinuxKernel) -> None:
+    """Load the crash image with the keys that are named."""
+    from kdumpkey.cli.kdump_report import keys_json  # noqa: PLC0415
+    from kdumpkey.ops.linux_keys import LinuxKeys  # noqa: PLC0415
+    from kdumpkey.ops.linux_load import load_named  # noqa: PLC0415
+
+    image = crash_image(session)
+    with kernel.alone():
+        loaded = load_named(kernel, LinuxKeys(), image)
+    for warning in loaded.warnings:
+        session.complain(f"WARNING: {warning}")
+    if session.invocation.flag("json"):
+        keys = None if loaded.keys is None else keys_json(loaded.keys, kernel.clock())
+        what = {"machine": "linux", "keys": keys, "reused": loaded.reused, "warnings": list(loaded.warnings)}
+        session.say(json.dumps(what))
+        return
+    if loaded.keys is None:
+        session.say(f"Loaded {image.kernel}; which keys it holds is not known.")
+        return
+    count = len(loaded.keys)
+    session.say(f"Loaded {image.kernel} with {count} key{'' if count == 1 else 's'}.")
+    for key in loaded.keys:
+        session.say(f"  {key.description}")
 
 
-def _lines(found: KernelStatus, now: float) -> list[str]:
-    stage = "kdump kernel" if found.stage is Stage.KDUMP else "first kernel"
-    reserved = "unknown" if found.reserved_bytes is None else f"{found.reserved_bytes >> 20} MiB"
-    rows = [("Machine", f"this one: {stage}, {found.interface}"), ("Reserved", reserved)]
-    rows += [("Named", key.description or f"(item {key.item}, no description)") for key in found.named]
-    if found.stage is Stage.FIRST:
-        rows.append(("Image", "loaded" if found.loaded else "NOT LOADED: a crash would leave no dump"))
-        if found.reuse:
-            rows.append(("Reuse", "on: loads take the keys of the image before"))
-    else:
-        rows.append(("Restored", "yes" if found.restored else "not yet"))
-    for key in found.keys or ():
-        age = "" if key.copied_at is None else f", copied {duration(now - key.copied_at)} ago"
-        rows.append(("Holds key", f"{key.description}{age}, by the record of its load"))
-    if found.loaded and not found.keys:
-        rows.append(("Holds key", "UNKNOWN" if found.keys is None else "NONE"))
-    rows += [("Warning", warning) for warning in found.warnings]
-    return [f"{left + ':':14}{right}" for left, right in rows]
+def crash(session: Session, kernel: LinuxKernel) -> None:
+    """Crash this machine, for whoever has said twice that this is what is wanted.
+
+    Raises:
+        PermissionDeniedError: Nobody has.
+    """
+    from kdumpkey.cli.passphrase import confirm  # noqa: PLC0415
+
+    if not session.invocation.flag("this-machine"):
+        raise UsageError(
+            "No simulated machine is named, so this would crash the machine that you work on, at once. "
+            "If that is what you want: kdump crash --this-machine"
+        )
+    if not session.batch and not session.streams.stdin_is_terminal:
+        raise PermissionDeniedError("Nobody is there to confirm it; --batch-mode needs no confirmation.")
+    confirm(session, "This machine will crash now. What is not on its disks is lost.", "It does not crash.")
+    os.sync()
+    kernel.crash()
+
+
+def audit(session: Session, kernel: LinuxKernel) -> None:
+    """Say what of keys lies about, as far as anybody can see."""
+    from kdumpkey.ops.linux_audit import audit_linux  # noqa: PLC0415
+
+    found = audit_linux(kernel)
+    if session.invocation.flag("json"):
+        traces = [{"what": trace.what, "problem": trace.problem, "fix": trace.fix} for trace in found]
+        session.say(json.dumps({"machine": "linux", "found": traces}))
+        return
+    for trace in found:
+        session.say(f"{'PROBLEM' if trace.problem else 'seen':8}{trace.what}")
+        if trace.fix:
+            session.say(f"        Fix: {trace.fix}")
+    session.say("Where in memory keys lie, Linux shows to nobody; only a simulated machine can be searched.")

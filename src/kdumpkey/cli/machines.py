@@ -13,7 +13,7 @@ from kdumpkey.kdump.machine import LOGIN, Machine, opened
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
-    from kdumpkey.kdump.kernel import Kernel
+    from kdumpkey.kdump.linux import LinuxKernel
 
 VARIABLE: Final = "KDUMPKEY_MACHINE"
 _SESSION: Final = "KDUMPKEY_SESSION"
@@ -31,14 +31,27 @@ def names_machine(session: Session) -> bool:
     return bool(session.invocation.text("machine") or session.streams.environment.get(VARIABLE))
 
 
-def linux_kernel(session: Session) -> Kernel | None:
+def linux_kernel(session: Session) -> LinuxKernel | None:
     """This system's own kernel, where no simulated machine was named and it hands keys over; else None."""
-    if names_machine(session):
-        return None
-    from kdumpkey.kdump.linux import LinuxKernel  # noqa: PLC0415 - a simulated machine needs none
+    return choose(session)[0]
 
-    kernel = LinuxKernel()
-    return kernel if kernel.interface is not None else None
+
+def choose(session: Session) -> tuple[LinuxKernel | None, str]:
+    """Which kernel a command is about, and why: a simulated machine's (None), or this system's own.
+
+    A machine that was named goes first, then this kernel if it has the interface, then the simulated machine
+    in its usual place. Where there is none of them, it is this kernel that is looked at.
+    """
+    if names_machine(session):
+        how = "--machine" if session.invocation.text("machine") else f"${VARIABLE}"
+        return None, f"{how} names it"
+    from kdumpkey.cli.linux_machine import this_kernel  # noqa: PLC0415 - a simulated machine needs none
+    from kdumpkey.kdump.linux import INTERFACE  # noqa: PLC0415
+
+    kernel = this_kernel(session)
+    if kernel.interface is not None:
+        return kernel, "no simulated machine was named, and this kernel has the interface"
+    return None, f"no machine was named, and this kernel has no /{INTERFACE}"
 
 
 @contextmanager

@@ -76,6 +76,7 @@ _ONE_POLICY = _REGION - {"region compare"}
 _SIZED = _BOOT | _REGION | _ESTIMATE
 _TELLS_JSON = _on("unlock encrypt") | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE | _DOCTOR | _ARM
 _NAME, _LOAD = frozenset({"kdump name"}), frozenset({"kdump load"})
+_CRASH = frozenset({"kdump crash"})
 
 _UNBOUND = _on("open unlock luksAddKey luksDump token")
 
@@ -142,8 +143,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("ram", _S, None, "BYTES", _SIZED, "The machine's memory (4G)"),
     Option("kernel-size", _S, None, "BYTES", _SIZED, "What the kdump kernel takes (70M)"),
     Option("initrd-size", _S, None, "BYTES", _SIZED, "What its initramfs takes (40M)"),
-    Option("kernel", _T, None, "FILE", _SIZED | _ARM, "The kdump kernel, a bzImage"),
-    Option("initrd", _T, None, "FILE", _SIZED | _ARM, "The kdump kernel's initramfs"),
+    Option("kernel", _T, None, "FILE", _SIZED | _ARM | _LOAD, "The kdump kernel, a bzImage"),
+    Option("initrd", _T, None, "FILE", _SIZED | _ARM | _LOAD, "The kdump kernel's initramfs"),
     Option("keys", _U, None, "NUMBER", _REGION, "How many keys are handed over (1)"),
     Option("samples", _U, None, "NUMBER", frozenset({"region simulate"}), "How many placements (100000)"),
     Option(
@@ -153,7 +154,10 @@ OPTIONS: Final[tuple[Option, ...]] = (
     Option("throwaway", _F, actions=_BOOT, help="Its keys protect nothing: do not warn of where they lie"),
     Option("command-line", _T, None, "TEXT", _LOAD | _ARM, "The kdump kernel's command line"),
     Option("count", _U, None, "NUMBER", _NAME, "Name so many keys like this one, numbered"),
-    Option("key-timeout", _U, None, "SECONDS", _NAME | _ARM, "When the key expires (never)"),
+    Option("key-timeout", _U, None, "SECONDS", _NAME | _ARM, "When the key expires (300 on Linux)"),
+    Option("from-keyring", _F, actions=_ARM, help="Take the keys that are in the keyring already"),
+    Option("mount-configfs", _F, actions=_KDUMP | _ARM, help="Mount configfs first, if it is not there"),
+    Option("this-machine", _F, actions=_CRASH, help="Crash the machine that this runs on"),
     # What Argon2 costs.
     Option("memory", _T, None, "SIZES", _COMPARE, "Memory to try (64M,128M,256M,512M,1024M)"),
     Option("passes", _T, None, "NUMBERS", _COMPARE, "Time costs to try (4)"),

@@ -13,21 +13,27 @@ import errno
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from kdumpkey.errors import KernelError, kernel_error
+from kdumpkey.kdump.crash_image import check_image
 from kdumpkey.kdump.kernel import CrashImage, HeldKey, KernelStatus, Loaded, NamedKey, Restored, Stage
 from kdumpkey.kdump.kexec import load_crash_image, unload_crash_image
-from kdumpkey.kdump.record import RECORD, LoadRecord, parse_record
+from kdumpkey.kdump.linux_files import alone, doing, replace_private, text_of, write_once
+from kdumpkey.kdump.record import RECORD, KeyOrigin, LoadRecord, RecordedImage, parse_record
 from kdumpkey.region.handover import LONGEST_DESCRIPTION, MOST_KEYS
 
 INTERFACE: Final = "sys/kernel/config/crash_dm_crypt_keys"
 _NO_DESCRIPTION: Final = "(null)"
 _LONGEST_ITEM: Final = 200
-_RECORD_MODE: Final = 0o600
+
+
+def _check_here(image: CrashImage) -> None:
+    check_image(image, os.uname().machine)
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class LinuxKernel:
         unload_image: Gives it up.
         make_item: Makes a directory in configfs, which fills it with attributes by itself.
         remove_item: Removes it, attributes and all.
+        write: Writes a value into a file of the kernel's.
+        check: Refuses an image that no load would take, or no machine boot.
         clock: Seconds since the epoch.
     """
 
@@ -48,6 +56,8 @@ class LinuxKernel:
     unload_image: Callable[[], None] = unload_crash_image
     make_item: Callable[[Path], None] = Path.mkdir
     remove_item: Callable[[Path], None] = Path.rmdir
+    write: Callable[[Path, str], None] = write_once
+    check: Callable[[CrashImage], None] = _check_here
     clock: Callable[[], float] = time.time
 
     @property
@@ -62,7 +72,7 @@ class LinuxKernel:
         stage = self._stage()
         loaded = self._word("sys/kernel/kexec_crash_loaded") == "1"
         size = self._word("sys/kernel/kexec_crash_size")
-        record = self._record() if loaded else None
+        record = self.record() if loaded else None
         named = self._named()
         return KernelStatus(
             stage=stage,
@@ -76,6 +86,20 @@ class LinuxKernel:
             warnings=self._warnings(named, known=not loaded or record is not None),
         )
 
+    @property
+    def count(self) -> int | None:
+        """How many items there are, as the kernel counts them; None: it does not say."""
+        word = self._word(f"{INTERFACE}/count")
+        return int(word) if word is not None and word.isdecimal() else None
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Be the only program of this kind that names and loads; see `kdumpkey.kdump.linux_files.alone`.
+
+        Raises:
+            KernelError: EBUSY: another one does.
+        """
+        return alone((self.root / RECORD).parent)
+
     def name(self, description: str, item: str | None = None) -> NamedKey:
         """Tell the kernel to hand a key over with the next load; see `Kernel`."""
         interface = self._first_interface()
@@ -88,10 +112,10 @@ class LinuxKernel:
         # One more can be made; then all are loaded, and none is restored.
         if len(self._named()) >= MOST_KEYS:
             raise kernel_error(errno.EINVAL, f"{MOST_KEYS} keys are named already, no more are restored")
-        path = interface / (item or _item_of(description))
+        path = interface / (item or item_of(description))
         if path.parent != interface or path.name in ("", ".", ".."):
             raise kernel_error(errno.EINVAL, f"{item!r} cannot be the name of an item")
-        self._do(lambda: self.make_item(path), f"the item {path.name} cannot be made")
+        doing(lambda: self.make_item(path), f"the item {path.name} cannot be made")
         try:
             self._write(path / "description", description)
         except BaseException:
@@ -104,13 +128,17 @@ class LinuxKernel:
         path = self._first_interface() / item
         if path.parent != self.interface:
             raise kernel_error(errno.EINVAL, f"{item!r} cannot be the name of an item")
-        self._do(lambda: self.remove_item(path), f"the item {item} cannot be removed")
+        doing(lambda: self.remove_item(path), f"the item {item} cannot be removed")
 
-    def load(self, image: CrashImage) -> Loaded:
+    def load(self, image: CrashImage, origins: Sequence[KeyOrigin] = ()) -> Loaded:
         """Load the kdump kernel with the named keys; see `Kernel`.
 
         What is known to fail is refused before the image that is loaded is lost. There is no record while the
         kernel works, so that being killed leaves what is loaded unknown, never wrong.
+
+        Args:
+            image: What to load.
+            origins: What the record is to say of the keys' devices.
         """
         named = self._named()
         for key in named:
@@ -118,10 +146,15 @@ class LinuxKernel:
                 raise kernel_error(errno.EINVAL, f"the item {key.item} has no description; kdump forget it")
         if len(named) > MOST_KEYS:
             raise kernel_error(errno.EINVAL, f"more than {MOST_KEYS} keys are named, none would be restored")
+        self.check(image)
         reused = self._word(f"{INTERFACE}/reuse") == "1"
-        before = self._record()
+        before = self.record()
+        if reused and before is not None:
+            self._check_reuse(before)
         self._forget_record()
         self.load_image(image)
+        if self._named() != named:
+            return Loaded(None, warnings=("another program changed what was named during the load",))
         descriptions = tuple(key.description for key in named if key.description is not None)
         warnings: tuple[str, ...] = ()
         if reused:
@@ -131,8 +164,10 @@ class LinuxKernel:
                 return Loaded(None, reused=True, warnings=warnings)
         if not descriptions:
             warnings = (*warnings, "no key is named: the image holds none")
-        copied = before.loaded_at if reused and before is not None else self.clock()
-        record = LoadRecord(self._boot_id(), copied, descriptions)
+        copied, known = self.clock(), tuple(each for each in origins if each.description in descriptions)
+        if reused and before is not None:
+            copied, known = before.loaded_at, before.origins
+        record = LoadRecord(self._boot_id(), copied, descriptions, known, _recorded(image))
         try:
             self._write_record(record)
         except KernelError as error:  # it is loaded all the same
@@ -145,7 +180,13 @@ class LinuxKernel:
         self.unload_image()
 
     def reuse(self, enabled: bool) -> None:
-        """Have the next loads copy the keys of the image before; see `Kernel`."""
+        """Have the next loads copy the keys of the image before; see `Kernel`.
+
+        Raises:
+            KernelError: EINVAL also where more keys are named than the image is known to hold.
+        """
+        if enabled:
+            self._check_reuse(self.record())
         self._write(self._first_interface() / "reuse", "1" if enabled else "0")
 
     def crash(self) -> None:
@@ -167,6 +208,14 @@ class LinuxKernel:
             raise kernel_error(errno.EPERM, "this is not the kdump kernel")
         self._write(interface / "restore", "1")
         return Restored(None)
+
+    def _check_reuse(self, record: LoadRecord | None) -> None:
+        # Linux copies as many keys as are named, from wherever the saved ones end: that corrupts its memory.
+        held = 0 if record is None else len(record.descriptions)
+        if len(self._named()) > held:
+            raise kernel_error(
+                errno.EINVAL, f"more keys are named than the {held} that the image is known to hold"
+            )
 
     def _stage(self) -> Stage:
         """The kdump kernel is the one with /proc/vmcore, and with `restore`."""
@@ -207,8 +256,9 @@ class LinuxKernel:
             raise kernel_error(errno.EPERM, "this is the kdump kernel; it only restores keys")
         return interface
 
-    def _record(self) -> LoadRecord | None:
-        record = parse_record(self._text(RECORD) or "")
+    def record(self) -> LoadRecord | None:
+        """What the last load of this boot wrote down; None: nothing, or nothing that can be read."""
+        record = parse_record(text_of(self.root / RECORD) or "")
         return record if record is not None and record.boot_id == self._boot_id() else None
 
     def _boot_id(self) -> str:
@@ -216,57 +266,44 @@ class LinuxKernel:
 
     def _forget_record(self) -> None:
         path = self.root / RECORD
-        self._do(lambda: path.unlink(missing_ok=True), f"{path} cannot be removed")
+        doing(lambda: path.unlink(missing_ok=True), f"{path} cannot be removed")
 
     def _write_record(self, record: LoadRecord) -> None:
         path = self.root / RECORD
-        made = path.with_suffix(".new")
-
-        def write() -> None:
-            path.parent.mkdir(mode=0o755, exist_ok=True)
-            with open(
-                os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, _RECORD_MODE), "w"
-            ) as file:
-                file.write(record.to_text())
-            made.replace(path)
-
-        self._do(write, f"{path} cannot be written")
-
-    def _text(self, relative: str) -> str | None:
-        try:
-            return (self.root / relative).read_text(encoding="utf-8", errors="surrogateescape")
-        except (OSError, ValueError):
-            return None
+        doing(lambda: replace_private(path, record.to_text()), f"{path} cannot be written")
 
     def _word(self, relative: str) -> str | None:
-        text = self._text(relative)
+        text = text_of(self.root / relative)
         # A space at the end of a description is part of it.
         return None if text is None else text.removesuffix("\n")
 
     def _write(self, path: Path, text: str) -> None:
-        def write() -> None:
-            # One write, no more: configfs takes each for a whole value.
-            file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-            try:
-                os.write(file, os.fsencode(text))
-            finally:
-                os.close(file)
-
-        self._do(write, f"{path} does not take {text!r}")
-
-    @staticmethod
-    def _do(step: Callable[[], object], what: str) -> None:
-        try:
-            step()
-        except OSError as error:
-            number = error.errno or errno.EIO
-            raise kernel_error(number, f"{what}: {os.strerror(number)}") from error
+        doing(lambda: self.write(path, text), f"{path} does not take {text!r}")
 
 
 def _held(record: LoadRecord) -> tuple[HeldKey, ...]:
     return tuple(HeldKey(description, None, record.loaded_at) for description in record.descriptions)
 
 
-def _item_of(description: str) -> str:
+def _recorded(image: CrashImage) -> RecordedImage:
+    return RecordedImage(
+        str(image.kernel or ""),
+        str(image.initrd or ""),
+        image.command_line,
+        file_stamp(image.kernel),
+        file_stamp(image.initrd),
+    )
+
+
+def file_stamp(path: Path | None) -> str:
+    """What changes when a file does, its size and time of change; empty: there is no such file."""
+    try:
+        found = None if path is None else path.stat()
+    except OSError:
+        return ""
+    return "" if found is None else f"{found.st_size}:{found.st_mtime_ns}"
+
+
+def item_of(description: str) -> str:
     """A directory's name for a description, the same each time."""
     return re.sub(r"[^\w.-]", "_", description, flags=re.ASCII)[:_LONGEST_ITEM].lstrip(".") or "key"

@@ -1,45 +1,86 @@
 """The record of a load: which keys went into the crash image, for the kernel never tells. No secret is in it.
 
-One line of JSON: ``{"version": 1, "boot_id": …, "loaded_at": seconds since the epoch, "descriptions": […]}``.
-A record counts only in the boot that it names. Source: this page; the kernel's random/boot_id.
+One line of JSON: ``{"version": 1, "boot_id": …, "loaded_at": seconds since the epoch, "descriptions": […]}``,
+and where they are known, under ``origins`` the devices that the keys are of, and under ``image`` what was
+loaded. A record counts only in the boot that it names. Source: this page; the kernel's random/boot_id.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Final
 
 RECORD: Final = "run/kdumpkey/loaded.json"
 _VERSION: Final = 1
-_MOST: Final = 128  # keys
+_MOST: Final = 129  # keys: as many can be named, though one too many to be restored
+_LONGEST: Final = 1 << 20  # characters of text
+
+
+@dataclass(frozen=True)
+class KeyOrigin:
+    """The device that a key was taken for, as far as it tells later whether the key is still its own.
+
+    Attributes:
+        description: The key's name.
+        device: The device's path.
+        uuid: Its header's UUID.
+        fingerprint: A hash over the header's check value of the volume key, in hexadecimal.
+        header: Where the header is, if it is detached; else empty.
+        had_keyslots: Whether a passphrase could open it then.
+        checked: Whether the key was held against the device; a logon key cannot be read for that.
+    """
+
+    description: str
+    device: str
+    uuid: str
+    fingerprint: str
+    header: str = ""
+    had_keyslots: bool = True
+    checked: bool = True
+
+
+@dataclass(frozen=True)
+class RecordedImage:
+    """What was loaded, to load it again; the stamps of the files tell whether they were changed."""
+
+    kernel: str
+    initrd: str
+    command_line: str
+    kernel_stamp: str = ""
+    initrd_stamp: str = ""
 
 
 @dataclass(frozen=True)
 class LoadRecord:
-    """What was loaded: the boot, when (seconds since the epoch), and the keys' descriptions."""
+    """What was loaded: the boot, when (seconds since the epoch), the keys' descriptions, and where from."""
 
     boot_id: str
     loaded_at: float
     descriptions: tuple[str, ...]
+    origins: tuple[KeyOrigin, ...] = ()
+    image: RecordedImage | None = None
 
     def to_text(self) -> str:
         """The file's content."""
-        return (
-            json.dumps(
-                {
-                    "version": _VERSION,
-                    "boot_id": self.boot_id,
-                    "loaded_at": self.loaded_at,
-                    "descriptions": list(self.descriptions),
-                }
-            )
-            + "\n"
-        )
+        made: dict[str, object] = {
+            "version": _VERSION,
+            "boot_id": self.boot_id,
+            "loaded_at": self.loaded_at,
+            "descriptions": list(self.descriptions),
+        }
+        if self.origins:
+            made["origins"] = [asdict(origin) for origin in self.origins]
+        if self.image is not None:
+            made["image"] = asdict(self.image)
+        return json.dumps(made) + "\n"
 
 
 def parse_record(text: str) -> LoadRecord | None:
     """Read a record; None: it is not one, which says no more than that there is none."""
+    if len(text) > _LONGEST:
+        return None
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -51,4 +92,42 @@ def parse_record(text: str) -> LoadRecord | None:
         return None
     if len(names) > _MOST or not all(isinstance(name, str) for name in names):
         return None
-    return LoadRecord(boot, float(when), tuple(names))
+    try:
+        origins = tuple(_origin(each) for each in _list(found.get("origins", [])))
+        image = _image(found["image"]) if "image" in found else None
+    except ValueError:
+        return None
+    return LoadRecord(boot, float(when), tuple(names), origins, image)
+
+
+def _list(found: object) -> list[object]:
+    if not isinstance(found, list) or len(found) > _MOST:
+        raise ValueError
+    return found
+
+
+def _origin(found: object) -> KeyOrigin:
+    names = ("description", "device", "uuid", "fingerprint", "header")
+    description, device, uuid, fingerprint, header = _words(found, names)
+    had_keyslots, checked = _flags(found, ("had_keyslots", "checked"))
+    return KeyOrigin(description, device, uuid, fingerprint, header, had_keyslots, checked)
+
+
+def _image(found: object) -> RecordedImage:
+    return RecordedImage(*_words(found, ("kernel", "initrd", "command_line", "kernel_stamp", "initrd_stamp")))
+
+
+def _words(found: object, names: tuple[str, ...]) -> list[str]:
+    values = [found.get(name) for name in names] if isinstance(found, Mapping) else [None]
+    words = [value for value in values if isinstance(value, str)]
+    if len(words) != len(names):
+        raise ValueError
+    return words
+
+
+def _flags(found: object, names: tuple[str, ...]) -> list[bool]:
+    values = [found.get(name) for name in names] if isinstance(found, Mapping) else [None]
+    flags = [value for value in values if isinstance(value, bool)]
+    if len(flags) != len(names):
+        raise ValueError
+    return flags

@@ -107,6 +107,28 @@ class SimulatedKernel:
         self._need(Stage.FIRST)
         if self.state.policy is Policy.V1:
             return self._name_v1(description)
+        kept = self._kept(description)
+        self.make_item(item or self._free_item(kept))
+        named = replace(self.state.items[-1], description=kept)
+        self.state.items[-1] = named
+        self.checkpoint()
+        return named
+
+    def describe(self, item: str, description: str) -> None:
+        """Write a description into an item that is there, as into its file in configfs.
+
+        Raises:
+            KernelError: EPERM; ENOENT: no such item; EINVAL: the description is empty or too long.
+        """
+        self._need(Stage.FIRST)
+        at = next((at for at, named in enumerate(self.state.items) if named.item == item), None)
+        if at is None:
+            raise kernel_error(errno.ENOENT, f"there is no item {item}")
+        self.state.items[at] = replace(self.state.items[at], description=self._kept(description))
+        self.checkpoint()
+
+    def _kept(self, description: str) -> str:
+        """What the kernel makes of a description that is written."""
         kept = description.partition("\n")[0]
         nbytes = len(kept.encode("utf-8", "surrogateescape"))
         hardened = self.state.policy is Policy.HARDENED
@@ -115,11 +137,7 @@ class SimulatedKernel:
         if nbytes == LONGEST_DESCRIPTION:
             kept = kept.encode("utf-8", "surrogateescape")[:-1].decode("utf-8", "surrogateescape")
             self.state.note("a description of 128 bytes was cut to 127: the key will not be found")
-        self.make_item(item or self._free_item(kept))
-        named = replace(self.state.items[-1], description=kept)
-        self.state.items[-1] = named
-        self.checkpoint()
-        return named
+        return kept
 
     def forget(self, item: str) -> None:
         """Take a named key back; see `Kernel`."""

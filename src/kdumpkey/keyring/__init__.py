@@ -3,6 +3,7 @@
 from kdumpkey.keyring.find import (
     find_key,
     link_volume_key,
+    never_expires,
     read_volume_key,
     resolve_keyring,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "keys_of",
     "link_key",
     "link_volume_key",
+    "never_expires",
     "parse_keyring",
     "parse_link_target",
     "parse_volume_key_source",

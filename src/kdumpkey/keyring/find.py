@@ -88,12 +88,21 @@ def read_volume_key(source: VolumeKeySource) -> SecretBuffer:
     return read_key(key)
 
 
+def never_expires(key: int) -> bool:
+    """Whether a key is one that has no timeout, as far as /proc/keys shows it to this process."""
+    return any(int(field[0], 16) == key and field[3] == b"perm" for field in _listing())
+
+
 def _listed_keys(key_type: str) -> list[int]:
     """Serial numbers of the keys of a type in /proc/keys, which shows what this process may view."""
+    wanted = key_type[:_PROC_TYPE_CHARACTERS].encode()
+    return [int(field[0], 16) for field in _listing() if field[7] == wanted]
+
+
+def _listing() -> list[list[bytes]]:
+    """The fields of /proc/keys: serial flags usage timeout permissions uid gid type description."""
     try:
         lines = _PROC_KEYS.read_bytes().splitlines()
     except OSError:  # a kernel without it, or no /proc
         return []
-    fields = [line.split(maxsplit=8) for line in lines]
-    wanted = key_type[:_PROC_TYPE_CHARACTERS].encode()
-    return [int(field[0], 16) for field in fields if len(field) == 9 and field[7] == wanted]
+    return [field for field in (line.split(maxsplit=8) for line in lines) if len(field) == 9]

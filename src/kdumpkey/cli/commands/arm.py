@@ -3,38 +3,44 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kdumpkey.cli.linux_machine import crash_image, this_kernel
 from kdumpkey.cli.opening import open_data_and_header
 from kdumpkey.cli.unlocking import volume_key
-from kdumpkey.kdump.kernel import CrashImage
-from kdumpkey.kdump.linux import LinuxKernel
-from kdumpkey.ops.arm import KeyToArm, LinuxKeys, find_image, ready
+from kdumpkey.errors import KeyNotFoundError, NothingToReadError
+from kdumpkey.ops.arm import KeyToArm, ready
 from kdumpkey.ops.arm import arm as arm_keys
+from kdumpkey.ops.freshness import origin_of
 from kdumpkey.ops.kdump import description_of
+from kdumpkey.ops.linux_keys import LinuxKeys, read_user_key
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
+    from kdumpkey.ops.open import LuksDevice
+    from kdumpkey.secret import SecretBuffer
 
 
 def arm(session: Session) -> None:
-    """Unlock every device, then load a crash image with all of the keys."""
+    """Unlock every device, or find its key, then load a crash image with all of the keys."""
     options = session.invocation
-    kernel = LinuxKernel()
+    kernel = this_kernel(session)
     ready(kernel)
-    image = _image(session)
+    image = crash_image(session)
+    kernel.check(image)
+    keys = LinuxKeys()
     with ExitStack() as stack:
         wanted = []
         for device in options.arguments:
             one = replace(session, invocation=replace(options, arguments=(device,)))
             luks = stack.enter_context(open_data_and_header(one))
-            key, _ = stack.enter_context(volume_key(one, luks))
-            wanted.append(KeyToArm(description_of(luks.header.uuid), key))
-        loaded = arm_keys(kernel, LinuxKeys(), wanted, image, timeout_s=options.number("key-timeout") or 0)
+            description = description_of(luks.header.uuid)
+            key = _key(one, luks, keys, description, stack)
+            origin = origin_of(luks, key, description, luks.device.name, options.text("header") or "")
+            wanted.append(KeyToArm(description, key, origin))
+        loaded = arm_keys(kernel, keys, wanted, image, timeout_s=options.number("key-timeout"))
     names = [key.description for key in loaded.keys or ()]
     for warning in loaded.warnings:
         session.complain(f"WARNING: {warning}")
@@ -46,15 +52,34 @@ def arm(session: Session) -> None:
         session.say(f"  {name}")
 
 
-def _image(session: Session) -> CrashImage:
-    """What the options name; what they leave out is found as kdump's own tools find it."""
-    options = session.invocation
-    kernel, initrd, command_line = (options.text(name) for name in ("kernel", "initrd", "command-line"))
-    if kernel is not None and command_line is not None:
-        return CrashImage(Path(kernel), Path(initrd) if initrd else None, command_line)
-    found = find_image(Path("/"), os.uname().release)
-    return CrashImage(
-        Path(kernel) if kernel else found.kernel,
-        Path(initrd) if initrd else found.initrd,
-        found.command_line if command_line is None else command_line,
-    )
+def _key(
+    session: Session, luks: LuksDevice, keys: LinuxKeys, description: str, stack: ExitStack
+) -> SecretBuffer | None:
+    """The device's key, checked; None: it is in the keyring as one that nobody can read.
+
+    The keyring is taken at its word only where that was asked for, or nothing else was given.
+    """
+    if not session.invocation.flag("from-keyring"):
+        try:
+            return stack.enter_context(volume_key(session, luks))[0]
+        except NothingToReadError:
+            if keys.errno_of(description) and not _is_user_key(description):
+                raise
+            session.complain(f"No passphrase was given: the key {description} is taken from the keyring.")
+    key = read_user_key(description)
+    if key is not None:
+        stack.enter_context(key)
+        luks.verify(key)
+        return key
+    if number := keys.errno_of(description):
+        raise KeyNotFoundError(f"The key {description} is not in the keyring.", number)
+    session.complain(f"WARNING: {description} is a logon key: whether it opens the device cannot be checked.")
+    return None
+
+
+def _is_user_key(description: str) -> bool:
+    key = read_user_key(description)
+    if key is None:
+        return False
+    key.close()
+    return True

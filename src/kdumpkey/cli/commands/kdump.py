@@ -8,8 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli import kdump_report as report
-from kdumpkey.cli import linux_machine
-from kdumpkey.cli.machines import linux_kernel, machine_path, open_machine, refuse_arguments
+from kdumpkey.cli import linux_machine, linux_status
+from kdumpkey.cli.machines import (
+    choose,
+    linux_kernel,
+    machine_path,
+    names_machine,
+    open_machine,
+    refuse_arguments,
+)
 from kdumpkey.errors import KernelError, UsageError, kernel_error
 from kdumpkey.kdump import machine as machines
 from kdumpkey.kdump.kernel import CrashImage, Stage
@@ -63,6 +70,9 @@ def name(session: Session) -> None:
     from kdumpkey.cli.kdump_name import name_key  # noqa: PLC0415 - only this opens devices
 
     refuse_arguments(session, 1)
+    if (kernel := linux_kernel(session)) is not None:
+        linux_machine.name(session, kernel)
+        return
     with open_machine(session) as machine:
         named, warnings = name_key(session, machine)
         _warn(session, warnings)
@@ -88,6 +98,11 @@ def forget(session: Session) -> None:
 def load(session: Session) -> None:
     """Load the crash image."""
     refuse_arguments(session)
+    if (kernel := linux_kernel(session)) is not None:
+        linux_machine.load(session, kernel)
+        return
+    if session.invocation.text("kernel") or session.invocation.text("initrd"):
+        raise UsageError("A simulated machine is told of its kernel and initramfs by kdump boot.")
     with open_machine(session) as machine:
         command_line = session.invocation.text("command-line")
         image = CrashImage(command_line=_COMMAND_LINE if command_line is None else command_line)
@@ -116,16 +131,20 @@ def load(session: Session) -> None:
 def status(session: Session) -> None:
     """Show what the machine would do if it crashed now."""
     refuse_arguments(session)
-    if (kernel := linux_kernel(session)) is not None:
-        linux_machine.status(session, kernel)
+    kernel, chosen = choose(session)
+    if kernel is None and not names_machine(session) and not machine_path(session).exists():
+        kernel = linux_machine.this_kernel(session)  # there is nothing else to be looked at
+    if kernel is not None:
+        linux_status.status(session, kernel, chosen)
         return
     with open_machine(session) as machine:
         found = machine.kernel.status()
         if session.invocation.flag("json"):
-            session.say(json.dumps(report.status_json(machine.path, machine, found)))
+            session.say(json.dumps(report.status_json(machine.path, machine, found) | {"chosen": chosen}))
             return
         for line in report.status_lines(machine.path, machine, found):
             session.say(line)
+        session.say(f"{'Chosen:':14}{chosen}")
         session.say("A simulator is no security boundary: its keys lie in files of this user's.")
 
 
@@ -162,6 +181,9 @@ def unload(session: Session) -> None:
 def crash(session: Session) -> None:
     """Crash."""
     refuse_arguments(session)
+    if (kernel := linux_kernel(session)) is not None:
+        linux_machine.crash(session, kernel)
+        return
     with open_machine(session) as machine:
         machine.kernel.crash()
         lines = [
@@ -206,6 +228,9 @@ def audit(session: Session) -> None:
     from kdumpkey.kdump.audit import audit as look  # noqa: PLC0415
 
     refuse_arguments(session)
+    if (kernel := linux_kernel(session)) is not None:
+        linux_machine.audit(session, kernel)
+        return
     with open_machine(session) as machine:
         found = look(machine.state, machine.kernel.region)
         _tell(session, machine, report.audit_lines(found), {"places": report.audit_json(found)})

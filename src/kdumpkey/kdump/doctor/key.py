@@ -29,6 +29,7 @@ class ListedKey:
     uid: str
     type: str
     description: str
+    permissions: int = 0
 
 
 def listed_keys(host: Host) -> list[ListedKey] | None:
@@ -38,10 +39,17 @@ def listed_keys(host: Host) -> list[ListedKey] | None:
         return None
     rows = [line.split(None, _FIELDS - 1) for line in text.splitlines()]
     return [
-        ListedKey(row[1], row[3], row[5], row[7], row[8].rpartition(": ")[0] or row[8])
+        ListedKey(row[1], row[3], row[5], row[7], row[8].rpartition(": ")[0] or row[8], _hex(row[4]))
         for row in rows
         if len(row) == _FIELDS
     ]
+
+
+def _hex(text: str) -> int:
+    try:
+        return int(text, 16)
+    except ValueError:
+        return 0
 
 
 def has_key(host: Host, device: CryptDevice) -> bool:

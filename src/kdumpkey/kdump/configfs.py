@@ -1,0 +1,48 @@
+"""Mounting configfs, without which a kernel that hands keys over shows no interface.
+
+Source: mount(2); the kernel's documentation, filesystems/configfs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+from pathlib import Path
+from typing import Final
+
+from kdumpkey.errors import kernel_error
+
+MOUNT_POINT: Final = "sys/kernel/config"
+_NOSUID, _NODEV, _NOEXEC = 2, 4, 8
+
+
+def is_mounted(root: Path) -> bool:
+    """Whether configfs is there."""
+    try:
+        lines = (root / "proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    fields = [line.split() for line in lines]
+    return any(len(field) > 2 and field[1:3] == [f"/{MOUNT_POINT}", "configfs"] for field in fields)
+
+
+def mount_configfs(root: Path = Path("/")) -> None:
+    """Mount configfs where it belongs; where it is mounted, nothing is done.
+
+    Raises:
+        KernelError: EPERM: not for this user; ENOENT, ENODEV: there is none, or its module is not loaded.
+    """
+    if is_mounted(root):
+        return
+    path = root / MOUNT_POINT
+    if not path.is_dir():
+        raise kernel_error(
+            errno.ENOENT, f"there is no /{MOUNT_POINT}: modprobe configfs, if this kernel has it as a module"
+        )
+    libc = ctypes.CDLL(None, use_errno=True)
+    flags = ctypes.c_ulong(_NOSUID | _NODEV | _NOEXEC)
+    if libc.mount(b"configfs", os.fsencode(path), b"configfs", flags, None) != 0:
+        number = ctypes.get_errno()
+        if number != errno.EBUSY:
+            raise kernel_error(number, f"configfs cannot be mounted on /{MOUNT_POINT}: {os.strerror(number)}")

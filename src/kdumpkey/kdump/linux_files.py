@@ -1,0 +1,110 @@
+"""The files by which Linux is told and asked, and kdumpkey's own of this boot under /run; errnos are kept."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from kdumpkey.errors import kernel_error
+
+_FOLDER_MODE: Final = 0o700
+_FILE_MODE: Final = 0o600
+_LOCK: Final = "arm.lock"
+
+
+def doing(step: Callable[[], object], what: str) -> None:
+    """Take a step; what the operating system refuses is a `KernelError` with its errno.
+
+    Raises:
+        KernelError: The errno of the step.
+    """
+    try:
+        step()
+    except OSError as error:
+        number = error.errno or errno.EIO
+        raise kernel_error(number, f"{what}: {os.strerror(number)}") from error
+
+
+def write_once(path: Path, text: str) -> None:
+    """Write a value into a file of the kernel's, in one write: configfs takes each for a whole value.
+
+    Raises:
+        OSError: As open(2) and write(2).
+    """
+    file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(file, os.fsencode(text))
+    finally:
+        os.close(file)
+
+
+def text_of(path: Path) -> str | None:
+    """A file's text; None: it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except (OSError, ValueError):
+        return None
+
+
+def replace_private(path: Path, text: str) -> None:
+    """Write a file that is its owner's alone, whole or not at all, in a folder that is, too.
+
+    Raises:
+        OSError: It cannot be written; EPERM: the folder is somebody else's.
+    """
+    folder = _own_folder(path.parent)
+    try:
+        made = f"{path.name}.new"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(made, flags, _FILE_MODE, dir_fd=folder), "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(made, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def alone(folder_path: Path) -> Iterator[None]:
+    """Be the only one who arms; the lock goes with the process, however that ends.
+
+    Args:
+        folder_path: Where the lock's file is; made where it is missing.
+
+    Raises:
+        KernelError: EBUSY: another process arms; else the errno of making the lock.
+    """
+    try:
+        folder = _own_folder(folder_path)
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            lock = os.open(_LOCK, flags, _FILE_MODE, dir_fd=folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        number = error.errno or errno.EIO
+        raise kernel_error(number, f"{folder_path} cannot be used: {os.strerror(number)}") from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise kernel_error(errno.EBUSY, "another process names or loads keys at this moment") from error
+        yield
+    finally:
+        os.close(lock)
+
+
+def _own_folder(path: Path) -> int:
+    """The open folder, made if it is not there; it must be this user's, or others could put links there."""
+    path.mkdir(mode=_FOLDER_MODE, exist_ok=True)
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    found = os.fstat(folder)
+    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o022:
+        os.close(folder)
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(path))
+    return folder
