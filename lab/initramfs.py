@@ -94,6 +94,18 @@ APPLETS = (
         "usleep",
     ),
 )
+# A typer program that does nothing, and like kdumpkey has no help option of typer's, which would import pydantic.
+BARE = """import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command(add_help_option=False)
+def main() -> None: ...
+
+
+app()
+"""
 # Programs of a newer Debian's: they run through that release's own loader, from a folder of their own.
 NEWER = {
     "cryptsetup": "usr/sbin/cryptsetup",
@@ -138,7 +150,7 @@ def fill_base(root: Path) -> None:
     for extension in installed.glob("_cffi_backend*.so"):
         shutil.copy(extension, site)
     shutil.copytree(HERE.parent / "src/kdumpkey", site / "kdumpkey")
-    (site / "bare.py").write_text("import typer\n\n\ndef main() -> None: ...\n\n\ntyper.run(main)\n")
+    (site / "bare.py").write_text(BARE)
     for binary in [python, dmsetup, *library.rglob("*.so"), *site.rglob("*.so")]:
         for needed in libraries(binary):
             copied(needed, root)

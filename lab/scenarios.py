@@ -120,6 +120,7 @@ SCENARIOS = (
         ),
         crashes=False,
     ),
+    Scenario("speed", "speed.sh"),
     Scenario("refused", "refused.sh", crashes=False),
     Scenario("killed", "killed.sh"),
 )

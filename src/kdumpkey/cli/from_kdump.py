@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from kdumpkey.cli.machines import linux_kernel, open_machine
 from kdumpkey.kdump.kernel import Stage
-from kdumpkey.keyring import parse_volume_key_source
-from kdumpkey.ops.kdump import key_from_kdump, read_user_key
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
@@ -27,6 +25,8 @@ def key_handed_over(session: Session, luks: LuksDevice) -> SecretBuffer:
         from kdumpkey.ops.linux_kdump import key_from_linux  # noqa: PLC0415 - a simulated machine needs none
 
         return key_from_linux(kernel, luks)
+    from kdumpkey.ops.kdump import key_from_kdump  # noqa: PLC0415 - nor does Linux's own kernel need the other
+
     with open_machine(session) as machine:
         key, restored = key_from_kdump(machine, luks)
         session.explain(f"Keys handed over: {len(restored.keys or ())}; one is this volume's.")
@@ -45,5 +45,8 @@ def read_simulated(session: Session, source: str) -> SecretBuffer:
     Raises:
         KeyringError: There is none, or it may not be read.
     """
+    from kdumpkey.keyring import parse_volume_key_source  # noqa: PLC0415
+    from kdumpkey.ops.kdump import read_user_key  # noqa: PLC0415
+
     with open_machine(session) as machine:
         return read_user_key(machine, parse_volume_key_source(source).key.description)

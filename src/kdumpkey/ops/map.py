@@ -108,23 +108,23 @@ def target_of(
     Raises:
         As `map_volume`.
     """
-    ((segment,), digest) = luks.crypt_segments(volume_key)
-    if segment.encryption is None:
+    (((segment, size),), digest) = luks.sized_segments(volume_key)
+    if segment.type != "crypt":
         raise CipherError("The volume is not encrypted, and needs no mapping.")
-    if segment.size_bytes % segment.sector_size:
+    if size % segment.sector_size:
         raise DeviceError("Device size is not aligned to requested sector size.")
     header = luks.header
     stored = header.config.flags if isinstance(header, Luks2Header) else ()
     wanted = {*flags, *(flag.replace("-", "_") for flag in stored)}
     key = KeyReference(len(volume_key), "logon", f"cryptsetup:{header.uuid}-d{digest.id}")
     target = CryptTarget(
-        segment.size_bytes // SECTOR,
+        size // SECTOR,
         segment.encryption,
         key,
         key.size_bytes,
         segment.iv_tweak,
         "",
-        segment.offset_bytes // SECTOR,
+        segment.offset // SECTOR,
         tuple(flag for flag in FLAGS if flag in wanted),
         segment.sector_size,
     )
