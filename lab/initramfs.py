@@ -94,7 +94,7 @@ APPLETS = (
         "usleep",
     ),
 )
-# A typer program that does nothing, and like kdumpkey has no help option of typer's, which would import pydantic.
+# A typer program that does nothing; like kdumpkey it has no help option of typer's, which imports pydantic.
 BARE = """import typer
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
