@@ -9,7 +9,7 @@ first() {
 
 # Seconds and memory of a command; busybox writes them in a line of their own.
 measured() {
-    time -f "took %e %M" "$@" 2>&1 >/dev/null </dev/null | awk '$1 == "took" { print $2, $3 }'
+    command time -f "took %e %M" "$@" 2>&1 >/dev/null </dev/null | awk '$1 == "took" { print $2, $3 }'
 }
 
 kdump() {
@@ -26,7 +26,7 @@ kdump() {
         dmsetup remove --verifyudev target
     done | tee /tmp/times
     # busybox has its own idea of the unit of memory: a process that says its own size tells it.
-    unit=$(time -f "took %M" python3 -c 'print(open("/proc/self/status").read())' 2>&1 |
+    unit=$(command time -f "took %M" python3 -c 'print(open("/proc/self/status").read())' 2>&1 |
         awk '$1 == "VmHWM:" { says = $2 } $1 == "took" { print int($2 / says + 0.5) }')
     median() { awk -v what="$1" -v of="$2" '$1 == what { print $of }' /tmp/times | sort -n | sed -n 3p; }
     hundredths() { awk -v one="$1" -v other="$2" 'BEGIN { print int(100 * one / other + 0.5) }'; }
