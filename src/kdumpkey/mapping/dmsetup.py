@@ -38,11 +38,15 @@ class Info:
     number: str
 
 
-@dataclass(frozen=True)
 class DeviceMapper:
-    """Device-mapper on this machine, by the path of its program."""
+    """Device-mapper on this machine.
 
-    program: str
+    Args:
+        program: The path of dmsetup.
+    """
+
+    def __init__(self, program: str) -> None:
+        self.program = program
 
     @classmethod
     def find(cls, search_path: str | None = None) -> DeviceMapper:
