@@ -1,7 +1,8 @@
 """Make the lab's initramfs: busybox, Python, kdumpkey and what they link to. Both kernels boot it.
 
 Usage: initramfs.py FOLDER, run by the Python whose packages go in. It makes FOLDER/initramfs.gz, all that a
-kdump kernel needs, and FOLDER/tools.gz, to append: cryptsetup, keyctl and makedumpfile of a newer Debian.
+kdump kernel needs, and to append FOLDER/tools.gz: cryptsetup, keyctl and makedumpfile of a newer Debian; and
+FOLDER/peer.gz: typer programs that do nothing.
 """
 
 from __future__ import annotations
@@ -94,6 +95,29 @@ APPLETS = (
         "usleep",
     ),
 )
+# What typer loads for its own help option, which kdumpkey has not: for programs to be measured against.
+PEER_PACKAGES = ("pydantic", "pydantic_core", "annotated_types", "typing_inspection")
+PEER = {
+    "bare": """import typer
+
+
+def main() -> None: ...
+
+
+typer.run(main)
+""",
+    "barest": """import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command(add_help_option=False)
+def main() -> None: ...
+
+
+app()
+""",
+}
 # Programs of a newer Debian's: they run through that release's own loader, from a folder of their own.
 NEWER = {
     "cryptsetup": "usr/sbin/cryptsetup",
@@ -104,8 +128,8 @@ NEWER_PACKAGES = ("cryptsetup-bin", "keyutils", "makedumpfile")
 
 
 def main(folder: Path) -> None:
-    """Make both archives."""
-    for name, fill in (("initramfs.gz", fill_base), ("tools.gz", fill_tools)):
+    """Make the archives."""
+    for name, fill in (("initramfs.gz", fill_base), ("tools.gz", fill_tools), ("peer.gz", fill_peer)):
         with tempfile.TemporaryDirectory() as made:
             fill(Path(made))
             (folder / name).write_bytes(archive(Path(made)))
@@ -138,15 +162,11 @@ def fill_base(root: Path) -> None:
     for extension in installed.glob("_cffi_backend*.so"):
         shutil.copy(extension, site)
     shutil.copytree(HERE.parent / "src/kdumpkey", site / "kdumpkey")
-    (site / "bare.py").write_text("import typer\n\n\ndef main() -> None: ...\n\n\ntyper.run(main)\n")
     for binary in [python, dmsetup, *library.rglob("*.so"), *site.rglob("*.so")]:
         for needed in libraries(binary):
             copied(needed, root)
-    # Bytecode alone: a first import without it takes seconds under emulation, and sources take memory.
     for home in (library, site):
-        compileall.compile_dir(str(home), quiet=1, stripdir=str(root), legacy=True)
-        for source in home.rglob("*.py"):
-            source.unlink()
+        compiled(home, root)
     subprocess.run(["strip", "--strip-unneeded", *root.rglob("*.so*")], check=False, capture_output=True)
     shutil.copy(HERE / "guest/init", root / "init")
     (root / "init").chmod(0o755)
@@ -174,6 +194,28 @@ def fill_tools(root: Path) -> None:
         )
         for library in re.findall(r"=> (/\S+)", listed.stdout):
             shutil.copy(library, target)
+
+
+def fill_peer(root: Path) -> None:
+    """Lay out the programs that kdumpkey's start is measured against, and what they need beside typer."""
+    site = root / "site"
+    site.mkdir()
+    installed = Path(sysconfig.get_path("purelib"))
+    for package in PEER_PACKAGES:
+        shutil.copytree(installed / package, site / package)
+    for name, text in PEER.items():
+        (site / f"{name}.py").write_text(text)
+    for binary in site.rglob("*.so"):
+        for needed in libraries(binary):
+            copied(needed, root)
+    compiled(site, root)
+
+
+def compiled(home: Path, root: Path) -> None:
+    """Leave bytecode alone: a first import without it takes seconds under emulation; sources take memory."""
+    compileall.compile_dir(str(home), quiet=1, stripdir=str(root), legacy=True)
+    for source in home.rglob("*.py"):
+        source.unlink()
 
 
 def archive(root: Path) -> bytes:

@@ -102,6 +102,7 @@ def prepared(scenario: Scenario, common: Path, folder: Path) -> Machine:
         disks.append((path, True))
     initramfs = folder / "initramfs.gz"
     parts = ("initramfs.gz", "tools.gz") if scenario.tools else ("initramfs.gz",)
+    parts += ("peer.gz",) if scenario.peer else ()
     initramfs.write_bytes(b"".join((common / part).read_bytes() for part in parts))
     payload, scripts = folder / "payload.tar", folder / "scripts.tar"
     with tarfile.open(payload, "w") as tar:

@@ -46,6 +46,7 @@ class Scenario:
         memory_mib: Of the machine.
         crashes: Whether the kdump kernel must be seen to run to its end.
         tools: Whether cryptsetup, keyctl and makedumpfile are needed.
+        peer: Whether typer programs that do nothing are, to be measured against.
         afterwards: Looks at the console and at /dev/vda's file; what is wrong, if anything.
     """
 
@@ -57,6 +58,7 @@ class Scenario:
     memory_mib: int = 1024
     crashes: bool = True
     tools: bool = True
+    peer: bool = False
     afterwards: Callable[[str, Path], Sequence[str]] = nothing_more
 
 
@@ -120,6 +122,7 @@ SCENARIOS = (
         ),
         crashes=False,
     ),
+    Scenario("speed", "speed.sh", tools=False, peer=True),
     Scenario("refused", "refused.sh", memory_mib=2048, crashes=False),
     Scenario("killed", "killed.sh"),
 )

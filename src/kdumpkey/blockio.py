@@ -141,13 +141,18 @@ class Device:
         self.close()
 
 
-def open_readonly(path: str | os.PathLike[str]) -> Device:
+def open_readonly(path: str | os.PathLike[str], *, exclusive: bool = False) -> Device:
     """Open a block device or a regular file for reading.
+
+    Args:
+        path: Where it is.
+        exclusive: Refuse a block device that is mounted or mapped (O_EXCL); files are not affected.
 
     Raises:
         DeviceError: It does not exist, may not be read, or is of another kind; a FIFO is refused at once.
+        BusyError: `exclusive`, and the device is in use.
     """
-    return _open(path, os.O_RDONLY)
+    return _open(path, os.O_RDONLY, exclusive=exclusive)
 
 
 def open_readwrite(path: str | os.PathLike[str], *, exclusive: bool = False) -> Device:

@@ -127,9 +127,11 @@ class WriteError(DeviceError):
 
 
 class MappingError(KdumpkeyError):
-    """device-mapper is missing, or refuses."""
+    """A mapping of device-mapper's cannot be made, read or taken away."""
 
-    exit_code = 1
+
+class DeviceMapperError(MappingError):
+    """Device-mapper is not there, or not for this user."""
 
 
 class InactiveError(MappingError):

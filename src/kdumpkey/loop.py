@@ -55,16 +55,6 @@ def attached(file: int, name: str, *, readonly: bool) -> Iterator[Path]:
         os.close(loop)  # the kernel detaches it when nobody has it open any longer
 
 
-def backing_file(device: str) -> str | None:
-    """The file behind a loop device's name, ``loop0``; None: it is none."""
-    try:
-        return (
-            Path("/sys/block", device, "loop/backing_file").read_text(errors="surrogateescape").rstrip("\n")
-        )
-    except OSError:
-        return None
-
-
 def _configured(control: int, config: bytes, *, readonly: bool) -> tuple[Path, int]:
     for left in reversed(range(_TRIES)):
         path = Path(f"/dev/loop{fcntl.ioctl(control, _GET_FREE)}")

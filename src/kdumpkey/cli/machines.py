@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import UsageError
-from kdumpkey.kdump.machine import LOGIN, Machine, opened
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
     from kdumpkey.kdump.linux import LinuxKernel
+    from kdumpkey.kdump.machine import Machine
 
 VARIABLE: Final = "KDUMPKEY_MACHINE"
 _SESSION: Final = "KDUMPKEY_SESSION"
@@ -62,6 +62,8 @@ def open_machine(session: Session) -> Iterator[Machine]:
         DeviceError: There is none.
         PermissionDeniedError: It is not this user's alone.
     """
+    from kdumpkey.kdump.machine import LOGIN, opened  # noqa: PLC0415 - the kdump kernel's time is short
+
     caller = session.invocation.text("session") or session.streams.environment.get(_SESSION) or LOGIN
     with opened(machine_path(session), session=caller) as machine:
         yield machine

@@ -217,7 +217,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     # Of actions that make or change headers.
     Option("active-name", _T, None, "NAME"),
     Option("align-payload", _U, None, "SECTORS", _FORMAT),
-    Option("allow-discards", _F, actions=_OPEN, help="Let the mapping pass discards on"),
+    Option("allow-discards", _F, actions=_OPEN | _UNLOCK, help="Let the mapping pass discards on"),
     Option("block-size", _U, "B", "MIB"),
     Option("cancel-deferred", _F, actions=_on("close"), help="Take a deferred removal back"),
     Option("cipher", _T, "c", "CIPHER"),

@@ -139,6 +139,7 @@ def _check_unlock(invocation: Invocation) -> None:
     output = invocation.text("to")
     refusals: list[tuple[bool, str]] = [
         (flag("test") and output is not None, "Options --test and --to are mutually exclusive."),
+        (flag("map") and flag("unbound"), "Option --unbound is not allowed with --map."),
         (
             flag("volume-key-file") and flag("volume-key-keyring"),
             "Options --volume-key-file and --volume-key-keyring are mutually exclusive.",

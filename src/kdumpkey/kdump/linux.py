@@ -25,9 +25,10 @@ from kdumpkey.kdump.kernel import CrashImage, HeldKey, KernelStatus, Loaded, Nam
 from kdumpkey.kdump.kexec import load_crash_image, unload_crash_image
 from kdumpkey.kdump.linux_files import alone, doing, replace_private, text_of, write_once
 from kdumpkey.kdump.record import RECORD, KeyOrigin, LoadRecord, RecordedImage, parse_record
+from kdumpkey.kdump.restoring import DIRECTORY
 from kdumpkey.region.handover import LONGEST_DESCRIPTION, MOST_KEYS
 
-INTERFACE: Final = "sys/kernel/config/crash_dm_crypt_keys"
+INTERFACE: Final = DIRECTORY
 _NO_DESCRIPTION: Final = "(null)"
 _LONGEST_ITEM: Final = 200
 

@@ -1,6 +1,1 @@
-"""dm-crypt mappings: their tables, and dmsetup, which makes and removes them."""
-
-from kdumpkey.mapping.dmsetup import DeviceMapper, Mapping
-from kdumpkey.mapping.table import CryptTarget
-
-__all__ = ["CryptTarget", "DeviceMapper", "Mapping"]
+"""dm-crypt mappings: what their tables say, and device-mapper, through its own program dmsetup."""

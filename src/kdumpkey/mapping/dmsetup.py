@@ -1,197 +1,208 @@
-"""device-mapper by way of dmsetup, which is wherever LUKS is. Tables go through its standard input."""
+"""Device-mapper through its own program, dmsetup, which also waits for udev or makes the nodes itself.
+
+The table goes in by standard input; of a key it has the name in a keyring, so no key is in an argument, in
+the environment or in a file. Source: dmsetup(8).
+"""
 
 from __future__ import annotations
 
+import errno
 import os
-import re
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kdumpkey.errors import BusyError, InactiveError, MappingError
-from kdumpkey.mapping.table import CryptTarget
+from kdumpkey.errors import BusyError, DeviceMapperError, InactiveError, MappingError
 
-FOLDER: Final = "/dev/mapper"
-_PLACES: Final = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
-_LONGEST_NAME: Final = 127
-_MISSING: Final = re.compile(r"does ?n[o']t exist|not found", re.IGNORECASE)
-_BUSY: Final = re.compile(r"busy|in use|already exists", re.IGNORECASE)
+DIRECTORY: Final = "/dev/mapper"
+LONGEST_NAME: Final = 127  # bytes: the kernel has 128, with the zero at the end
+_CONTROL: Final = Path(DIRECTORY) / "control"
+_MISC_DEVICES: Final = Path("/proc/misc")
+_ALSO_LOOK_IN: Final = ("/usr/sbin", "/sbin")
+_NODES: Final = ("--verifyudev",)  # in an initramfs without udev, dmsetup makes the nodes only if asked so
+_ABSENT: Final = ("does not exist", "not found", "No such device or address")
+_TAKEN: Final = ("busy", "exists")
 
 
 @dataclass(frozen=True)
-class Mapping:
-    """An active mapping.
+class Info:
+    """What device-mapper tells of a mapping; `live` is whether a table is loaded, `number` major:minor."""
 
-    Attributes:
-        name: Its name.
-        uuid: The name that device-mapper keeps beside it, ``CRYPT-LUKS2-…``; empty where there is none.
-        target: Its dm-crypt target; None: it is something else.
-        holders: How often it is open.
-        readonly: Whether it takes no writes.
-        suspended: Whether it is held up.
-    """
-
-    name: str
     uuid: str
-    target: CryptTarget | None
-    holders: int
-    readonly: bool
+    open_count: int
+    live: bool
     suspended: bool
-
-    @property
-    def kind(self) -> str:
-        """What cryptsetup noted when it was made: ``LUKS2``, ``PLAIN``, …; empty: it was not made so."""
-        words = self.uuid.split("-")
-        return words[1] if words[0] == "CRYPT" and len(words) > 2 else ""
+    readonly: bool
+    number: str
 
 
 class DeviceMapper:
-    """The machine's device-mapper.
+    """Device-mapper on this machine.
 
-    Raises:
-        MappingError: There is none that this user may use; the message is cryptsetup's.
+    Args:
+        program: The path of dmsetup.
     """
 
-    def __init__(self, program: str | None = None) -> None:
-        """Find dmsetup; `program` is another one's path."""
-        found = program or shutil.which("dmsetup", path=_PLACES)
-        if found is None:
-            raise MappingError("Cannot initialize device-mapper: there is no dmsetup.")
-        self._program = found
-        if program is None:
-            _check_kernel()
+    def __init__(self, program: str) -> None:
+        self.program = program
 
-    def create(self, name: str, uuid: str, target: CryptTarget, *, readonly: bool = False) -> Path:
-        """Make a mapping; the key is found in the keyrings that this process's session leads to.
+    @classmethod
+    def find(cls, search_path: str | None = None) -> DeviceMapper:
+        """Find the program, and see that the kernel has what it drives.
 
         Args:
-            name: Of the mapping.
-            uuid: What device-mapper keeps beside the name.
-            target: What it does.
-            readonly: Take no writes.
-
-        Returns:
-            The path of the new device.
+            search_path: As $PATH; /usr/sbin and /sbin are looked at after it.
 
         Raises:
-            BusyError: There is a mapping of that name or UUID.
-            MappingError: device-mapper refuses.
+            DeviceMapperError: No root, no device-mapper, or no dmsetup.
         """
-        _check_name(name)
-        # Without udev nobody but dmsetup makes the node.
-        words = ["create", name, "--verifyudev", "--uuid", uuid, *(["--readonly"] if readonly else [])]
-        done = self._run(*words, table=target.to_line() + "\n")
-        if done.returncode:
-            if self.find(name) is not None:
-                raise BusyError(f"Device {name} already exists.")
-            if _BUSY.search(done.stderr):
-                raise BusyError(f"Cannot use device {name} which is in use (already mapped or mounted).")
-            raise MappingError(f"The mapping {name} cannot be made: {_last_line(done.stderr)}")
-        return Path(FOLDER) / name
+        if not running_as_root():
+            raise DeviceMapperError("Cannot initialize device-mapper, running as non-root user.")
+        if not _kernel_has_it():
+            raise DeviceMapperError("Cannot initialize device-mapper. Is dm_mod kernel module loaded?")
+        folders = [*filter(None, (search_path or os.defpath).split(os.pathsep)), *_ALSO_LOOK_IN]
+        program = shutil.which("dmsetup", path=os.pathsep.join(folders))
+        if program is None:
+            raise DeviceMapperError("Cannot initialize device-mapper: there is no program dmsetup.")
+        return cls(program)
 
-    def find(self, name: str) -> Mapping | None:
-        """The active mapping of a name; None: there is none.
+    def create(self, name: str, uuid: str, table: str, *, readonly: bool = False) -> None:
+        """Make a mapping, whole or not at all.
+
+        Args:
+            name: Its name.
+            uuid: Device-mapper's own, which tells other programs what it is.
+            table: `CryptTarget.to_text`.
+            readonly: Refuse writes to it.
 
         Raises:
-            MappingError: The name cannot be one, or dmsetup fails.
+            BusyError: The name or the device beneath is in use.
+            MappingError: The kernel refuses the table, or there is no such key.
         """
-        _check_name(name)
-        columns = ("--columns", "--noheadings", "--separator", "\t", "-o", "uuid,open,attr")
-        done = self._run("info", *columns, name)
-        if done.returncode:
-            if _MISSING.search(done.stderr):
-                return None
-            raise MappingError(f"Nothing can be learnt of {name}: {_last_line(done.stderr)}")
-        uuid, holders, attributes = (done.stdout.rstrip("\n").split("\t") + [""] * 3)[:3]
-        lines = self._run("table", name).stdout.splitlines()
-        return Mapping(
-            name,
-            uuid,
-            CryptTarget.parse(lines[0]) if len(lines) == 1 else None,
-            int(holders) if holders.isdecimal() else 0,
-            "r" in attributes,
-            "s" in attributes,
-        )
+        words = ["create", *_NODES, "--uuid", uuid, *(["--readonly"] if readonly else []), "--", name]
+        done = self._run(words, table + "\n")
+        if done.returncode == 0:
+            return
+        if any(word in done.stderr for word in _TAKEN):
+            raise BusyError(_why(done))
+        # It takes back what it began; where it could not, or was killed, that is done here.
+        left = self.info(name)
+        if left is not None and left.uuid == uuid and not left.live:
+            self._run(["remove", *_NODES, "--", name])
+        raise MappingError(_why(done))
 
     def remove(self, name: str, *, deferred: bool = False) -> None:
-        """Remove a mapping, or have it removed by its last user's leaving.
+        """Take a mapping away; `deferred`: as soon as nobody uses it any more.
 
         Raises:
-            InactiveError: There is none.
-            BusyError: Somebody uses it.
-            MappingError: device-mapper refuses.
+            MappingError: The kernel refuses.
         """
-        found = self.find(name)
-        if found is None:
-            raise InactiveError(f"Device {name} is not active.")
-        if found.holders and not deferred:
-            raise BusyError(f"Device {name} is still in use.")
-        # What looks into every new device, as udev does, holds it for moments.
-        done = self._run("remove", "--verifyudev", "--deferred" if deferred else "--retry", name)
-        if done.returncode:
-            if _BUSY.search(done.stderr):
-                raise BusyError(f"Device {name} is still in use.")
-            raise MappingError(f"The mapping {name} cannot be removed: {_last_line(done.stderr)}")
+        words = ["remove", "--deferred"] if deferred else ["remove", "--retry"]
+        self._must([*words, *_NODES, "--", name])
 
     def cancel_deferred(self, name: str) -> None:
-        """Take a deferred removal back.
+        """Keep a mapping that was to go when nobody uses it.
 
         Raises:
-            InactiveError: There is no such mapping.
-            MappingError: device-mapper refuses.
+            MappingError: The kernel refuses.
         """
-        if self.find(name) is None:
-            raise InactiveError(f"Device {name} is not active.")
-        done = self._run("message", name, "0", "@cancel_deferred_remove")
-        if done.returncode:
-            raise MappingError(f"Could not cancel deferred remove from device {name}.")
+        self._must(["message", "--", name, "0", "@cancel_deferred_remove"])
 
-    def _run(self, *words: str, table: str | None = None) -> subprocess.CompletedProcess[str]:
+    def info(self, name: str) -> Info | None:
+        """What there is under a name; None: nothing.
+
+        Raises:
+            MappingError: It cannot be told.
+        """
+        fields = "uuid,open,attr,major,minor"
+        done = self._run(["info", "-c", "--noheadings", "--separator", "|", "-o", fields, "--", name])
+        if done.returncode != 0:
+            if any(text in done.stderr for text in _ABSENT):
+                return None
+            raise MappingError(_why(done))
+        words = done.stdout.strip("\n").rsplit("|", 4)
+        if len(words) != 5 or not words[1].strip().isdecimal():
+            raise MappingError(f"dmsetup says of {name} what cannot be understood: {done.stdout!r}")
+        uuid, count, attributes, major, minor = (word.strip() for word in words)
+        return Info(
+            uuid,
+            int(count),
+            attributes.startswith("L"),
+            attributes[2:3] == "s",
+            attributes.endswith("r"),
+            f"{major}:{minor}",
+        )
+
+    def table(self, name: str) -> str:
+        """A mapping's table, keys in it as zeros.
+
+        Raises:
+            InactiveError: There is no mapping of this name.
+            MappingError: It cannot be told.
+        """
+        done = self._run(["table", "--", name])
+        if done.returncode != 0:
+            kind = InactiveError if any(text in done.stderr for text in _ABSENT) else MappingError
+            raise kind(_why(done))
+        return done.stdout
+
+    def _must(self, words: list[str]) -> None:
+        done = self._run(words)
+        if done.returncode != 0:
+            raise MappingError(_why(done))
+
+    def _run(self, words: list[str], given: str = "") -> subprocess.CompletedProcess[str]:
         try:
             return subprocess.run(
-                [self._program, *words],
-                input="" if table is None else table,
+                [self.program, *words],
+                input=given,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
                 errors="surrogateescape",
-                env={"PATH": _PLACES, "LC_ALL": "C"},
+                env={"LC_ALL": "C", "PATH": os.defpath},
                 check=False,
+                process_group=0,  # Ctrl-C is not for it: what it begins, it ends
             )
         except OSError as error:
-            raise MappingError(f"{self._program} cannot be run: {error.strerror}.") from error
+            raise DeviceMapperError(f"{self.program} does not run: {error.strerror}") from error
 
 
-def _check_kernel() -> None:
-    """Say why there is no device-mapper before anybody types a passphrase."""
-    if os.geteuid() != 0:
-        raise MappingError("Cannot initialize device-mapper, running as non-root user.")
+def check_name(name: str) -> None:
+    """Refuse a name that no mapping can have.
+
+    Raises:
+        MappingError: It is empty, too long, or a path.
+    """
+    if "/" in name:
+        raise MappingError(f'Name "{name}" invalid. It contains "/".')
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        refusal = f"Cannot use device {name}, name is invalid or still in use."
+        raise MappingError(f'Name "{name}" too long.\n{refusal}')
+    if name in ("", ".", "..", "control") or "\0" in name:
+        raise MappingError(f"Cannot use device {name}, name is invalid or still in use.")
+
+
+def running_as_root() -> bool:
+    """Whether this process may use device-mapper at all."""
+    return os.geteuid() == 0
+
+
+def _kernel_has_it() -> bool:
+    """Opening the control node also makes the kernel load its module."""
     try:
-        # The file may be there from the start; what it stands for is known once somebody opens it.
-        os.close(os.open(f"{FOLDER}/control", os.O_RDWR | os.O_CLOEXEC))
-    except FileNotFoundError:
-        # Without udev, dmsetup makes it.
-        drivers = Path("/proc/misc")
-        there = drivers.exists() and "device-mapper" in drivers.read_text()
-    except OSError:
-        there = False
-    else:
-        there = True
-    if not there:
-        raise MappingError("Cannot initialize device-mapper. Is dm_mod kernel module loaded?")
+        os.close(os.open(_CONTROL, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            return False
+        try:  # dmsetup makes the node where it is missing
+            return "device-mapper" in _MISC_DEVICES.read_text().split()
+        except OSError:
+            return False
+    return True
 
 
-def _check_name(name: str) -> None:
-    if (
-        not 0 < len(os.fsencode(name)) <= _LONGEST_NAME
-        or "/" in name
-        or name in (".", "..")
-        or name[0] == "-"
-    ):
-        raise MappingError(f"{name!r} cannot be the name of a mapping.")
-
-
-def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip() and line.strip() != "Command failed."]
-    return lines[0].strip() if lines else "dmsetup says nothing."
+def _why(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip() not in ("", "Command failed.")]
+    return "\n".join(lines) or f"dmsetup ended with {done.returncode} and no word"

@@ -1,82 +1,118 @@
-"""The table line of a dm-crypt mapping. The key is named by its place in a keyring; no line ever holds it.
-
-``0 SECTORS crypt CIPHER :BYTES:TYPE:DESCRIPTION IV_OFFSET DEVICE OFFSET [COUNT OPTION…]``
+"""The table of a dm-crypt mapping, as text, with its key by reference to a keyring alone.
 
 Source: the kernel's documentation, admin-guide/device-mapper/dm-crypt.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, Self
 
-_SECTOR: Final = 512
+from kdumpkey.errors import CipherError, MappingError
+
+SECTOR: Final = 512
+
+# The words of a table are parted by spaces, and a backslash would take the next one's meaning away.
+_WORD: Final = re.compile(r"[!-\[\]-~]+")
+_KEY: Final = re.compile(r":([0-9]+):([a-z]+):(.+)")
 _SECTOR_SIZE: Final = "sector_size:"
 
 
 @dataclass(frozen=True)
-class CryptTarget:
-    """One dm-crypt target that covers a whole mapping.
+class KeyReference:
+    """A key that the kernel finds in the keyrings of whoever loads the table.
 
     Attributes:
-        sectors: Its length, in 512-byte sectors.
-        cipher: As dm-crypt writes it, ``aes-xts-plain64``.
-        key: ``:BYTES:TYPE:DESCRIPTION``; of a foreign mapping also the hexadecimal digits that dmsetup hides.
-        iv_offset: Of the first sector's initialisation vector, in 512-byte sectors.
-        device: What is encrypted: a path or ``MAJOR:MINOR``.
-        offset: Where on it the data begin, in 512-byte sectors.
-        sector_size: Bytes that are encrypted as one, 512 to 4096.
-        options: Further words, such as ``allow_discards``.
+        size_bytes: Its length.
+        type: ``logon``, or another type that dm-crypt takes.
+        description: Its name.
     """
 
-    sectors: int
-    cipher: str
-    key: str
-    iv_offset: int
-    device: str
-    offset: int
-    sector_size: int = _SECTOR
-    options: tuple[str, ...] = ()
+    size_bytes: int
+    type: str
+    description: str
 
-    def to_line(self) -> str:
-        """The line that dmsetup reads."""
-        options = self.options
-        if self.sector_size != _SECTOR:
-            options = (*options, f"{_SECTOR_SIZE}{self.sector_size}")
-        words = ["0", self.sectors, "crypt", self.cipher, self.key, self.iv_offset, self.device, self.offset]
+    def __str__(self) -> str:
+        return f":{self.size_bytes}:{self.type}:{self.description}"
+
+
+@dataclass(frozen=True)
+class CryptTarget:
+    """A mapping of one dm-crypt target.
+
+    Attributes:
+        size_sectors: Its length in sectors of 512 bytes, as all the numbers of a table are.
+        cipher: dm-crypt's cipher specification, such as ``aes-xts-plain64``.
+        key: Where the kernel finds the key; None: the table has it in itself, which kdumpkey only ever reads.
+        key_size_bytes: Its length.
+        iv_offset_sectors: The IV's number at the beginning.
+        device: The device beneath, as ``major:minor`` or a path.
+        offset_sectors: Where the data begins on it.
+        options: dm-crypt's own words, such as ``allow_discards``, without the sector size.
+        sector_size: Bytes of an encryption sector.
+    """
+
+    size_sectors: int
+    cipher: str
+    key: KeyReference | None
+    key_size_bytes: int
+    iv_offset_sectors: int
+    device: str
+    offset_sectors: int
+    options: tuple[str, ...] = ()
+    sector_size: int = SECTOR
+
+    def to_text(self) -> str:
+        """The table's line.
+
+        Raises:
+            CipherError: The cipher, which comes out of a header, would be more than one word of it.
+            MappingError: The key is not a reference to a keyring, or another word would be several.
+        """
+        if self.key is None:
+            raise MappingError("A volume key goes into a table by its keyring's reference, or not at all.")
+        if not _WORD.fullmatch(self.cipher):
+            raise CipherError(f"cipher {self.cipher!r} is not supported")
+        options = list(self.options)
+        if self.sector_size != SECTOR:
+            options.append(f"{_SECTOR_SIZE}{self.sector_size}")
+        words = [self.cipher, str(self.key), str(self.iv_offset_sectors), self.device]
+        words += [str(self.offset_sectors)]
         if options:
-            words += [len(options), *options]
-        return " ".join(map(str, words))
+            words += [str(len(options)), *options]
+        if bad := [word for word in words if not _WORD.fullmatch(word)]:
+            raise MappingError(f"{bad[0]!r} cannot be a word of a device-mapper table.")
+        return f"0 {self.size_sectors} crypt {' '.join(words)}"
 
     @classmethod
-    def parse(cls, line: str) -> Self | None:
-        """Take apart what `dmsetup table` prints; None: it is another target, or none that is understood."""
-        words = line.split()
-        if len(words) < 8 or words[0] != "0" or words[2] != "crypt":
+    def parse(cls, text: str) -> Self | None:
+        """Read a table as dmsetup shows it; None: it is not that of one dm-crypt target."""
+        lines = text.splitlines()
+        words = lines[0].split() if len(lines) == 1 else []
+        if len(words) < 8 or words[2] != "crypt":
             return None
-        count = int(words[8]) if len(words) > 8 and words[8].isdecimal() else 0
-        options = words[9 : 9 + count]
-        if not all(word.isdecimal() for word in (words[1], words[5], words[7])) or len(options) != count:
+        start, size, _, cipher, key, iv_offset, device, offset, *rest = words
+        if start != "0" or not all(number.isdecimal() for number in (size, iv_offset, offset)):
             return None
-        size = next(
-            (word.removeprefix(_SECTOR_SIZE) for word in options if word.startswith(_SECTOR_SIZE)), "512"
-        )
-        if not size.isdecimal():
-            return None
-        others = tuple(word for word in options if not word.startswith(_SECTOR_SIZE))
+        sector_size, options = SECTOR, []
+        for option in rest[1:]:
+            if option.startswith(_SECTOR_SIZE) and option.removeprefix(_SECTOR_SIZE).isdecimal():
+                sector_size = int(option.removeprefix(_SECTOR_SIZE))
+            else:
+                options.append(option)
+        found = _KEY.fullmatch(key)
+        reference = KeyReference(int(found[1]), found[2], found[3]) if found else None
+        # What is in the table itself is shown as zeros in hexadecimal, or as a dash where there is none.
+        key_size = reference.size_bytes if reference else 0 if key == "-" else len(key) // 2
         return cls(
-            int(words[1]), words[3], words[4], int(words[5]), words[6], int(words[7]), int(size), others
+            int(size),
+            cipher,
+            reference,
+            key_size,
+            int(iv_offset),
+            device,
+            int(offset),
+            tuple(options),
+            sector_size,
         )
-
-    @property
-    def key_in_keyring(self) -> bool:
-        """Whether the kernel took the key out of a keyring."""
-        return self.key.startswith(":")
-
-    @property
-    def key_bytes(self) -> int:
-        """The length of the key."""
-        if self.key_in_keyring:
-            size = self.key.split(":")[1]
-            return int(size) if size.isdecimal() else 0
-        return 0 if self.key == "-" else len(self.key) // 2

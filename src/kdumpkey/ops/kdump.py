@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import KernelError, KeyringError, WrongKeyError
-from kdumpkey.kdump.machine import in_memory
 from kdumpkey.keyring.service import SpecialKeyring
 from kdumpkey.secret import SecretBuffer
 
@@ -62,6 +61,8 @@ def real_key_warnings(throwaway: bool, path: Path) -> tuple[str, ...]:
     """What to say when a volume key that protects something is put into a simulator."""
     if throwaway:
         return ()
+    from kdumpkey.kdump.machine import in_memory  # noqa: PLC0415 - Linux's own kernel is no simulated machine
+
     where = "on tmpfs" if in_memory(path) else "on a DISK, not a tmpfs: there it cannot be wiped for certain"
     return (
         f"this volume key now lies in a file under {path}, {where}. A simulator is no security boundary: "

@@ -9,18 +9,19 @@ from kdumpkey.keyring import SpecialKeyring, read_key, search_keyring
 from kdumpkey.ops.kdump import description_of
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.kernel import Kernel
+    from collections.abc import Callable
+
     from kdumpkey.ops.open import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
 
-def key_from_linux(kernel: Kernel, luks: LuksDevice) -> SecretBuffer:
+def key_from_linux(restore: Callable[[], object], luks: LuksDevice) -> SecretBuffer:
     """Have the kdump kernel put the keys back, and take the device's: no passphrase, no Argon2.
 
     Linux reports a restore as done whatever happened, so the keyring is what tells.
 
     Args:
-        kernel: The kdump kernel.
+        restore: Has the kdump kernel do so.
         luks: The device.
 
     Raises:
@@ -29,7 +30,7 @@ def key_from_linux(kernel: Kernel, luks: LuksDevice) -> SecretBuffer:
         KeyringError: The key cannot be read.
     """
     name = description_of(luks.header.uuid)
-    kernel.restore()
+    restore()
     try:
         key = read_key(search_keyring(SpecialKeyring.USER, "user", name))
     except KeyNotFoundError as error:

@@ -1,159 +1,251 @@
-"""A LUKS device as a dm-crypt mapping, whose key the kernel takes out of a keyring."""
+"""Mapping an unlocked volume with dm-crypt, as cryptsetup's open does, and taking the mapping away."""
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import BusyError, CipherError, DeviceError, KeyNotFoundError, KeyslotError
-from kdumpkey.keyring.service import SpecialKeyring, add_key, search_keyring, unlink_key
+from kdumpkey.blockio import open_readonly, open_readwrite
+from kdumpkey.errors import BusyError, CipherError, DeviceError, InactiveError, MappingError, WriteError
+from kdumpkey.keyring import SpecialKeyring, add_key, invalidate_key, join_session
 from kdumpkey.loop import attached
-from kdumpkey.luks.model import SECTOR, Luks2Header
-from kdumpkey.luks.unlock import check_requirements, verify_volume_key
-from kdumpkey.mapping.table import CryptTarget
+from kdumpkey.luks.model import Luks2Header
+from kdumpkey.luks.unlock import check_requirements
+from kdumpkey.mapping.device import device_number, is_readonly, name_of
+from kdumpkey.mapping.dmsetup import check_name
+from kdumpkey.mapping.table import SECTOR, CryptTarget, KeyReference
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Iterator
 
-    from typing_extensions import Buffer
-
-    from kdumpkey.luks.model import Segment
-    from kdumpkey.mapping.dmsetup import DeviceMapper
+    from kdumpkey.blockio import Device
+    from kdumpkey.mapping.dmsetup import DeviceMapper, Info
     from kdumpkey.ops.open import LuksDevice
+    from kdumpkey.secret import SecretBuffer
 
-# What a LUKS2 header keeps for every opening (spec/luks.md), by dm-crypt's names.
-_PERSISTENT: Final = {
-    "allow-discards": "allow_discards",
-    "same-cpu-crypt": "same_cpu_crypt",
-    "submit-from-crypt-cpus": "submit_from_crypt_cpus",
-    "no-read-workqueue": "no_read_workqueue",
-    "no-write-workqueue": "no_write_workqueue",
-}
+# dm-crypt's words, in cryptsetup's order; a LUKS2 header keeps them with dashes.
+FLAGS: Final = (
+    "allow_discards",
+    "same_cpu_crypt",
+    "submit_from_crypt_cpus",
+    "no_read_workqueue",
+    "no_write_workqueue",
+)
+UUID_PREFIX: Final = "CRYPT-"  # of all that cryptsetup maps
+_LONGEST_UUID: Final = 128  # bytes: device-mapper's, cut where a long name makes it longer
 
 
-def map_device(
+def check_mappable(mapper: DeviceMapper, luks: LuksDevice, name: str) -> None:
+    """See, before anyone is asked for a key, that nothing but the key is missing.
+
+    Raises:
+        BusyError: There is a mapping of this name, or the device is mounted or mapped.
+        MappingError: No mapping can have this name, or the volume cannot be mapped.
+        RequirementsError: The header demands features that are not implemented.
+    """
+    check_name(name)
+    if mapper.info(name) is not None:
+        raise BusyError(f"Device {name} already exists.")
+    open_readonly(luks.device.name, exclusive=True).close()
+    check_requirements(luks.header, "open")
+    if len(luks.header.data_segments) != 1:
+        raise MappingError("The volume has several segments, which kdumpkey does not map.")
+
+
+def map_volume(
     mapper: DeviceMapper,
     luks: LuksDevice,
-    volume_key: Buffer,
+    volume_key: SecretBuffer,
     name: str,
     *,
     readonly: bool = False,
-    options: Sequence[str] = (),
-) -> Path:
-    """Make a mapping of a LUKS device; nothing is left behind where that fails.
+    flags: Collection[str] = (),
+) -> None:
+    """Map a volume under /dev/mapper; the key goes to the kernel by a keyring that only dmsetup has.
 
     Args:
-        mapper: The machine's device-mapper.
+        mapper: Device-mapper.
         luks: The device.
-        volume_key: Its volume key, which is checked first.
-        name: The mapping's.
-        readonly: Take no writes.
-        options: dm-crypt's own, such as ``allow_discards``, beside those that the header keeps.
-
-    Returns:
-        The path of the new device.
+        volume_key: The volume key, which is checked first.
+        name: The mapping's name.
+        readonly: Whether the kernel refuses writes to it; so it does where the device beneath is read-only.
+        flags: Those of `FLAGS` to be set, besides what the header asks for.
 
     Raises:
         WrongKeyError: It is not this volume's key.
-        RequirementsError: The header demands features that are not implemented.
-        CipherError: The segment is authenticated, or there are several.
-        DeviceError: The device has no data, or cannot be made a loop device.
-        KeyringError: The key cannot be given to the kernel.
-        BusyError: The device is in use, or the name is.
-        MappingError: device-mapper refuses.
+        BusyError, MappingError: Device-mapper refuses; nothing is left of it.
+        DeviceError: A file cannot be made a loop device.
+        KeyringError: The keyring refuses the key.
+        KdumpkeyError: As `LuksDevice.volume`.
     """
-    check_requirements(luks.header, "open")
-    digest = verify_volume_key(luks.header, volume_key)
-    segment = _only_segment(luks)
-    if segment.id not in digest.segments:
-        raise KeyslotError(f"Segment {segment.id} has another volume key than this one.")
-    described = f"cryptsetup:{luks.header.uuid}-d{digest.id}"
-    with ExitStack() as stack:
-        device, size = stack.enter_context(_block_device(luks, readonly=readonly))
-        nbytes = segment.size if segment.size is not None else (size - segment.offset) // SECTOR * SECTOR
-        if nbytes <= 0:
-            raise DeviceError(f"Device {luks.device.name} has no data: it ends at byte {size}.")
-        if nbytes % segment.sector_size:
-            raise DeviceError("Device size is not aligned to requested sector size.")
-        target = CryptTarget(
-            sectors=nbytes // SECTOR,
-            cipher=segment.encryption,
-            key=stack.enter_context(_key_for_children(described, volume_key)),
-            iv_offset=segment.iv_tweak,
-            device=device,
-            offset=segment.offset // SECTOR,
-            sector_size=segment.sector_size,
-            options=tuple(dict.fromkeys((*_kept_options(luks), *options))),
-        )
-        return mapper.create(name, _uuid(luks, name), target, readonly=readonly)
+    target, reference = target_of(luks, volume_key, flags)
+    uuid = f"CRYPT-LUKS{luks.header.version}-{luks.header.uuid.replace('-', '')}-{name}"[:_LONGEST_UUID]
+    with _block_device(luks.device, readonly=readonly) as fd:
+        table = replace(target, device=device_number(fd)).to_text()
+        readonly = readonly or is_readonly(fd)
+
+        def create() -> None:
+            # The keyring is this thread's own, and dmsetup's, which inherits it: no other program sees the
+            # key, the process keeps its session, and when both have ended, however they did, it is gone.
+            join_session()
+            key = add_key(reference.type, reference.description, volume_key, SpecialKeyring.SESSION)
+            try:
+                mapper.create(name, uuid, table, readonly=readonly)
+            finally:
+                invalidate_key(key)
+
+        _in_thread(create)
 
 
-def refuse_busy(path: str) -> None:
-    """Say that a block device is mounted or mapped before anybody types a passphrase for it.
+def target_of(
+    luks: LuksDevice, volume_key: SecretBuffer, flags: Collection[str] = ()
+) -> tuple[CryptTarget, KeyReference]:
+    """What dm-crypt is to be told of a volume, but for the device beneath, and the key's name in it.
 
     Raises:
-        BusyError: It is.
+        As `map_volume`.
     """
-    try:
-        # O_EXCL asks the kernel whether anybody has claimed a block device; files it leaves alone.
-        os.close(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC | os.O_NONBLOCK))
-    except OSError as error:
-        if error.errno == errno.EBUSY:  # all else is for whoever opens it to say
-            raise BusyError(
-                f"Cannot use device {path} which is in use (already mapped or mounted)."
-            ) from error
+    (((segment, size),), digest) = luks.sized_segments(volume_key)
+    if segment.type != "crypt":
+        raise CipherError("The volume is not encrypted, and needs no mapping.")
+    if size % segment.sector_size:
+        raise DeviceError("Device size is not aligned to requested sector size.")
+    header = luks.header
+    stored = header.config.flags if isinstance(header, Luks2Header) else ()
+    wanted = {*flags, *(flag.replace("-", "_") for flag in stored)}
+    key = KeyReference(len(volume_key), "logon", f"cryptsetup:{header.uuid}-d{digest.id}")
+    target = CryptTarget(
+        size // SECTOR,
+        segment.encryption,
+        key,
+        key.size_bytes,
+        segment.iv_tweak,
+        "",
+        segment.offset // SECTOR,
+        tuple(flag for flag in FLAGS if flag in wanted),
+        segment.sector_size,
+    )
+    return target, key
 
 
-def _only_segment(luks: LuksDevice) -> Segment:
-    segments = luks.header.data_segments
-    if len(segments) != 1 or segments[0].type != "crypt":
-        raise CipherError(
-            "A device in reencryption is not mapped; kdumpkey unlock --to FILE decrypts it without a mapping."
-        )
-    if segments[0].integrity is not None:
-        raise CipherError("Authenticated encryption is not supported.")
-    return segments[0]
+def close_mapping(mapper: DeviceMapper, word: str, *, deferred: bool = False) -> bool:
+    """Take a mapping away, and the kernel's copy of its key with it.
+
+    Args:
+        mapper: Device-mapper.
+        word: The mapping's name or path.
+        deferred: Where it is in use, have it go as soon as nobody uses it.
+
+    Returns:
+        Whether it is still there, to go later.
+
+    Raises:
+        InactiveError: There is none.
+        BusyError: It is in use.
+        MappingError: Device-mapper refuses.
+    """
+    name, found = _active(mapper, word)
+    if found.open_count and not deferred:
+        raise BusyError(f"Device {word} is still in use.")
+    crypt = CryptTarget.parse(mapper.table(name)) if found.uuid.startswith(UUID_PREFIX) else None
+    if crypt is not None and any(option.startswith("integrity:") for option in crypt.options):
+        raise MappingError(f"Device {word} is authenticated, which kdumpkey does not close; cryptsetup does.")
+    mapper.remove(name, deferred=deferred)
+    return deferred and mapper.info(name) is not None
 
 
-def _kept_options(luks: LuksDevice) -> tuple[str, ...]:
-    if not isinstance(luks.header, Luks2Header):
-        return ()
-    return tuple(_PERSISTENT[flag] for flag in luks.header.config.flags if flag in _PERSISTENT)
+def keep_mapping(mapper: DeviceMapper, word: str) -> None:
+    """Take the deferred removal of a mapping, by its name or path, back.
+
+    Raises:
+        InactiveError: There is no such mapping.
+        MappingError: Device-mapper refuses.
+    """
+    name, _ = _active(mapper, word)
+    mapper.cancel_deferred(name)
 
 
-def _uuid(luks: LuksDevice, name: str) -> str:
-    """What device-mapper keeps beside the name, by which cryptsetup and udev know what it is."""
-    return f"CRYPT-LUKS{luks.header.version}-{luks.header.uuid.replace('-', '')}-{name}"
+@dataclass(frozen=True)
+class Mapping:
+    """An active mapping: device-mapper's view of it, and its table where that is one dm-crypt target."""
+
+    type: str
+    info: Info
+    target: CryptTarget | None
+
+
+def find_mapping(mapper: DeviceMapper, word: str) -> Mapping | None:
+    """What cryptsetup or kdumpkey mapped under a name or path; None: nothing.
+
+    Raises:
+        MappingError: It cannot be told.
+    """
+    name = name_of(word)
+    info = _info(mapper, name)
+    if info is None or not info.uuid.startswith(UUID_PREFIX):
+        return None
+    kind = info.uuid.removeprefix(UUID_PREFIX).partition("-")[0]
+    return Mapping(kind, info, CryptTarget.parse(mapper.table(name)))
+
+
+def _active(mapper: DeviceMapper, word: str) -> tuple[str, Info]:
+    name = name_of(word)
+    found = _info(mapper, name)
+    if found is None:
+        raise InactiveError(f"Device {word} is not active.")
+    return name, found
+
+
+def _info(mapper: DeviceMapper, name: str) -> Info | None:
+    return None if "/" in name else mapper.info(name)
 
 
 @contextmanager
-def _block_device(luks: LuksDevice, *, readonly: bool) -> Iterator[tuple[str, int]]:
-    """The device's number, and its size in bytes; an image file becomes a loop device."""
-    found = os.fstat(luks.device.fileno())
-    if stat.S_ISBLK(found.st_mode):
-        yield f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}", luks.device.size
+def _block_device(device: Device, *, readonly: bool) -> Iterator[int]:
+    """A descriptor of the block device: the device itself, or a loop device over the file that it is."""
+    if device.is_block:
+        yield device.fileno()
         return
-    with attached(luks.device.fileno(), os.path.realpath(luks.device.name), readonly=readonly) as path:
-        number = path.stat().st_rdev
-        yield f"{os.major(number)}:{os.minor(number)}", luks.device.size
+    name = os.path.realpath(device.name)
+    with (
+        _reopened(device, readonly=readonly) as file,
+        attached(file.fileno(), name, readonly=not file.writable) as path,
+        open_readonly(path) as loop,
+    ):
+        yield loop.fileno()
 
 
-@contextmanager
-def _key_for_children(description: str, key: Buffer) -> Iterator[str]:
-    """Have the key where the kernel looks on behalf of a child, as dm-crypt names it, for no longer."""
-    session = SpecialKeyring.SESSION
-    try:
-        search_keyring(session, "logon", description)
-        was_there = True
-    except KeyNotFoundError:
-        was_there = False
-    serial = add_key("logon", description, key, session)
-    try:
-        yield f":{memoryview(key).nbytes}:logon:{description}"
-    finally:
-        if not was_there:
-            unlink_key(serial, session)
+def _reopened(device: Device, *, readonly: bool) -> Device:
+    """The same file once more, for writing where that can be: its loop device takes no writes otherwise."""
+    again = f"/proc/self/fd/{device.fileno()}"
+    if not readonly:
+        with suppress(WriteError):
+            return open_readwrite(again)
+    return open_readonly(again)
+
+
+def _in_thread(work: Callable[[], None]) -> None:
+    """Run it in a thread, to its end also where Ctrl-C is pressed: the key must outlive it."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - it is raised where it can be handled
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="mapping")
+    thread.start()
+    interrupted = False
+    while thread.is_alive():
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            interrupted = True
+    if failures:
+        raise failures[0]
+    if interrupted:
+        raise KeyboardInterrupt

@@ -15,7 +15,8 @@ from kdumpkey.luks.unlock import Unlocked, check_requirements, unlock, verify_vo
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from kdumpkey.volume import CryptSegment, Volume
+    from kdumpkey.luks.model import Digest
+    from kdumpkey.volume import Volume
 
     PathLike = str | os.PathLike[str]
 
@@ -116,20 +117,32 @@ class LuksDevice:
             CipherError: The cipher is not implemented, or the segment is authenticated.
             DeviceError: The device ends before its data does.
         """
-        from kdumpkey.volume import Volume  # noqa: PLC0415 - a passphrase that is only checked needs none
+        from kdumpkey.volume import CryptSegment, Volume  # noqa: PLC0415 - a passphrase that is only checked needs none
 
+        segments = [
+            CryptSegment(each.offset, size, each.encryption, each.sector_size, each.iv_tweak)
+            if each.type == "crypt"
+            else CryptSegment(each.offset, size)
+            for each, size in self.sized_segments(volume_key)[0]
+        ]
+        return Volume(self.device, segments, volume_key, tier=tier)
+
+    def sized_segments(self, volume_key: Buffer) -> tuple[list[tuple[Segment, int]], Digest]:
+        """The segments that a volume key opens, each with its size in bytes, and the digest that it fits.
+
+        Raises:
+            As `volume`.
+        """
         check_requirements(self.header, "open")
         digest = verify_volume_key(self.header, volume_key)
         segments = []
         for segment in self.header.data_segments:
             if segment.type == "crypt" and segment.id not in digest.segments:
                 raise KeyslotError(f"Segment {segment.id} has another volume key than this one.")
-            segments.append(self._crypt_segment(segment))
-        return Volume(self.device, segments, volume_key, tier=tier)
+            segments.append((segment, self._size_of(segment)))
+        return segments, digest
 
-    def _crypt_segment(self, segment: Segment) -> CryptSegment:
-        from kdumpkey.volume import CryptSegment  # noqa: PLC0415
-
+    def _size_of(self, segment: Segment) -> int:
         if segment.type not in ("crypt", "linear"):
             raise CipherError(f"Segment {segment.id} is of the unknown type {segment.type!r}.")
         if segment.integrity is not None:
@@ -143,9 +156,7 @@ class LuksDevice:
                     f"Device {self.device.name} has no data: it ends at byte {self.device.size}, and its "
                     f"data begins at byte {segment.offset}."
                 )
-        if segment.type == "linear":
-            return CryptSegment(segment.offset, size)
-        return CryptSegment(segment.offset, size, segment.encryption, segment.sector_size, segment.iv_tweak)
+        return size
 
     def close(self) -> None:
         """Close the devices; closing twice is harmless."""

@@ -1,77 +1,82 @@
-"""close and status: what becomes of a mapping, and what it is."""
+"""close and status: mappings of device-mapper's, kdumpkey's and cryptsetup's alike."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import InactiveError
-from kdumpkey.loop import backing_file
-from kdumpkey.mapping.dmsetup import FOLDER, DeviceMapper
+from kdumpkey.errors import DeviceMapperError, InactiveError, UsageError
+from kdumpkey.mapping.device import backing_file, device_path
+from kdumpkey.mapping.dmsetup import DIRECTORY, DeviceMapper
+from kdumpkey.ops.map import FLAGS, Mapping, close_mapping, find_mapping, keep_mapping
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
-    from kdumpkey.mapping.dmsetup import Mapping
     from kdumpkey.mapping.table import CryptTarget
 
-# cryptsetup's name for one of dm-crypt's options; the others have their own.
-_SHOWN: Final = {"allow_discards": "discards"}
+_SAID: Final = {"allow_discards": "discards"}
 
 
 def close(session: Session) -> None:
-    """Remove the mapping."""
-    mapper = DeviceMapper()
-    if session.invocation.flag("cancel-deferred"):
-        mapper.cancel_deferred(session.device)
-        return
-    mapper.remove(session.device, deferred=session.invocation.flag("deferred"))
+    """Take a mapping away, now or when nobody uses it any more."""
+    options = session.invocation
+    if options.flag("deferred") and options.flag("cancel-deferred"):
+        raise UsageError("Options --cancel-deferred and --deferred cannot be used at the same time.")
+    word = session.device
+    try:
+        mapper = device_mapper(session)
+    except DeviceMapperError as error:
+        raise InactiveError(str(error)) from error
+    if options.flag("cancel-deferred"):
+        keep_mapping(mapper, word)
+    elif close_mapping(mapper, word, deferred=options.flag("deferred")):
+        session.say(f"Device {word} is still active and scheduled for deferred removal.")
 
 
 def status(session: Session) -> None:
-    """Show the mapping, in cryptsetup's words; one that is not active is a failure without a message."""
-    name = session.device
-    found = DeviceMapper().find(name.removeprefix(FOLDER + "/"))
+    """Show what a mapping is, or say that there is none."""
+    word = session.device
+    shown = word if "/" in word else f"{DIRECTORY}/{word}"
+    found = find_mapping(device_mapper(session), word)
     if found is None:
-        session.say(f"{FOLDER}/{name} is inactive.")
+        session.say(f"{shown} is inactive.")
         raise InactiveError("")
-    session.say(f"{FOLDER}/{found.name} is active{' and is in use' if found.holders else ''}.")
-    session.say(f"  type:    {found.kind or 'n/a'}")
-    if found.target is not None:
-        for line in _target_lines(found, found.target):
-            session.say(line)
+    session.say(f"{shown} is active{' and is in use' if found.info.open_count else ''}.")
+    for line in _lines(found):
+        session.say(f"  {line}")
 
 
-def _target_lines(found: Mapping, target: CryptTarget) -> list[str]:
-    device = _device_name(target.device)
-    lines = [
-        f"  cipher:  {target.cipher}",
-        f"  keysize: {target.key_bytes * 8} bits",
-        f"  key location: {'keyring' if target.key_in_keyring else 'dm-crypt'}",
-        f"  device:  {device}",
-    ]
-    if (file := backing_file(Path(device).name)) is not None:
-        lines.append(f"  loop:    {file}")
+def device_mapper(session: Session) -> DeviceMapper:
+    """Device-mapper, by the program that $PATH leads to.
+
+    Raises:
+        DeviceMapperError: It is not there, or not for this user.
+    """
+    return DeviceMapper.find(session.streams.environment.get("PATH"))
+
+
+def _lines(found: Mapping) -> list[str]:
+    lines = [f"type:    {found.type or 'n/a'}"]
+    if found.target is None:
+        return lines
+    target: CryptTarget = found.target
     lines += [
-        f"  sector size:  {target.sector_size}",
-        f"  offset:  {target.offset} sectors",
-        f"  size:    {target.sectors} sectors",
+        f"cipher:  {target.cipher}",
+        f"keysize: {target.key_size_bytes * 8} bits",
+        f"key location: {'keyring' if target.key else 'dm-crypt'}",
+        f"device:  {device_path(target.device)}",
     ]
-    if target.iv_offset:
-        lines.append(f"  skipped: {target.iv_offset} sectors")
-    lines.append(
-        f"  mode:    {'readonly' if found.readonly else 'read/write'}{' (suspended)' * found.suspended}"
-    )
-    if target.options:
-        lines.append("  flags:   " + "".join(f"{_SHOWN.get(word, word)} " for word in target.options))
+    if (file := backing_file(target.device)) is not None:
+        lines.append(f"loop:    {file}")
+    lines += [
+        f"sector size:  {target.sector_size}",
+        f"offset:  {target.offset_sectors} sectors",
+        f"size:    {target.size_sectors} sectors",
+    ]
+    if target.iv_offset_sectors:
+        lines.append(f"skipped: {target.iv_offset_sectors} sectors")
+    mode = "readonly" if found.info.readonly else "read/write"
+    lines.append(f"mode:    {mode}{' (suspended)' if found.info.suspended else ''}")
+    if flags := [_SAID.get(flag, flag) for flag in FLAGS if flag in target.options]:
+        # cryptsetup ends all of them but the last possible one with a space.
+        lines.append(f"flags:   {' '.join(flags)}{'' if FLAGS[-1] in flags else ' '}")
     return lines
-
-
-def _device_name(number: str) -> str:
-    """The path of a device that a table names by MAJOR:MINOR."""
-    try:
-        home = Path(os.path.realpath(f"/sys/dev/block/{number}"))
-        mapped = home / "dm/name"
-        return f"{FOLDER}/{mapped.read_text().strip()}" if mapped.exists() else f"/dev/{home.name}"
-    except OSError:
-        return number

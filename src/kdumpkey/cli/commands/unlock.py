@@ -1,4 +1,4 @@
-"""unlock and open: check a key, hand it to a keyring, decrypt, map."""
+"""unlock and open: check a key, hand it to a keyring, decrypt."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.cli.opening import device_path, open_data_and_header
+from kdumpkey.cli.opening import VERSIONS, open_data_and_header
 from kdumpkey.cli.unlocking import volume_key
-from kdumpkey.errors import KeyNotFoundError, KeyringError, MappingError, UsageError
+from kdumpkey.errors import KeyNotFoundError, KeyringError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,81 +20,58 @@ if TYPE_CHECKING:
     from kdumpkey.volume import Volume
 
 _KNOWN: Final = ("luks", "luks1", "luks2", "plain", "loopaes", "tcrypt", "bitlk", "fvault2")
-_DM_OPTIONS: Final = {
-    "allow-discards": "allow_discards",
-    "perf-same_cpu_crypt": "same_cpu_crypt",
-    "perf-submit_from_crypt_cpus": "submit_from_crypt_cpus",
-    "perf-no_read_workqueue": "no_read_workqueue",
-    "perf-no_write_workqueue": "no_write_workqueue",
-}
 
 
 def open_device(session: Session) -> None:
-    """Map a device, or only check a passphrase or key."""
-    kind = session.invocation.text("type")
+    """Map a volume, or with --test-passphrase check a passphrase or key alone."""
+    options = session.invocation
+    kind = options.text("type")
     if kind is not None and kind not in _KNOWN:
         raise UsageError(f"Unrecognized metadata device type {kind}.")
-    test = session.invocation.flag("test-passphrase")
-    if not test and len(session.invocation.arguments) < 2:
-        raise UsageError("Command requires device and mapped name as arguments.")
-    map_it = _nothing if test else _mapping(session, session.invocation.arguments[1])
+    test = options.flag("test-passphrase")
+    if not test:
+        if len(options.arguments) < 2:
+            raise UsageError("Command requires device and mapped name as arguments.")
+        if kind is not None and kind not in VERSIONS:
+            raise UsageError(f"kdumpkey does not open {kind} devices; cryptsetup does.")
     link = _link_target(session)
-    with open_data_and_header(session) as luks, volume_key(session, luks) as (key, _):
-        link(key)
-        map_it(luks, key)
+    with open_data_and_header(session) as luks:
+        map_it = None if test else _mapping_to(session, luks, options.arguments[1])
+        with volume_key(session, luks) as (key, _):
+            link(key)
+            if map_it is not None:
+                map_it(key)
 
 
 def unlock(session: Session) -> None:
-    """Check a key, and with --to decrypt; --json tells what was found."""
+    """Check a key, and with --to decrypt, with --map map; --json tells what was found."""
     options = session.invocation
-    name = options.text("map")
-    map_it = _nothing if name is None else _mapping(session, name)
     link = _link_target(session)
-    with open_data_and_header(session) as luks, volume_key(session, luks) as (key, keyslot):
-        link(key)
-        result: dict[str, object] = {
-            "device": luks.device.name,
-            "uuid": luks.header.uuid,
-            "version": luks.header.version,
-            "keyslot": keyslot,
-        }
-        map_it(luks, key)
-        if name is not None:
-            result["map"] = f"/dev/mapper/{name}"
-        if (output := options.text("to")) is not None:
-            with luks.volume(key, tier=session.streams.environment.get("KDUMPKEY_AESXTS")) as volume:
-                key.close()  # the volume has its own, and the decryption may take hours
-                result |= _decrypt(session, luks, volume, output)
-        if options.flag("json"):
-            session.say(json.dumps(result))
+    with open_data_and_header(session) as luks:
+        name = options.text("map")
+        map_it = None if name is None else _mapping_to(session, luks, name)
+        with volume_key(session, luks) as (key, keyslot):
+            link(key)
+            result: dict[str, object] = {
+                "device": luks.device.name,
+                "uuid": luks.header.uuid,
+                "version": luks.header.version,
+                "keyslot": keyslot,
+            }
+            if map_it is not None:
+                result["map"] = map_it(key)
+            if (output := options.text("to")) is not None:
+                with luks.volume(key, tier=session.streams.environment.get("KDUMPKEY_AESXTS")) as volume:
+                    key.close()  # the volume has its own, and the decryption may take hours
+                    result |= _decrypt(session, luks, volume, output)
+            if options.flag("json"):
+                session.say(json.dumps(result))
 
 
-def _nothing(_luks: LuksDevice, _key: SecretBuffer) -> None:
-    """Map nothing."""
+def _mapping_to(session: Session, luks: LuksDevice, name: str) -> Callable[[SecretBuffer], str]:
+    from kdumpkey.cli.mapped import mapping_to  # noqa: PLC0415 - a mere check needs no device-mapper
 
-
-def _mapping(session: Session, name: str) -> Callable[[LuksDevice, SecretBuffer], None]:
-    """What makes the mapping; whether it could is found out before anyone is asked."""
-    from kdumpkey.mapping.dmsetup import DeviceMapper  # noqa: PLC0415 - only who maps needs it
-    from kdumpkey.ops.map import map_device, refuse_busy  # noqa: PLC0415
-
-    options = session.invocation
-    if options.text("type") not in (None, *_KNOWN[:3]):
-        raise UsageError(f"kdumpkey maps LUKS devices alone, and no {options.text('type')} device.")
-    path = device_path(session.device)
-    try:
-        mapper = DeviceMapper()
-    except MappingError as error:
-        raise MappingError(
-            f"{error}\nkdumpkey unlock {session.device} --to FILE decrypts without a mapping."
-        ) from error
-    refuse_busy(path)
-    wanted = [word for flag, word in _DM_OPTIONS.items() if options.flag(flag)]
-
-    def map_it(luks: LuksDevice, key: SecretBuffer) -> None:
-        map_device(mapper, luks, key, name, readonly=options.flag("readonly"), options=wanted)
-
-    return map_it
+    return mapping_to(session, luks, name)
 
 
 def _decrypt(session: Session, luks: LuksDevice, volume: Volume, output: str) -> dict[str, object]:
