@@ -122,4 +122,22 @@ SCENARIOS = (
     ),
     Scenario("refused", "refused.sh", crashes=False),
     Scenario("killed", "killed.sh"),
+    *(
+        Scenario(
+            f"parity-{life}",
+            "parity.sh",
+            (Disk("nothing"),),
+            {"life": life, "crashes": str(int(crashes))},
+            memory_mib=768,
+            crashes=crashes,
+            tools=False,
+        )
+        for life, crashes in (
+            ("usual", False),
+            ("restored", True),
+            ("fewer", True),
+            ("too-many", True),
+            ("without", True),
+        )
+    ),
 )
