@@ -1,4 +1,4 @@
-"""kdump arm from the command line: a LUKS device, this system's keyring, and a tree that stands for its kernel.
+"""kdump arm on the command line: a LUKS device, this system's keyring, and a tree that stands for Linux.
 
 The calls are made in a forked child, for they change its keyrings.
 """
