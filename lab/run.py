@@ -113,6 +113,8 @@ def prepared(scenario: Scenario, common: Path, folder: Path) -> Machine:
         tar.add(HERE / "guest/lib.sh", "lib.sh")
         tar.add(HERE / "scenarios" / scenario.script, "scenario.sh")
         tar.add(folder / "settings.sh", "settings.sh")
+        for name in ("run.py", "steps.py"):
+            tar.add(HERE.parent / "tests/parity" / name, f"parity/{name}")
         for name in PASSPHRASES:
             tar.add(keys / name, name)
     disks[1:1] = [(payload, False), (scripts, False)]

@@ -125,4 +125,22 @@ SCENARIOS = (
     Scenario("speed", "speed.sh", tools=False, peer=True),
     Scenario("refused", "refused.sh", memory_mib=2048, crashes=False),
     Scenario("killed", "killed.sh"),
+    *(
+        Scenario(
+            f"parity-{life}",
+            "parity.sh",
+            (Disk("nothing"),),
+            {"life": life, "crashes": str(int(crashes))},
+            memory_mib=768,
+            crashes=crashes,
+            tools=False,
+        )
+        for life, crashes in (
+            ("usual", False),
+            ("restored", True),
+            ("fewer", True),
+            ("too-many", True),
+            ("without", True),
+        )
+    ),
 )

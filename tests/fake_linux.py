@@ -154,7 +154,7 @@ class FakeLinux:
                 text = text.partition("\n")[0]
                 if not 0 < len(text.encode()) <= 128:
                     raise _error(errno.EINVAL)
-                self._set(path, os.fsdecode(text.encode()[:127]))
+                self._set(path, text)
             case "reuse":
                 self._boolean(text)
                 if not self.held:
@@ -180,13 +180,14 @@ class FakeLinux:
         names: list[str] = []
         for path in self._items():
             text = (path / "description").read_text().removesuffix("\n")
+            text = text[:127]
             if text == "(null)":
                 raise kernel_error(errno.EINVAL, "an item has no description")
             if not reuse and (number := self.keys.errno_of(text)):
                 raise kernel_error(number, text)
             names.append(text)
         if reuse and names:
-            names = saved or []
+            names = (saved or [])[: len(names)]
         self.put(_HELD, json.dumps(names))
         self.put(_LOADED, "1\n")
         self.seen.append(image.command_line)

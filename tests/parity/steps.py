@@ -60,9 +60,12 @@ USUAL = Life(
         _step("EINVAL", "write", "a/description", _TOO_LONG),
         _step("(null)", "read", "a/description"),
         _step("ok", "write", "a/description", _LONG),
-        _step(_LONG[:127], "read", "a/description"),
+        _step(_LONG, "read", "a/description"),
         _step("ok", "add", "logon", _LONG, "32"),
         _step("ENOKEY", "load"),
+        # It is cut to 127 characters when it is asked for.
+        _step("ok", "add", "logon", _LONG[:127], "32"),
+        _step("ok", "load"),
         _step("ok", "write", "a/description", "k:a\nmore"),
         _step("k:a", "read", "a/description"),
         _step("ok", "write", "a/description", "k:a "),
@@ -93,6 +96,11 @@ USUAL = Life(
         _step("ok", "add", "logon", "k:a", "257"),
         _step("EINVAL", "load"),
         _step("ok", "add", "logon", "k:a", "256"),
+        _step("ok", "load"),
+        _step("ok", "unload"),
+        _step("0", "loaded"),
+        _step("EINVAL", "write", "reuse", "1"),
+        _step("ok", "unload"),
         _step("ok", "load"),
         _step("ok", "lonely"),
         _step("ENOKEY", "load"),
@@ -203,4 +211,27 @@ WITHOUT = Life(
     ),
 )
 
-LIVES = {"usual": USUAL, "restored": RESTORED, "too-many": TOO_MANY, "without": WITHOUT}
+# Reuse with fewer items than keys were saved.
+FEWER = Life(
+    first=(
+        _step("ok", "add", "logon", "k:a", "32"),
+        _step("ok", "add", "logon", "k:b", "64"),
+        _step("ok", "mkdir", "a"),
+        _step("ok", "write", "a/description", "k:a"),
+        _step("ok", "mkdir", "b"),
+        _step("ok", "write", "b/description", "k:b"),
+        _step("ok", "load"),
+        _step("ok", "write", "reuse", "1"),
+        _step("ok", "rmdir", "a"),
+        _step("ok", "load"),
+        _step("1", "loaded"),
+    ),
+    kdump=(
+        _step("0", "read", "restore"),
+        _step("ok", "write", "restore", "1"),
+        _step("1", "read", "restore"),
+        _step("user:k:a:32", "keys"),
+    ),
+)
+
+LIVES = {"usual": USUAL, "restored": RESTORED, "fewer": FEWER, "too-many": TOO_MANY, "without": WITHOUT}

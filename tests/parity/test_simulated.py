@@ -40,6 +40,9 @@ class SimulatedBackend:
     def load(self) -> None:
         self._machine.kernel.load(IMAGE)
 
+    def unload(self) -> None:
+        self._machine.kernel.unload()
+
     def loaded(self) -> str:
         return "1" if self._machine.kernel.status().loaded else "0"
 

@@ -34,10 +34,7 @@ def status(session: Session, kernel: LinuxKernel, chosen: str) -> None:
     for line in _lines(found, now, fresh, unchecked, chosen):
         session.say(line)
     if stale:
-        names = "key" if len(stale) == 1 else "keys"
-        session.say(
-            f"{'Hand-over:':14}STALE: {len(stale)} {names} would not open what is there now; kdump arm"
-        )
+        session.say(f"{'Hand-over:':14}STALE, {len(stale)} of its keys: kdumpkey kdump arm, or kdump unload")
 
 
 def _json(found: KernelStatus, now: float, fresh: dict[str, Freshness], chosen: str) -> dict[str, object]:

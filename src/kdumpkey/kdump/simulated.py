@@ -135,8 +135,7 @@ class SimulatedKernel:
         if not 0 < nbytes <= LONGEST_DESCRIPTION - (1 if hardened else 0):
             raise kernel_error(errno.EINVAL, f"a description has 1 to {LONGEST_DESCRIPTION - 1} bytes")
         if nbytes == LONGEST_DESCRIPTION:
-            kept = kept.encode("utf-8", "surrogateescape")[:-1].decode("utf-8", "surrogateescape")
-            self.state.note("a description of 128 bytes was cut to 127: the key will not be found")
+            self.state.note("a description of 128 bytes is cut to 127 by a load: the key will not be found")
         return kept
 
     def forget(self, item: str) -> None:
@@ -291,10 +290,11 @@ class SimulatedKernel:
             for named in self.state.items:
                 if named.description is None:
                     raise kernel_error(errno.EINVAL, f"item {named.item} has no description")
-                payload = self._request(named.description)
+                asked = _asked(named.description)
+                payload = self._request(asked)
                 if len(payload) > LONGEST_KEY:
-                    raise kernel_error(errno.EINVAL, f"key {named.description} has over {LONGEST_KEY} bytes")
-                held = HeldKey(named.description, len(payload), self.clock())
+                    raise kernel_error(errno.EINVAL, f"key {asked} has over {LONGEST_KEY} bytes")
+                held = HeldKey(asked, len(payload), self.clock())
                 found.append((held, SecretBuffer.copy_of(payload)))
         except BaseException:
             for _, copy in found:
@@ -314,6 +314,11 @@ class SimulatedKernel:
             raise kernel_error(errno.EINVAL, "there are no saved keys to reuse")
         checked = self.state.policy is Policy.HARDENED
         saved = handover.unpack_merged(self.region.read, source.address, checked=checked)
+        if not checked:
+            # Linux takes as many as are named now, the first ones, whichever keys those are.
+            for _, dropped in saved[len(self.state.items) :]:
+                dropped.close()
+            saved = saved[: len(self.state.items)]
         known = {held.description: held for held in source.keys}
         return [(known.get(name, HeldKey(name, len(key))), key) for name, key in saved]
 
@@ -420,7 +425,7 @@ class SimulatedKernel:
 
     def _warnings_of(self, named: NamedKey, held: dict[str, HeldKey]) -> list[str]:
         found = []
-        description = named.description
+        description = None if named.description is None else _asked(named.description)
         if description is None:
             return [f"item {named.item} has no description: the next load fails with EINVAL"]
         if self.state.image is not None and description not in held:
@@ -436,3 +441,9 @@ class SimulatedKernel:
         if copied_at is not None and self.keyrings.keys[serial].changed_at > copied_at:
             found.append(f"{description} was changed after the image was loaded: load again")
         return found
+
+
+def _asked(description: str) -> str:
+    """The name that a load asks the keyring for: Linux keeps one byte of its field for the end."""
+    name = description.encode("utf-8", "surrogateescape")[: LONGEST_DESCRIPTION - 1]
+    return name.decode("utf-8", "surrogateescape")
