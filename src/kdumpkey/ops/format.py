@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from kdumpkey.blockio import Device, open_readonly, open_readwrite
-from kdumpkey.crypto import calibrate, hashes, kdf
+from kdumpkey.crypto import hashes, kdf
 from kdumpkey.crypto.cipher_spec import CipherSpec
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import CipherError, DeviceError, HeaderError, KdfError, NotLuksError, UsageError
@@ -224,6 +224,8 @@ def _digest(what: Format, key: SecretBuffer, length: int | None) -> Luks1Digest:
     if what.request.iterations is not None:
         iterations = _DIGEST_FORCED
     else:
+        from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
+
         iterations = max(_DIGEST_FORCED, calibrate.pbkdf2_iterations(name, size, _DIGEST_MS))
     salt = os.urandom(_SALT)
     with kdf.derive(Pbkdf2(name, iterations, salt), key, size) as value:
