@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto import hashes
 from kdumpkey.errors import KdfError, ResourceError
+from kdumpkey.frozen import dataclass
 from kdumpkey.secret import SecretBuffer, take
 
 if TYPE_CHECKING:

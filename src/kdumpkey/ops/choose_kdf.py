@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto import hashes
 from kdumpkey.crypto.kdf import ARGON2_MAX_MEMORY_KIB, ARGON2_VARIANTS, Argon2, Kdf, Pbkdf2
 from kdumpkey.errors import CipherError, KdfError
+from kdumpkey.frozen import dataclass
 from kdumpkey.luks.model import Luks1Header
 from kdumpkey.ops.new_keyslot import DEFAULT_HASH
 

@@ -6,7 +6,7 @@ import os
 import stat
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from kdumpkey.blockio import Device, open_readonly, open_readwrite
@@ -14,6 +14,7 @@ from kdumpkey.crypto import hashes, kdf
 from kdumpkey.crypto.cipher_spec import CipherSpec
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import CipherError, DeviceError, HeaderError, KdfError, NotLuksError, UsageError
+from kdumpkey.frozen import dataclass
 from kdumpkey.luks import edit, fresh, lock, luks1, store
 from kdumpkey.luks.fresh import Geometry, Identity, Luks1Digest
 from kdumpkey.luks.header import read_header
