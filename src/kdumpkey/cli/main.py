@@ -6,6 +6,8 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
+import typer
+
 from kdumpkey.cli.actions import Action
 from kdumpkey.cli.argv import OptionError, resolve, split_words
 from kdumpkey.cli.help_text import PROGRAM, USAGE, help_text, version_text
@@ -65,8 +67,6 @@ def main(argv: Sequence[str], streams: Streams) -> int:
 
 def _dispatch(action: Action, session: Session) -> int:
     """Have typer run the action's command, by its own name, with the options as they were read."""
-    import typer  # noqa: PLC0415 - half of the time that --version and a wrong option would take
-
     module, _, function = (action.command or "").partition(":")
 
     # Its own help option would make typer import pydantic: twice the time and the memory of everything else.
