@@ -8,6 +8,7 @@ NATIVE_SOURCES := $(filter-out $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx)),$(
 
 .PHONY: lab man build demo test bench bench-once lint format asan dist clean
 build: $(VENV)/native.stamp
+	@$(BIN)/python -m compileall -q src/kdumpkey  # as installing does: where bytecode is not kept, each start would compile anew
 
 $(VENV)/python.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "kdumpkey needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }

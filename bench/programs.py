@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+import kdumpkey
 
 # A child's ru_maxrss begins with what its parent had when it was made, so a small process makes the child.
 _LAUNCHER = """
@@ -47,6 +51,10 @@ def run(command: list[str | Path], stdin: bytes = b"") -> Run:
     return Run(seconds, peak_kib)
 
 
+@cache
 def console_script() -> Path:
-    """The kdumpkey that is installed beside this Python."""
+    """The kdumpkey that is installed beside this Python, compiled as an installed one is."""
+    package = Path(kdumpkey.__file__).parent
+    if not compileall.compile_dir(package, quiet=1):
+        raise RuntimeError(f"{package} cannot be compiled")
     return Path(sys.executable).parent / "kdumpkey"

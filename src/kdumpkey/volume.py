@@ -11,12 +11,12 @@ import io
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from kdumpkey.blockio import Device
 from kdumpkey.crypto.cipher import SECTOR, CipherSpec, SectorCipher, sector_cipher
 from kdumpkey.errors import CipherError, DeviceError
+from kdumpkey.frozen import dataclass
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer

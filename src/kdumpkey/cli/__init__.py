@@ -1,6 +1,5 @@
 """The command line: the only place that prints, prompts, reads the environment or exits."""
 
-from kdumpkey.cli.main import entry_point, main
-from kdumpkey.cli.streams import Streams
+from kdumpkey.cli.start import entry_point
 
-__all__ = ["Streams", "entry_point", "main"]
+__all__ = ["entry_point"]

@@ -12,11 +12,11 @@ from kdumpkey.errors import HeaderError, NotLuksError
 from kdumpkey.luks.store import HeaderStore, open_store
 from kdumpkey.ops.choose_kdf import KdfRequest, choose_kdf
 from kdumpkey.ops.new_keyslot import AreaCipher, Recipe
-from kdumpkey.ops.open import LuksDevice
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
     from kdumpkey.luks.model import LuksHeader
+    from kdumpkey.ops.open import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
 _NON_ASCII: Final = (
@@ -64,6 +64,8 @@ def open_for_change(
 
 def as_device(store: HeaderStore) -> LuksDevice:
     """The store as what keyslots are opened with; it stays the store's to close."""
+    from kdumpkey.ops.open import LuksDevice  # noqa: PLC0415 - formatting opens no keyslot
+
     return LuksDevice(store.device, store.device, store.header)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
@@ -15,7 +14,7 @@ from kdumpkey.cli.help_text import PROGRAM, USAGE, help_text, version_text
 from kdumpkey.cli.rules import check
 from kdumpkey.cli.session import Session
 from kdumpkey.cli.streams import Streams
-from kdumpkey.errors import KdumpkeyError, PermissionDeniedError, UsageError
+from kdumpkey.errors import KdumpkeyError, UsageError
 
 Command = Callable[[Session], None]
 
@@ -66,18 +65,6 @@ def main(argv: Sequence[str], streams: Streams) -> int:
     return code
 
 
-def entry_point() -> None:
-    """The console script: `main` with this process's own words and streams, hardened for keys."""
-    from kdumpkey.hardening import harden_process  # noqa: PLC0415 - tests import main without it
-
-    streams = Streams()
-    try:
-        harden_process()
-    except PermissionDeniedError as error:
-        streams.complain(f"{PROGRAM}: {error}")
-    raise SystemExit(main(sys.argv[1:], streams))
-
-
 def _dispatch(action: Action, session: Session) -> int:
     """Have typer run the action's command, by its own name, with the options as they were read."""
     module, _, function = (action.command or "").partition(":")
@@ -95,15 +82,15 @@ def _dispatch(action: Action, session: Session) -> int:
         """Make it a group, however few commands it has."""
 
     @app.command(action.name, add_help_option=False)
-    def run(context: typer.Context) -> int:
+    def run() -> int:
         def work() -> None:
             command = importlib.import_module(f"kdumpkey.cli.commands.{module}")
-            cast("Command", getattr(command, function))(cast("Session", context.obj))
+            cast("Command", getattr(command, function))(session)
 
         return _exit_code(session.streams, work)
 
     command = typer.main.get_command(app)
-    return cast("int", command.main([action.name], prog_name=PROGRAM, standalone_mode=False, obj=session))
+    return cast("int", command.main([action.name], prog_name=PROGRAM, standalone_mode=False))
 
 
 def _exit_code(streams: Streams, work: Callable[[], None]) -> int:

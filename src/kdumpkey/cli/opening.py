@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import HeaderError, NotLuksError
-from kdumpkey.ops.open import LuksDevice, open_luks
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
+    from kdumpkey.ops.open import LuksDevice
 
 VERSIONS: Final = {None: None, "luks": None, "luks1": 1, "luks2": 2}
 _BY: Final = {"UUID=": "/dev/disk/by-uuid/", "PARTUUID=": "/dev/disk/by-partuuid/"}
@@ -48,6 +48,8 @@ def open_header_alone(session: Session) -> LuksDevice:
 
 
 def _open(session: Session, path: str, header: str | None, *, writable: bool = False) -> LuksDevice:
+    from kdumpkey.ops.open import open_luks  # noqa: PLC0415 - formatting opens nothing
+
     wanted = session.invocation.text("type")
     with refusing(header or path):
         if wanted not in VERSIONS:

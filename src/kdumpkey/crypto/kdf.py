@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto import hashes
 from kdumpkey.errors import KdfError, ResourceError
+from kdumpkey.frozen import dataclass
 from kdumpkey.secret import SecretBuffer, take
 
 if TYPE_CHECKING:
@@ -101,7 +101,6 @@ def _argon2(kdf: Argon2, passphrase: ReadableBuffer, length: int) -> SecretBuffe
     _bounded(f"{kdf.variant} output length", length, _ARGON2_MIN_OUTPUT, _UINT32_MAX)
     # Only a keyslot with Argon2 pays for this import.
     from _argon2_cffi_bindings import ffi, lib  # noqa: PLC0415
-    from argon2.low_level import Type, core, error_to_str  # noqa: PLC0415
 
     key = SecretBuffer(length)
     context = ffi.new(
@@ -123,7 +122,7 @@ def _argon2(kdf: Argon2, passphrase: ReadableBuffer, length: int) -> SecretBuffe
         },
     )
     try:
-        status = core(context, (Type.I if kdf.variant == "argon2i" else Type.ID).value)
+        status = lib.argon2_ctx(context, lib.Argon2_i if kdf.variant == "argon2i" else lib.Argon2_id)
     finally:
         for borrowed in (out, pwd, salt):
             ffi.release(borrowed)  # an exported view would keep a closed buffer's mapping
@@ -134,4 +133,5 @@ def _argon2(kdf: Argon2, passphrase: ReadableBuffer, length: int) -> SecretBuffe
         raise ResourceError(f"{kdf.memory_kib} KiB for {kdf.variant} cannot be allocated")
     if status == lib.ARGON2_THREAD_FAIL:
         raise ResourceError(f"the threads for {kdf.variant} cannot be started")
-    raise KdfError(f"{kdf.variant}: {error_to_str(status).lower()}")
+    message = ffi.string(lib.argon2_error_message(status)).decode()
+    raise KdfError(f"{kdf.variant}: {message.lower()}")

@@ -5,10 +5,10 @@ Source: spec/luks.md "Defaults of luksFormat"; LUKS1 on-disk format, section 2; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import UsageError
+from kdumpkey.frozen import dataclass
 from kdumpkey.luks import edit, layout, luks1, luks2
 from kdumpkey.luks.model import SECTOR, Luks1Slot
 

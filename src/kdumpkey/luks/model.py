@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, TypeAlias, Union
+
+from kdumpkey.frozen import dataclass
 
 if TYPE_CHECKING:
     from kdumpkey.crypto.kdf import Argon2, Pbkdf2

@@ -9,7 +9,6 @@ Source: spec/luks.md "Unlocking a keyslot".
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from kdumpkey.crypto import af, hashes, kdf
@@ -21,6 +20,7 @@ from kdumpkey.errors import (
     RequirementsError,
     WrongKeyError,
 )
+from kdumpkey.frozen import dataclass
 from kdumpkey.luks.layout import LUKS1_STRIPES
 from kdumpkey.luks.model import (
     PRIORITY_NORMAL,

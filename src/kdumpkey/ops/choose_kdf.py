@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.crypto import calibrate, hashes
+from kdumpkey.crypto import hashes
 from kdumpkey.crypto.kdf import ARGON2_MAX_MEMORY_KIB, ARGON2_VARIANTS, Argon2, Kdf, Pbkdf2
 from kdumpkey.errors import CipherError, KdfError
+from kdumpkey.frozen import dataclass
 from kdumpkey.luks.model import Luks1Header
 from kdumpkey.ops.new_keyslot import DEFAULT_HASH
 
@@ -62,11 +62,15 @@ def choose_kdf(request: KdfRequest, header: LuksHeader) -> Kdf:
     if kind == "pbkdf2":
         iterations = checked.iterations
         if iterations is None:
+            from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
+
             iterations = calibrate.pbkdf2_iterations(checked.af_hash, _KEY_BYTES, time_ms)
         return Pbkdf2(checked.af_hash, iterations, salt)
     memory_kib, lanes = checked.memory_kib or _DEFAULT_MEMORY_KIB, threads(checked.parallel)
     if checked.iterations is not None:
         return Argon2(kind, checked.iterations, memory_kib, lanes, salt)
+    from kdumpkey.crypto import calibrate  # noqa: PLC0415
+
     most = calibrate.memory_cap_kib(memory_kib)
     passes, memory_kib = calibrate.argon2_costs(kind, _KEY_BYTES, time_ms, most, lanes)
     return Argon2(kind, passes, memory_kib, lanes, salt)

@@ -6,14 +6,15 @@ import os
 import stat
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from kdumpkey.blockio import Device, open_readonly, open_readwrite
-from kdumpkey.crypto import calibrate, hashes, kdf
+from kdumpkey.crypto import hashes, kdf
 from kdumpkey.crypto.cipher_spec import CipherSpec
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import CipherError, DeviceError, HeaderError, KdfError, NotLuksError, UsageError
+from kdumpkey.frozen import dataclass
 from kdumpkey.luks import edit, fresh, lock, luks1, store
 from kdumpkey.luks.fresh import Geometry, Identity, Luks1Digest
 from kdumpkey.luks.header import read_header
@@ -224,6 +225,8 @@ def _digest(what: Format, key: SecretBuffer, length: int | None) -> Luks1Digest:
     if what.request.iterations is not None:
         iterations = _DIGEST_FORCED
     else:
+        from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
+
         iterations = max(_DIGEST_FORCED, calibrate.pbkdf2_iterations(name, size, _DIGEST_MS))
     salt = os.urandom(_SALT)
     with kdf.derive(Pbkdf2(name, iterations, salt), key, size) as value:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, cast
 
 from kdumpkey.crypto.cipher_spec import CipherSpec
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import CipherError, KdfError, KeyslotError
+from kdumpkey.frozen import dataclass
 from kdumpkey.luks import edit, luks1
 from kdumpkey.luks.layout import LUKS1_SLOTS
 from kdumpkey.luks.model import SECTOR, Luks1Header, Luks1Slot, Luks2Header

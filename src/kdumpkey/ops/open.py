@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from kdumpkey.blockio import Device, open_readonly, open_readwrite
 from kdumpkey.errors import CipherError, DeviceError, KeyslotError
+from kdumpkey.frozen import dataclass
 from kdumpkey.luks import read_header
 from kdumpkey.luks.model import SECTOR, LuksHeader, Segment
 from kdumpkey.luks.unlock import Unlocked, check_requirements, unlock, verify_volume_key

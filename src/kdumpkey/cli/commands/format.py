@@ -15,7 +15,6 @@ from kdumpkey.cli.unlocking import checks_memory, interruptible
 from kdumpkey.errors import CipherError, DeviceError, PermissionDeniedError, UsageError
 from kdumpkey.luks.header import primary_version
 from kdumpkey.luks.layout import LUKS1_SLOTS
-from kdumpkey.luks.signatures import foreign_signature
 from kdumpkey.ops.format import Format, canonical_cipher, format_device, volume_key_size
 
 if TYPE_CHECKING:
@@ -100,6 +99,8 @@ def _check_device(session: Session, path: str, header: str | None) -> None:
     with open_readonly(target) as device:
         if session.batch:
             return
+        from kdumpkey.luks.signatures import foreign_signature  # noqa: PLC0415 - only for a question
+
         signature = "crypto_LUKS" if primary_version(device) else foreign_signature(device)
         if signature:
             session.complain(
