@@ -121,10 +121,15 @@ def read_new_passphrase(session: Session, prompt: str, path: str | None) -> Secr
     from kdumpkey.cli.passphrase import typed  # noqa: PLC0415 - only where there is a terminal
 
     passphrase = typed(session, prompt, verify=not session.batch or options.flag("verify-passphrase"))
+    warn_of_other_bytes(session, passphrase)
+    return passphrase
+
+
+def warn_of_other_bytes(session: Session, passphrase: SecretBuffer) -> None:
+    """Say so where a passphrase that was typed has bytes that another keyboard may not make."""
     with memoryview(passphrase) as view:
         if any(byte > 0x7F for byte in view):
             session.complain(_NON_ASCII)
-    return passphrase
 
 
 def key_file_argument(session: Session, option: str) -> str | None:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.blockio import open_readonly
-from kdumpkey.cli.changing import area_cipher, kdf_request, key_file_argument
+from kdumpkey.cli.changing import area_cipher, kdf_request, key_file_argument, warn_of_other_bytes
 from kdumpkey.cli.keyfile import read_exactly, read_key_file
 from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.passphrase import STDIN, confirm, read_passphrase
@@ -46,6 +46,8 @@ def luks_format(session: Session) -> None:
                 session, f"Enter passphrase for {header or path}: ", verify=not session.batch
             )
         )
+        if key_file in (None, STDIN) and session.streams.stdin_is_terminal:
+            warn_of_other_bytes(session, passphrase)
         volume_key = None
         if (file := options.text("volume-key-file")) is not None:
             volume_key = stack.enter_context(read_exactly(file, volume_key_size(what)))
