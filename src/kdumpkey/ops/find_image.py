@@ -14,7 +14,6 @@ from typing import Final
 from kdumpkey.errors import kernel_error
 from kdumpkey.kdump.kernel import CrashImage
 
-_SETTINGS: Final = ("etc/sysconfig/kdump", "etc/default/kdump-tools")
 _KERNELS: Final = (
     "boot/vmlinuz-{}",
     "usr/lib/modules/{}/vmlinuz",
@@ -37,6 +36,10 @@ _NOT_FOR_KDUMP: Final = (
     "default_hugepagesz",
 )
 _FOR_KDUMP: Final = "irqpoll nr_cpus=1 reset_devices panic=10"
+# kdump-tools boots the machine's own root, where this unit writes the dump.
+_FOR_KDUMP_TOOLS: Final = f"{_FOR_KDUMP} systemd.unit=kdump-tools-dump.service"
+_KDUMP_TOOLS: Final = "etc/default/kdump-tools"
+_SETTINGS: Final = ("etc/sysconfig/kdump", _KDUMP_TOOLS)
 _MOST: Final = 1 << 20  # bytes of settings
 
 
@@ -74,7 +77,8 @@ def _command_line(root: Path, settings: Mapping[str, str]) -> str:
     words = (own or (root / "proc/cmdline").read_text(encoding="utf-8", errors="surrogateescape")).split()
     removed = {*_NOT_FOR_KDUMP, "default_hugepagesz", *settings.get("KDUMP_COMMANDLINE_REMOVE", "").split()}
     kept = [word for word in words if word.partition("=")[0] not in removed]
-    added = settings.get("KDUMP_COMMANDLINE_APPEND") or settings.get("KDUMP_CMDLINE_APPEND") or _FOR_KDUMP
+    default = _FOR_KDUMP_TOOLS if (root / _KDUMP_TOOLS).exists() else _FOR_KDUMP
+    added = settings.get("KDUMP_COMMANDLINE_APPEND") or settings.get("KDUMP_CMDLINE_APPEND") or default
     return " ".join([*kept, *(word for word in added.split() if word not in kept)])
 
 

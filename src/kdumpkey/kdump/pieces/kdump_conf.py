@@ -10,7 +10,10 @@ import shlex
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kdumpkey.errors import UsageError
-from kdumpkey.kdump.doctor.target import block_name, crypt_devices, dump_target
+from kdumpkey.kdump.doctor import Finding, Verdict
+from kdumpkey.kdump.doctor.blocks import block_name, crypt_devices
+from kdumpkey.kdump.doctor.mounts import mount_at
+from kdumpkey.kdump.doctor.target import dump_targets
 from kdumpkey.kdump.pieces.change import Change
 from kdumpkey.kdump.pieces.setup import Setup
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 PATH: Final = "etc/kdump.conf"
 KDUMP_TOOLS: Final = "etc/default/kdump-tools"
 _MODULE: Final = "kdumpkey"
+_DUMPS: Final = "/var/crash"  # where no configuration says otherwise
 _FILESYSTEMS: Final = ("ext2", "ext3", "ext4", "xfs", "btrfs", "minix")
 _TARGETS: Final = (*_FILESYSTEMS, "raw", "nfs", "ssh", "virtiofs")
 
@@ -99,8 +103,7 @@ def _missing_target(setup: Setup) -> str | None:
     """The line that sends the dump to a filesystem on the devices; None: it goes there as it is."""
     host = setup.host
     wanted = {device.uuid for device in setup.devices}
-    target = dump_target(host)
-    if target is not None and not target.remote and wanted & _beneath(host, target.source):
+    if wanted & _beneath_target(host):
         return None
     places: dict[str, str] = {}
     for table in ("proc/mounts", "etc/fstab"):
@@ -120,6 +123,19 @@ def _missing_target(setup: Setup) -> str | None:
     if re.search(r"[\\#\"']", line):
         raise UsageError(f"/{PATH} cannot name {line.partition(' ')[2]!r}; mount it by its UUID.")
     return f"{line}\n"
+
+
+def _beneath_target(host: Host) -> set[str]:
+    """The UUIDs of what the dump goes to as things are."""
+    found: list[Finding] = []
+    if host.text(PATH) is None:
+        mount = mount_at(host, _DUMPS)
+        return _beneath(host, mount.source) if mount is not None and not mount.remote else set()
+    targets = dump_targets(host, found) or []
+    for finding in found:
+        if finding.verdict is Verdict.BROKEN:
+            raise UsageError(finding.what)
+    return {uuid for target in targets if not target.remote for uuid in _beneath(host, target.source)}
 
 
 def _beneath(host: Host, source: str) -> set[str]:

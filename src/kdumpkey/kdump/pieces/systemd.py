@@ -38,7 +38,7 @@ KeyringMode=shared
 # Nobody types a passphrase: the keys are those in the keyring.
 StandardInput=null
 ExecStartPre=-udevadm settle --timeout=10
-ExecStart={program} kdump arm {devices}
+ExecStart={program} kdump arm --from-keyring {devices}
 
 [Install]
 WantedBy=multi-user.target
