@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+UNLOCK = HERE.parent / "src/kdumpkey/kdump/pieces/scripts/unlock.sh"
 sys.path.insert(0, str(HERE.parent / "tests"))
 from newer_release import unpacked  # noqa: E402 (the tests' own way to a newer Debian)
 
@@ -93,6 +94,8 @@ APPLETS = (
         "printf",
         "basename",
         "usleep",
+        "readlink",
+        "modprobe",
     ),
 )
 # What typer loads for its own help option, which kdumpkey has not: for programs to be measured against.
@@ -209,6 +212,26 @@ def fill_peer(root: Path) -> None:
         for needed in libraries(binary):
             copied(needed, root)
     compiled(site, root)
+
+
+def hook_archive(uuid: str) -> bytes:
+    """What kdump generate adds to initramfs-tools' archives, to open one device as ``target``.
+
+    /scripts/functions is what tells such an archive, and what its scripts may source.
+    """
+    with tempfile.TemporaryDirectory() as made:
+        root = Path(made)
+        for name, text in (
+            ("scripts/functions", "# What initramfs-tools' scripts share.\n"),
+            ("scripts/local-top/kdumpkey", UNLOCK.read_text()),
+            ("etc/kdumpkey/devices", f"{uuid} target\n"),
+            ("bin/kdumpkey", '#!/bin/sh\nexec python3 -m kdumpkey "$@"\n'),
+        ):
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            path.chmod(0o755)
+        return archive(root)
 
 
 def compiled(home: Path, root: Path) -> None:

@@ -19,6 +19,22 @@ apt() {
     command "$@" -o Dir::Etc::sourcelist="$cache/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null \
         -o Dir::State::lists="$cache/apt/lists" -o Dir::Cache="$cache/apt" -o APT::Sandbox::User=root
 }
+# What make says, as a number of steps: on a terminal a line that changes, elsewhere a line a minute.
+progress() {
+    local steps=0 shown=-1 every=60 ending='\n'
+    if [ -t 2 ]; then every=1 ending='\r'; fi
+    SECONDS=0
+    while IFS= read -r _; do
+        steps=$((steps + 1))
+        if [ $((SECONDS / every)) != "$shown" ]; then
+            shown=$((SECONDS / every))
+            # shellcheck disable=SC2059  # the ending is this function's own
+            printf "lab: %d steps in %d s$ending" "$steps" "$SECONDS"
+        fi
+    done
+    printf 'lab: %d steps in %d s\n' "$steps" "$SECONDS"
+}
+
 apt apt-get update --quiet=2 >&2
 package=$(apt apt-cache pkgnames linux-source- | grep -E '^linux-source-[0-9.]+$' | sort -V | tail -1)
 version=$(apt apt-cache show "$package" | awk '$1 == "Version:" { print $2; exit }')
@@ -36,7 +52,8 @@ if [ ! -e "$image" ]; then
     (cd "$tree" && scripts/kconfig/merge_config.sh -m .config "$here/fragment.config" >/dev/null)
     make -C "$tree" --silent olddefconfig >&2
     grep -q '^CONFIG_CRASH_DM_CRYPT=y' "$tree/.config" || { echo "CRASH_DM_CRYPT is not there" >&2; exit 1; }
-    make -C "$tree" --silent -j "${KDUMPKEY_LAB_JOBS:-$(nproc)}" bzImage >&2
+    make -C "$tree" -j "${KDUMPKEY_LAB_JOBS:-$(nproc)}" bzImage 2>"$tree/errors" | progress >&2 ||
+        { cat "$tree/errors" >&2; exit 1; }
     mv "$tree/arch/x86/boot/bzImage" "$image.new"
     mv "$image.new" "$image"
     rm -rf "$tree"

@@ -17,6 +17,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from initramfs import hook_archive
 from machine import Machine
 from scenarios import PASSPHRASES, PATTERN, SCENARIOS, Scenario, made
 
@@ -103,7 +104,10 @@ def prepared(scenario: Scenario, common: Path, folder: Path) -> Machine:
     initramfs = folder / "initramfs.gz"
     parts = ("initramfs.gz", "tools.gz") if scenario.tools else ("initramfs.gz",)
     parts += ("peer.gz",) if scenario.peer else ()
-    initramfs.write_bytes(b"".join((common / part).read_bytes() for part in parts))
+    archives = [(common / part).read_bytes() for part in parts]
+    if scenario.hook is not None:
+        archives.append(hook_archive(settings[f"uuid{scenario.hook}"]))
+    initramfs.write_bytes(b"".join(archives))
     payload, scripts = folder / "payload.tar", folder / "scripts.tar"
     with tarfile.open(payload, "w") as tar:
         tar.add(common / "bzImage", "bzImage")

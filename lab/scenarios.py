@@ -47,6 +47,8 @@ class Scenario:
         crashes: Whether the kdump kernel must be seen to run to its end.
         tools: Whether cryptsetup, keyctl and makedumpfile are needed.
         peer: Whether typer programs that do nothing are, to be measured against.
+        hook: The number of the disk that what kdump generate makes for initramfs-tools opens in the kdump
+            kernel; None: without that hook.
         afterwards: Looks at the console and at /dev/vda's file; what is wrong, if anything.
     """
 
@@ -59,6 +61,7 @@ class Scenario:
     crashes: bool = True
     tools: bool = True
     peer: bool = False
+    hook: int | None = None
     afterwards: Callable[[str, Path], Sequence[str]] = nothing_more
 
 
@@ -108,6 +111,30 @@ EXT4 = (Disk("ext4"),)
 SCENARIOS = (
     Scenario("reuse", "reuse.sh", EXT4, {"by": "kdumpkey"}, afterwards=vmcore_is_on_disk),
     Scenario("reuse-cryptsetup", "reuse.sh", EXT4, {"by": "cryptsetup"}, afterwards=vmcore_is_on_disk),
+    Scenario("smallest", "reuse.sh", EXT4, {"by": "kdumpkey"}, reserved="160M", afterwards=vmcore_is_on_disk),
+    Scenario("doctor", "doctor.sh", memory_mib=2048, crashes=False, hook=0),
+    Scenario(
+        "doctor-good",
+        "verdict.sh",
+        (*EXT4, Disk("pattern", key_file="other")),
+        {"armed": "/dev/vda", "key": "pass", "verdict": "0"},
+        hook=0,
+        afterwards=vmcore_is_on_disk,
+    ),
+    Scenario(
+        "doctor-other-key",
+        "verdict.sh",
+        (*EXT4, Disk("pattern", key_file="other")),
+        {"armed": "/dev/vdd", "key": "other", "verdict": "1"},
+        hook=0,
+    ),
+    Scenario(
+        "doctor-other-disk",
+        "verdict.sh",
+        (*EXT4, Disk("pattern", key_file="other")),
+        {"armed": "/dev/vda", "key": "pass", "verdict": "1"},
+        hook=1,
+    ),
     Scenario("passphrase", "passphrase.sh", (Disk("pattern", COSTLY),), memory_mib=2048),
     Scenario("two", "two.sh", (Disk("pattern"), Disk("pattern", key_file="other"))),
     Scenario("plain", "plain.sh", (Disk("nothing"),)),

@@ -39,6 +39,29 @@ first() {
     same "writing to it" "$(dd if=/dev/zero of=/dev/mapper/one bs=4096 count=1 >/dev/null 2>&1 && echo yes)" ""
     ends 0 kdumpkey close one
 
+    echo "-- flags for every time after"
+    for options in '--allow-discards --perf-no_write_workqueue' '--perf-same_cpu_crypt' ''; do
+        for program in kdumpkey cryptsetup; do
+            # shellcheck disable=SC2086  # several words
+            ends 0 $program open /dev/vda one --key-file /lab/pass --persistent $options
+            ends 0 $program close one
+            kdumpkey luksDump --dump-json-metadata /dev/vda >/tmp/flags-$program
+            ends 0 $program open /dev/vda one --key-file /lab/pass
+            alike one
+            ends 0 $program close one
+        done
+        if cmp -s /tmp/flags-kdumpkey /tmp/flags-cryptsetup; then ok "both keep '$options'"; else
+            wrong "they keep '$options' otherwise"
+            grep -h -o '"config.*' /tmp/flags-kdumpkey /tmp/flags-cryptsetup
+        fi
+    done
+    ends 0 kdumpkey open /dev/vdd one --key-file /lab/pass --persistent --allow-discards
+    says 'Device activated but cannot make flags persistent'
+    ends 0 cryptsetup close one
+    ends 0 cryptsetup open /dev/vdd one --key-file /lab/pass --persistent --allow-discards
+    says 'Device activated but cannot make flags persistent'
+    ends 0 cryptsetup close one
+
     echo "-- nothing written to the table or the command line holds the key"
     ends 0 kdumpkey unlock /dev/vda --map one --key-file /lab/pass
     kdumpkey luksDump /dev/vda --dump-volume-key -q --key-file /lab/pass 2>&1 | grep -A 9 'MK dump\|Volume key' |

@@ -111,7 +111,6 @@ def test_a_name_that_is_taken_is_said_before_the_key_file_is_read(fake: FakeDmse
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--persistent"], "kdumpkey does not do open --persistent; cryptsetup does.\n"),
         (["--refresh"], "kdumpkey does not do open --refresh; cryptsetup does.\n"),
         (
             ["--disable-keyring"],
@@ -123,6 +122,39 @@ def test_a_name_that_is_taken_is_said_before_the_key_file_is_read(fake: FakeDmse
 def test_what_is_not_done_is_refused(fake: FakeDmsetup, words: list[str], said: str) -> None:
     assert ours([*OPEN, "luks2.img", "data", *words], PASSPHRASE) == Result(1, "", said)
     assert fake.names == []
+
+
+def test_persistent_flags_are_those_of_the_next_time(fake: FakeDmsetup, tmp_path: Path) -> None:
+    device = tmp_path / "device"
+    device.write_bytes(Path("luks2.img").read_bytes())
+
+    def options_of(*words: str) -> str:
+        assert ours([*OPEN, device, "data", *words], PASSPHRASE) == Result(0, "", "")
+        table = next(call["stdin"] for call in reversed(fake.log) if call["argv"][1] == "create")
+        assert ours(["close", "data"]) == Result(0, "", "")
+        return " ".join(str(table).split()[8:])
+
+    def flags() -> object:
+        return json.loads(ours(["luksDump", "--dump-json-metadata", device]).out)["config"].get("flags")
+
+    bare = options_of()
+    first = options_of("--persistent", "--allow-discards", "--perf-no_write_workqueue")
+    assert {*first.split()} > {"allow_discards", "no_write_workqueue"}
+    assert flags() == ["allow-discards", "no-write-workqueue"]
+    assert options_of() == first
+    assert "same_cpu_crypt" in options_of("--perf-same_cpu_crypt")
+    assert flags() == ["allow-discards", "no-write-workqueue"]
+    assert "allow_discards" not in options_of("--persistent", "--perf-no_read_workqueue")
+    assert flags() == ["no-read-workqueue"]
+    assert options_of("--persistent") == bare
+    assert flags() is None
+
+
+def test_a_device_is_open_also_where_its_flags_cannot_be_kept(fake: FakeDmsetup) -> None:
+    done = ours([*OPEN, "luks1.img", "data", "--persistent", "--allow-discards"], PASSPHRASE)
+    assert done.code == 0
+    assert done.err.endswith("Device activated but cannot make flags persistent.\n")
+    assert fake.names == ["data"]
 
 
 def test_without_a_name_nothing_is_mapped(fake: FakeDmsetup) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.commands.mapping import device_mapper
-from kdumpkey.errors import DeviceMapperError, UsageError
+from kdumpkey.errors import DeviceMapperError, KdumpkeyError, UsageError
 from kdumpkey.mapping.dmsetup import DIRECTORY, running_as_root
 from kdumpkey.ops.map import FLAGS, check_mappable, map_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kdumpkey.cli.session import Session
     from kdumpkey.ops.open import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
-_NOT_DONE: Final = ("refresh", "persistent")
+_NOT_PERSISTENT: Final = "Device activated but cannot make flags persistent."
 
 
 def mapping_to(session: Session, luks: LuksDevice, name: str) -> Callable[[SecretBuffer], str]:
@@ -27,9 +27,8 @@ def mapping_to(session: Session, luks: LuksDevice, name: str) -> Callable[[Secre
         KdumpkeyError: As `check_mappable`.
     """
     options = session.invocation
-    for option in _NOT_DONE:
-        if options.flag(option):
-            raise UsageError(f"kdumpkey does not do open --{option}; cryptsetup does.")
+    if options.flag("refresh"):
+        raise UsageError("kdumpkey does not do open --refresh; cryptsetup does.")
     if options.flag("disable-keyring"):
         raise UsageError("kdumpkey gives dm-crypt a key by the kernel's keyring alone, never in the table.")
     try:
@@ -43,10 +42,26 @@ def mapping_to(session: Session, luks: LuksDevice, name: str) -> Callable[[Secre
 
     def map_it(volume_key: SecretBuffer) -> str:
         flags = [flag for flag in FLAGS if options.flag(_option_of(flag))]
-        map_volume(mapper, luks, volume_key, name, readonly=options.flag("readonly"), flags=flags)
+        keep = options.flag("persistent")
+        readonly = options.flag("readonly")
+        map_volume(mapper, luks, volume_key, name, readonly=readonly, flags=flags, stored_flags=not keep)
+        if keep:
+            _keep_flags(session, luks, flags)
         return f"{DIRECTORY}/{name}"
 
     return map_it
+
+
+def _keep_flags(session: Session, luks: LuksDevice, flags: Sequence[str]) -> None:
+    """Write the flags into the header for the next time; the device is open whether that succeeds or not."""
+    from kdumpkey.luks.store import open_store  # noqa: PLC0415 - nothing else here writes a header
+    from kdumpkey.ops.configure import set_flags  # noqa: PLC0415
+
+    try:
+        with open_store(luks.header_device.name, version=2) as store:
+            set_flags(store, flags)
+    except KdumpkeyError as error:
+        session.complain(f"{error}\n{_NOT_PERSISTENT}" if str(error) else _NOT_PERSISTENT)
 
 
 def _option_of(flag: str) -> str:

@@ -12,6 +12,8 @@ from kdumpkey.luks.model import Luks1Header, Luks2Header
 from kdumpkey.luks.unlock import check_requirements
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kdumpkey.luks.model import LuksHeader
     from kdumpkey.luks.store import HeaderStore
     from kdumpkey.luks.strict_json import JsonObject
@@ -77,6 +79,18 @@ def set_priority(store: HeaderStore, keyslot: int, priority: str) -> None:
             raise KeyslotError("")
         header = cast("Luks2Header", header)
         store.write(edit.with_priority(header, keyslot, PRIORITIES[priority]))
+
+
+def set_flags(store: HeaderStore, flags: Iterable[str]) -> None:
+    """Say what every activation of a LUKS2 device is to have, in dm-crypt's words; none: nothing.
+
+    Raises:
+        RequirementsError: The header demands features that are not implemented.
+        KdumpkeyError: As `luks.store`.
+    """
+    with store.changing() as header:
+        check_requirements(header, "open")
+        store.write(edit.with_flags(cast("Luks2Header", header), [flag.replace("_", "-") for flag in flags]))
 
 
 def add_keyring_token(

@@ -63,6 +63,7 @@ def map_volume(
     *,
     readonly: bool = False,
     flags: Collection[str] = (),
+    stored_flags: bool = True,
 ) -> None:
     """Map a volume under /dev/mapper; the key goes to the kernel by a keyring that only dmsetup has.
 
@@ -72,7 +73,8 @@ def map_volume(
         volume_key: The volume key, which is checked first.
         name: The mapping's name.
         readonly: Whether the kernel refuses writes to it; so it does where the device beneath is read-only.
-        flags: Those of `FLAGS` to be set, besides what the header asks for.
+        flags: Those of `FLAGS` to be set.
+        stored_flags: Whether those that the header asks for are set besides.
 
     Raises:
         WrongKeyError: It is not this volume's key.
@@ -81,7 +83,7 @@ def map_volume(
         KeyringError: The keyring refuses the key.
         KdumpkeyError: As `LuksDevice.volume`.
     """
-    target, reference = target_of(luks, volume_key, flags)
+    target, reference = target_of(luks, volume_key, flags, stored_flags=stored_flags)
     uuid = f"CRYPT-LUKS{luks.header.version}-{luks.header.uuid.replace('-', '')}-{name}"[:_LONGEST_UUID]
     with _block_device(luks.device, readonly=readonly) as fd:
         table = replace(target, device=device_number(fd)).to_text()
@@ -101,7 +103,7 @@ def map_volume(
 
 
 def target_of(
-    luks: LuksDevice, volume_key: SecretBuffer, flags: Collection[str] = ()
+    luks: LuksDevice, volume_key: SecretBuffer, flags: Collection[str] = (), *, stored_flags: bool = True
 ) -> tuple[CryptTarget, KeyReference]:
     """What dm-crypt is to be told of a volume, but for the device beneath, and the key's name in it.
 
@@ -114,7 +116,7 @@ def target_of(
     if size % segment.sector_size:
         raise DeviceError("Device size is not aligned to requested sector size.")
     header = luks.header
-    stored = header.config.flags if isinstance(header, Luks2Header) else ()
+    stored = header.config.flags if stored_flags and isinstance(header, Luks2Header) else ()
     wanted = {*flags, *(flag.replace("-", "_") for flag in stored)}
     key = KeyReference(len(volume_key), "logon", f"cryptsetup:{header.uuid}-d{digest.id}")
     target = CryptTarget(
