@@ -108,11 +108,27 @@ def vmcore_is_on_disk(console: str, disk: Path) -> list[str]:
 
 
 EXT4 = (Disk("ext4"),)
+# Those that take long come first, so that two at a time end together.
 SCENARIOS = (
+    Scenario(
+        "mapping",
+        "mapping.sh",
+        (
+            Disk("pattern"),
+            Disk("pattern", options=("--type", "luks1")),
+            Disk("pattern", options=("--sector-size", "512")),
+        ),
+        crashes=False,
+    ),
+    Scenario("doctor", "doctor.sh", memory_mib=2048, crashes=False, hook=0),
+    Scenario("passphrase", "passphrase.sh", (Disk("pattern", COSTLY),), memory_mib=2048),
+    Scenario("killed", "killed.sh"),
+    Scenario(
+        "flags", "flags.sh", (Disk("pattern"), Disk("pattern", options=("--type", "luks1"))), crashes=False
+    ),
     Scenario("reuse", "reuse.sh", EXT4, {"by": "kdumpkey"}, afterwards=vmcore_is_on_disk),
     Scenario("reuse-cryptsetup", "reuse.sh", EXT4, {"by": "cryptsetup"}, afterwards=vmcore_is_on_disk),
     Scenario("smallest", "reuse.sh", EXT4, {"by": "kdumpkey"}, reserved="160M", afterwards=vmcore_is_on_disk),
-    Scenario("doctor", "doctor.sh", memory_mib=2048, crashes=False, hook=0),
     Scenario(
         "doctor-good",
         "verdict.sh",
@@ -135,23 +151,11 @@ SCENARIOS = (
         {"armed": "/dev/vda", "key": "pass", "verdict": "1"},
         hook=1,
     ),
-    Scenario("passphrase", "passphrase.sh", (Disk("pattern", COSTLY),), memory_mib=2048),
     Scenario("two", "two.sh", (Disk("pattern"), Disk("pattern", key_file="other"))),
     Scenario("plain", "plain.sh", (Disk("nothing"),)),
     Scenario("many", "many.sh"),
-    Scenario(
-        "mapping",
-        "mapping.sh",
-        (
-            Disk("pattern"),
-            Disk("pattern", options=("--type", "luks1")),
-            Disk("pattern", options=("--sector-size", "512")),
-        ),
-        crashes=False,
-    ),
     Scenario("speed", "speed.sh", tools=False, peer=True),
     Scenario("refused", "refused.sh", memory_mib=2048, crashes=False),
-    Scenario("killed", "killed.sh"),
     *(
         Scenario(
             f"parity-{life}",

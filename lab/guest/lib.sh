@@ -65,3 +65,17 @@ load() {
     unpacked_payload
     ends "$1" kdumpkey kdump load --kernel /payload/bzImage --initrd /payload/initramfs.gz --command-line "$kdump_line"
 }
+
+# alike NAME: kdumpkey and cryptsetup show the same of a mapping.
+alike() {
+    kdumpkey status "$1" >/tmp/ours 2>&1
+    ours=$?
+    cryptsetup status "$1" >/tmp/theirs 2>&1
+    theirs=$?
+    same "the exit code of status $1" $ours $theirs
+    if cmp -s /tmp/ours /tmp/theirs; then ok "both show $1 alike"; else
+        wrong "$1 is shown otherwise"
+        sed 's/^/    ours: /' /tmp/ours
+        sed 's/^/    theirs: /' /tmp/theirs
+    fi
+}

@@ -76,10 +76,10 @@ sys.argv = ["kdumpkey", "kdump", "doctor", "/dev/vda"]; runpy.run_module("kdumpk
     doctor 1
     says 'BROKEN +stale'
     ends 0 kdumpkey kdump status
-    says 'stale'
+    says 'STALE'
     ends 0 kdumpkey luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 /dev/vda /lab/pass
     doctor 1
     says 'BROKEN'
     ends 0 kdumpkey kdump status
-    says 'stale'
+    says 'STALE'
 }

@@ -1,19 +1,6 @@
 # Mappings: what kdumpkey makes cryptsetup understands, and the other way round, of LUKS2, of LUKS1, of an image file.
 # shellcheck shell=sh
 
-alike() {
-    kdumpkey status "$1" >/tmp/ours 2>&1
-    ours=$?
-    cryptsetup status "$1" >/tmp/theirs 2>&1
-    theirs=$?
-    same "the exit code of status $1" $ours $theirs
-    if cmp -s /tmp/ours /tmp/theirs; then ok "both show $1 alike"; else
-        wrong "$1 is shown otherwise"
-        sed 's/^/    ours: /' /tmp/ours
-        sed 's/^/    theirs: /' /tmp/theirs
-    fi
-}
-
 first() {
     # /dev/vda: LUKS2, sectors of 4096; vdd: LUKS1; vde: LUKS2, sectors of 512, flags in its header.
     for device in /dev/vda /dev/vdd /dev/vde; do
@@ -38,29 +25,6 @@ first() {
     alike one
     same "writing to it" "$(dd if=/dev/zero of=/dev/mapper/one bs=4096 count=1 >/dev/null 2>&1 && echo yes)" ""
     ends 0 kdumpkey close one
-
-    echo "-- flags for every time after"
-    for options in '--allow-discards --perf-no_write_workqueue' '--perf-same_cpu_crypt' ''; do
-        for program in kdumpkey cryptsetup; do
-            # shellcheck disable=SC2086  # several words
-            ends 0 $program open /dev/vda one --key-file /lab/pass --persistent $options
-            ends 0 $program close one
-            kdumpkey luksDump --dump-json-metadata /dev/vda >/tmp/flags-$program
-            ends 0 $program open /dev/vda one --key-file /lab/pass
-            alike one
-            ends 0 $program close one
-        done
-        if cmp -s /tmp/flags-kdumpkey /tmp/flags-cryptsetup; then ok "both keep '$options'"; else
-            wrong "they keep '$options' otherwise"
-            grep -h -o '"config.*' /tmp/flags-kdumpkey /tmp/flags-cryptsetup
-        fi
-    done
-    ends 0 kdumpkey open /dev/vdd one --key-file /lab/pass --persistent --allow-discards
-    says 'Device activated but cannot make flags persistent'
-    ends 0 cryptsetup close one
-    ends 0 cryptsetup open /dev/vdd one --key-file /lab/pass --persistent --allow-discards
-    says 'Device activated but cannot make flags persistent'
-    ends 0 cryptsetup close one
 
     echo "-- nothing written to the table or the command line holds the key"
     ends 0 kdumpkey unlock /dev/vda --map one --key-file /lab/pass

@@ -25,6 +25,5 @@ kdump() {
         ends 0 kdumpkey close target
     else
         same "what holds the disk" "$(ls /sys/class/block/vda/holders)" ""
-        ends 1,2 kdumpkey unlock /dev/vdd --from-kdump --key-file /dev/null --token-only
     fi
 }

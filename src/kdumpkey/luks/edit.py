@@ -198,10 +198,7 @@ def with_priority(header: Luks2Header, number: int, priority: int | None) -> Luk
 def with_flags(header: Luks2Header, flags: Iterable[str]) -> Luks2Header:
     """Set the flags that every activation of the device is to have, in place of those before."""
     json = copy.deepcopy(header.json)
-    config = section(json, "config")
-    config["flags"] = list(flags)
-    if not config["flags"]:
-        del config["flags"]
+    section(json, "config")["flags"] = list(flags)
     return edited(header, json)
 
 
