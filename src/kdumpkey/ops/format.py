@@ -263,28 +263,33 @@ def _all_slots(header: Luks1Header) -> Luks1Header:
 
 
 def _write(device: Device, made: LuksHeader, sealed: SealedKeyslot, number: int) -> None:
+    """Write keyslot and header, and then wipe what was in the other areas: until then it may still open."""
     if isinstance(made, Luks1Header):
         slot = sealed.slot(made.slots[number])
-        header = luks1.with_slot(made, number, slot)
-        end = _header_end(made)
-        with lock.exclusive(device):
-            store.wipe(device, fresh.DEFAULT_METADATA // 4, end - fresh.DEFAULT_METADATA // 4)
-        store.create(device, header, {slot.key_material_offset * SECTOR: sealed.area})
+        at = slot.key_material_offset * SECTOR
+        store.create(device, luks1.with_slot(made, number, slot), {at: sealed.area})
+        _wipe_around(device, fresh.DEFAULT_METADATA // 4, _header_end(made), at, len(sealed.area))
         return
     made = cast("Luks2Header", made)
     final = 2 * made.metadata_size
-    spare = _spare(device, made, edit.area_size(sealed.key_size))
+    size = edit.area_size(sealed.key_size)
+    spare = _spare(device, made, size)
     if spare is not None:
         store.create(device, _with_keyslot(made, sealed, number, spare), {spare: sealed.area})
-    with lock.exclusive(device):
-        kept = spare if spare is not None else final
-        size = edit.area_size(sealed.key_size)
-        store.wipe(device, final, kept - final)
-        store.wipe(device, kept + size, made.areas_end - kept - size)
+        _wipe_around(device, final, made.areas_end, spare, size)
     store.create(device, _with_keyslot(made, sealed, number, final), {final: sealed.area})
     if spare is not None:
         with lock.exclusive(device):
-            store.wipe(device, spare, edit.area_size(sealed.key_size))
+            store.wipe(device, spare, size)
+    else:
+        _wipe_around(device, final, made.areas_end, final, size)
+
+
+def _wipe_around(device: Device, start: int, end: int, kept: int, size: int) -> None:
+    """Overwrite all of a run of bytes but for `size` of them at `kept`."""
+    with lock.exclusive(device):
+        store.wipe(device, start, kept - start)
+        store.wipe(device, kept + size, end - kept - size)
 
 
 def _with_keyslot(made: Luks2Header, sealed: SealedKeyslot, number: int, offset: int) -> Luks2Header:
