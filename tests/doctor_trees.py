@@ -248,6 +248,11 @@ INITRAMFS: Final[dict[str, tuple[Tree, int]]] = {
         | {KDUMP_IMAGE: initramfs(*CONTENTS, filler=120 << 20)},
         1,
     ),
+    "initramfs too large for a root in tmpfs, unless this kernel gives it more": (
+        {**F, RECORD: F[RECORD].replace("root=/dev/mapper/root ro", "initramfs_options=size=90%")}
+        | {KDUMP_IMAGE: initramfs(*CONTENTS, filler=120 << 20)},
+        10,
+    ),
     "no kdump initramfs, nothing in /boot": ({**without(F, "boot/")}, 10),
     "initramfs without hook, cryptsetup, module": ({**F, KDUMP_IMAGE: initramfs(hook="")}, 1),
     "initramfs of another kind": ({**F, KDUMP_IMAGE: roots.packed({"init": b"#!/bin/sh\n"})}, 10),

@@ -215,7 +215,23 @@ def test_the_image_is_found_as_kdumps_tools_find_it(fake: FakeLinux) -> None:
     fake.put("proc/cmdline", "BOOT_IMAGE=/vmlinuz root=/dev/dm-0 ro crashkernel=256M nr_cpus=1\n")
     image = find_image(fake.root, "6.17")
     assert image.initrd == fake.root / "boot/initramfs-6.17kdump.img"
-    assert image.command_line == "root=/dev/dm-0 ro nr_cpus=1 irqpoll reset_devices panic=10"
+    assert image.command_line == "ro nr_cpus=1 irqpoll reset_devices panic=10"
+
+
+def test_a_passphrase_is_asked_for_by_nothing_on_the_command_line_but_kdump_tools_boots_its_root(
+    fake: FakeLinux,
+) -> None:
+    fake.put("boot/vmlinuz-6.17", "")
+    fake.put("boot/initramfs-6.17kdump.img", "")
+    fake.put(
+        "proc/cmdline",
+        "root=/dev/mapper/luks-1 ro rd.luks.uuid=luks-1 rd.luks.name=1=x rd.lvm.lv=vg/root rd.md.uuid=2\n",
+    )
+    assert find_image(fake.root, "6.17").command_line.split()[0:2] == ["ro", "irqpoll"]
+    fake.put("etc/sysconfig/kdump", 'KDUMP_COMMANDLINE_APPEND="root=/dev/vda1"\n')
+    assert find_image(fake.root, "6.17").command_line == "ro root=/dev/vda1"
+    fake.put("etc/default/kdump-tools", "USE_KDUMP=1\n")
+    assert find_image(fake.root, "6.17").command_line.startswith("root=/dev/mapper/luks-1 ro rd.luks.uuid")
 
 
 def test_the_settings_of_kdumps_tools_are_followed(fake: FakeLinux) -> None:
@@ -230,7 +246,7 @@ def test_the_settings_of_kdumps_tools_are_followed(fake: FakeLinux) -> None:
     image = find_image(fake.root, "6.17")
     assert (image.kernel, image.command_line) == (
         fake.root / "boot/vmlinuz-6.18",
-        "root=/dev/dm-0 nr_cpus=1 panic=10",
+        "nr_cpus=1 panic=10",
     )
     fake.put("var/lib/kdump/initrd.img", "")
     fake.put("etc/default/kdump-tools", "KDUMP_INITRD=/var/lib/kdump/initrd.img\n")

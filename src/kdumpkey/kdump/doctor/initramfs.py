@@ -164,17 +164,20 @@ def _room(host: Host, found: Initramfs, image: RecordedImage | None) -> list[_La
     size = host.word("sys/kernel/kexec_crash_size") or ""
     if image is None or not size.isdecimal() or not int(size):
         return []
-    if any(word.startswith(("root=", "rootfstype=")) for word in image.command_line.split()):
+    words = image.command_line.split()
+    if any(word.startswith(("root=", "rootfstype=")) for word in words):
         return []
     if found.nbytes <= _ROOT_SHARE * int(size):
         return []
+    # A kernel that knows this makes the root as large as it says; an older one passes it over.
+    sized = any(word.startswith("initramfs_options=") and "size=" in word for word in words)
     what = (
         f"takes {found.nbytes >> 20} MiB unpacked, too much of the {int(size) >> 20} MiB reserved for a "
         "root in tmpfs, which is at most half of the memory"
     )
     return [
         _Lack(
-            Verdict.BROKEN,
+            Verdict.UNKNOWN if sized else Verdict.BROKEN,
             what,
             "Add rootfstype=ramfs to the command line: kdumpkey kdump arm --command-line",
         )
