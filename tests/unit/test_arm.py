@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -205,6 +207,68 @@ def test_a_load_by_another_program_meanwhile_is_not_taken_for_ours(
         arm(kernel, fake.keys, two, IMAGE)
     assert caught.value.errno == errno.EAGAIN
     assert fake.kernel.status().keys is None
+
+
+def test_a_kdumpctl_at_work_is_waited_for_and_one_that_comes_meanwhile_is_kept_out(
+    fake: FakeLinux, two: list[KeyToArm]
+) -> None:
+    lock = fake.put("run/lock/kdump", "")
+    os.utime(lock, (900, 900))
+    fake.put("etc/kdump.conf", "path /var/crash\n")
+    with lock.open() as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(KernelError, match="kdumpctl is at work") as caught:
+            arm(replace(fake.kernel, patience_s=0), fake.keys, two, IMAGE)
+        assert (caught.value.errno, fake.seen) == (errno.EBUSY, [])
+    seen: list[bool] = []
+
+    def load(image: CrashImage) -> None:
+        fake.load(image)
+        with lock.open() as theirs, pytest.raises(BlockingIOError):
+            fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        seen.append(True)
+
+    arm(replace(fake.kernel, load_image=load), fake.keys, two, IMAGE)
+    assert (seen, lock.stat().st_mtime) == ([True], 900)
+    assert fake.kernel.status().keys is not None
+
+
+def test_a_kdumpctl_that_waited_while_this_loaded_has_loaded_after_it(
+    fake: FakeLinux, two: list[KeyToArm]
+) -> None:
+    fake.put("etc/kdump.conf", "path /var/crash\n")
+    times = iter(range(1000, 1010))
+
+    def load(image: CrashImage) -> None:
+        fake.load(image)
+        os.utime(fake.root / "run/lock/kdump", (1000.5, 1000.5))  # it opened its lock, and waits
+
+    (fake.root / "run/lock").mkdir()
+    kernel = replace(fake.kernel, load_image=load, clock=lambda: float(next(times)))
+    arm(kernel, fake.keys, two, IMAGE)
+    status = fake.kernel.status()
+    assert status.keys is None
+    assert any("kdumpctl ran" in warning for warning in status.warnings)
+
+
+def test_a_link_in_the_place_of_kdumpctls_lock_is_not_followed(fake: FakeLinux, two: list[KeyToArm]) -> None:
+    fake.put("etc/kdump.conf", "")
+    (fake.root / "run/lock").mkdir()
+    (fake.root / "run/lock/kdump").symlink_to(fake.root / "made")
+    _arm(fake, two)
+    assert not (fake.root / "made").exists()
+
+
+@pytest.mark.parametrize("trace", ["run/lock/kdump", "srv/dumps/kexec_cmd"])
+def test_after_a_load_by_kdumps_tools_status_does_not_know_the_keys(
+    fake: FakeLinux, two: list[KeyToArm], trace: str
+) -> None:
+    fake.put("etc/default/kdump-tools", "KDUMP_COREDIR=/srv/dumps\n")
+    _arm(fake, two)
+    os.utime(fake.put(trace, ""), (1001, 1001))
+    status = fake.kernel.status()
+    assert (status.keys, fake.kernel.record()) == (None, None)
+    assert any("after the load that the record is of" in warning for warning in status.warnings)
 
 
 def test_the_image_is_found_as_kdumps_tools_find_it(fake: FakeLinux) -> None:

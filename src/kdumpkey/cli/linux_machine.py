@@ -72,7 +72,7 @@ def name(session: Session, kernel: LinuxKernel) -> None:
     description = options.text("key-description")
     if word is not None and ":" in word and "/" not in word and not Path(word).exists():
         description, word = word, None  # a key's name, not a device
-    with kernel.alone():
+    with kernel.alone(loading=False):
         if word is not None:
             from kdumpkey.cli.opening import open_data_and_header  # noqa: PLC0415
             from kdumpkey.cli.unlocking import volume_key  # noqa: PLC0415
@@ -111,8 +111,8 @@ def load(session: Session, kernel: LinuxKernel) -> None:
     from kdumpkey.ops.linux_load import load_named  # noqa: PLC0415
 
     image = crash_image(session)
-    with kernel.alone():
-        loaded = load_named(kernel, LinuxKeys(), image)
+    with kernel.alone() as held:
+        loaded = load_named(held, LinuxKeys(), image)
     for warning in loaded.warnings:
         session.complain(f"WARNING: {warning}")
     if session.invocation.flag("json"):

@@ -65,11 +65,11 @@ def arm(
         KeyringError: A key cannot be put into the keyring.
     """
     _check_names(wanted)
-    with kernel.alone():
-        ready(kernel)
-        kernel.check(image)
-        forget_leftovers(kernel)
-        others = _others(kernel, {each.description for each in wanted})
+    with kernel.alone() as held:
+        ready(held)
+        held.check(image)
+        forget_leftovers(held)
+        others = _others(held, {each.description for each in wanted})
         names = [*others, *(each.description for each in wanted)]
         if len(names) > MOST_KEYS:
             raise kernel_error(
@@ -79,9 +79,9 @@ def arm(
         with _put(keys, wanted, timeouts):
             check_reachable(keys, names)
             try:
-                loaded = _load(kernel, keys, wanted, image, others)
+                loaded = _load(held, keys, wanted, image, others)
             finally:
-                forget_leftovers(kernel)
+                forget_leftovers(held)
         for description, seconds in timeouts.items():
             if seconds is not None:
                 keys.expire(description, seconds)

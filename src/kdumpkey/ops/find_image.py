@@ -36,8 +36,8 @@ _NOT_FOR_KDUMP: Final = (
     "default_hugepagesz",
     "panic_on_warn",
 )
-# mkdumprd's initramfs knows what to mount and to open; by these it would wait for the running system's devices,
-# and for somebody to type their passphrase.
+# mkdumprd's initramfs knows what to mount and to open; by these it would wait for the running system's
+# devices, and for somebody to type their passphrase.
 _KNOWN_TO_MKDUMPRD: Final = (
     "root",
     "rd.lvm.lv",

@@ -88,7 +88,7 @@ def load_or_put_back(
     Raises:
         KernelError: Of the load; the message says what is loaded now.
     """
-    record = kernel.record() if kernel.status().loaded else None
+    record = kernel.last_record() if kernel.status().loaded else None
     try:
         return _drawn(kernel, image, origins)
     except KernelError as error:

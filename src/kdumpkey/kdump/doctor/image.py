@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
+from kdumpkey.kdump.doctor.traces import loaded_after, moment
 from kdumpkey.kdump.record import RECORD, parse_record
 
 if TYPE_CHECKING:
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 _LOADED: Final = "sys/kernel/kexec_crash_loaded"
 _WHY: Final = "Without a loaded image the machine only restarts: there is no dump."
 _WHY_KEYS: Final = "An image without the key boots, and then cannot open the device: no dump."
-# What other programs leave behind when they load: the time of each tells of a load after the record's.
-_TRACES: Final = (
-    ("run/systemd/units/invocation:kdump.service", "kdump.service was started"),
-    ("run/systemd/units/invocation:kdump-tools.service", "kdump-tools.service was started"),
-    ("run/lock/kdump", "kdumpctl ran"),
-    ("var/crash/kexec_cmd", "kdump-config loaded an image"),
-)
 
 
 def is_loaded(host: Host) -> bool | None:
@@ -48,21 +41,7 @@ def recorded(host: Host) -> frozenset[str]:
 
 def loaded_since(host: Host, record: LoadRecord) -> str:
     """What another program did after the record's load that may have loaded another image; empty: nothing."""
-    for path, what in _TRACES:
-        try:
-            changed = (
-                (host.path(path) if path.endswith(("kdump", "_cmd")) else host.root / path).lstat().st_mtime
-            )
-        except (OSError, ValueError):
-            continue
-        if changed > record.loaded_at:
-            return f"{what} at {moment(changed)}"
-    return ""
-
-
-def moment(seconds: float) -> str:
-    """A time of the day, as every machine and every test has it."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+    return loaded_after(host, record.loaded_at)
 
 
 def check_image(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.doctor.image import is_loaded, moment, recorded
+from kdumpkey.kdump.doctor.image import is_loaded, recorded
+from kdumpkey.kdump.doctor.traces import moment
 
 if TYPE_CHECKING:
     from kdumpkey.kdump.doctor.host import CryptDevice, Host
