@@ -257,6 +257,10 @@ INITRAMFS: Final[dict[str, tuple[Tree, int]]] = {
     "initramfs without hook, cryptsetup, module": ({**F, KDUMP_IMAGE: initramfs(hook="")}, 1),
     "initramfs of another kind": ({**F, KDUMP_IMAGE: roots.packed({"init": b"#!/bin/sh\n"})}, 10),
     "initramfs for another device": ({**F, KDUMP_IMAGE: initramfs(*CONTENTS, uuid=OTHER)}, 1),
+    "initramfs for another device, which asks for this one's passphrase": (
+        {**F, KDUMP_IMAGE: initramfs(*CONTENTS, uuid=OTHER, more={"etc/crypttab": UUID.encode()})},
+        1,
+    ),
     "initramfs with cryptsetup 2.6": (
         {**F, KDUMP_IMAGE: initramfs(*CONTENTS, "usr/lib64/libcryptsetup.so.12.9.0")},
         1,

@@ -69,7 +69,12 @@ def check_initramfs(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]
     shown = f"/{place}"
     words = (_HOOK, _OUR_HOOK, *(device.uuid for device in devices if device.uuid))
     try:
-        found = read_initramfs(host.path(place), words, lambda name: _NO_HOOK.search(name) is not None)
+        found = read_initramfs(
+            host.path(place),
+            words,
+            lambda name: _NO_HOOK.search(name) is not None,
+            lambda name: f"/{name}".endswith(_LISTS),
+        )
     except (UnreadableInitramfsError, OSError) as error:
         what = str(error).replace(str(host.path(place)), shown)
         return [Finding("initramfs", Verdict.UNKNOWN, what, _WHY, _look(host, shown, what))]
@@ -129,9 +134,12 @@ def _lacks(host: Host, found: Initramfs, devices: Sequence[CryptDevice], anew: s
     ours = found.has("bin/kdumpkey", "/kdumpkey/__main__.py", "/kdumpkey/__main__.pyc")
     if not found.has("bin/cryptsetup") and not ours:
         made.append(_Lack(sure, "has no program that opens the device", f"{opener} && {anew}"))
+    # Where there is a list, a device that is named elsewhere, as in crypttab, is not opened for that.
+    listing_is_there = found.has(*_LISTS)
+    named = found.listed if listing_is_there else found.words
     for device in devices if hooked else ():
-        if device.uuid and device.uuid not in found.words and device.name.rpartition("/")[2]:
-            verdict = Verdict.BROKEN if found.whole and found.has(*_LISTS) else Verdict.UNKNOWN
+        if device.uuid and device.uuid not in named and device.name.rpartition("/")[2]:
+            verdict = Verdict.BROKEN if found.whole and listing_is_there else Verdict.UNKNOWN
             made.append(_Lack(verdict, f"does not name {device.name} (UUID {device.uuid})", listing))
     libraries = [int(matched[1]) for name in found.names if (matched := _LIBRARY.search(name))]
     if libraries and max(libraries) < _KEYRING_OPTION and not ours:
