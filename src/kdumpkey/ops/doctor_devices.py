@@ -125,7 +125,8 @@ def _with_header(host: Host, device: CryptDevice, found: list[Finding]) -> Crypt
     entry = entry_of(host, device, host.text(CRYPTTAB) or "")
     detached = entry.value("header") if entry else None
     try:
-        with open_luks(place_of(host, detached or device.name)) as luks:
+        # What crypttab names is a file of its machine; what a person names may be a copy on this one.
+        with open_luks(host.path(detached) if detached else place_of(host, device.name)) as luks:
             header = luks.header
     except HeaderError as error:
         fix = f"cryptsetup luksHeaderRestore {device.name} --header-backup-file FILE"
