@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from fake_linux import IMAGE, FakeLinux
-from kdumpkey.errors import KernelError
+from kdumpkey.errors import KernelError, kernel_error
 from kdumpkey.kdump.kernel import CrashImage
 from kdumpkey.kdump.linux import INTERFACE
+from kdumpkey.kdump.record import KeyOrigin
 from kdumpkey.ops.arm import TIMEOUT_S, KeyToArm, arm
 from kdumpkey.ops.find_image import find_image
 from kdumpkey.secret import SecretBuffer
@@ -103,6 +104,34 @@ def test_an_image_that_a_failed_load_destroyed_is_loaded_again_from_the_record(
     assert fake.held == [two[0].description]
     status = fake.kernel.status()
     assert ([key.description for key in status.keys or ()], status.named) == (fake.held, ())
+
+
+def test_what_is_loaded_again_is_recorded_with_the_key_that_is_in_the_keyring_now(
+    fake: FakeLinux, two: list[KeyToArm]
+) -> None:
+    before = KeyOrigin(two[0].description, "/dev/vda", "a", "of the key before")
+    now = replace(before, fingerprint="of the key now")
+    _arm(fake, [replace(two[0], origin=before)])
+    fake.refuse = [errno.ENOMEM]
+    assert "is loaded again" in str(_refused(fake, [replace(two[0], origin=now), two[1]]))
+    record = fake.kernel.record()
+    assert record is not None
+    assert record.origins == (now,)
+
+
+def test_a_load_that_is_not_allowed_leaves_the_image_and_what_is_known_of_it(
+    fake: FakeLinux, two: list[KeyToArm]
+) -> None:
+    _arm(fake, two)
+    record = fake.kernel.record()
+
+    def load(_image: CrashImage) -> None:
+        raise kernel_error(errno.EPERM, "no")
+
+    with pytest.raises(KernelError, match="still is"):
+        arm(replace(fake.kernel, load_image=load), fake.keys, two, IMAGE)
+    assert record is not None
+    assert fake.kernel.record() == record
 
 
 def test_an_image_whose_keys_are_gone_or_that_fails_too_is_said_to_be_lost(

@@ -184,8 +184,15 @@ class LinuxKernel:
             self._check_reuse(before)
         # A kdumpctl that comes now waits, and loads another image when this is through: its lock tells when.
         begun = self.clock() if self.begun is None else self.begun
+        last = text_of(self.root / RECORD)
         self._forget_record()
-        self.load_image(image)
+        try:
+            self.load_image(image)
+        except KernelError as error:
+            # Not allowed, it has not come to the image: what is loaded is what was.
+            if error.errno == errno.EPERM and last and self._word("sys/kernel/kexec_crash_loaded") == "1":
+                doing(lambda: replace_private(self.root / RECORD, last), f"{RECORD} cannot be written")
+            raise
         if self._named() != named:
             return Loaded(None, warnings=("another program changed what was named during the load",))
         descriptions = tuple(key.description for key in named if key.description is not None)
