@@ -57,6 +57,12 @@ LAYOUTS: Final[dict[str, tuple[Tree, int]]] = {
         | {RECORD: F[RECORD].replace("/dev/vda3", "/dev/md0p1")},
         0,
     ),
+    "fedora, authenticated LUKS": (
+        {**without(F, "sys/block/dm-0"), **crypt(0, "root", "dm-1"), "dev/dm-1": bytes(1 << 20)}
+        | {"sys/block/dm-1/dm/name": "root_dif\n", "sys/block/dm-1/slaves/vda3/dev": "0:0\n"}
+        | {"sys/block/dm-1/dm/uuid": f"CRYPT-SUBDEV-{UUID.replace('-', '')}-root_dif\n"},
+        0,
+    ),
     "fedora, bcache on LUKS": (
         {**F, "sys/block/bcache0/slaves/dm-0/dev": "", "dev/bcache0": ""}
         | {"proc/mounts": "/dev/bcache0 / ext4 rw 0 0\n"},
@@ -194,6 +200,10 @@ KEYS: Final[dict[str, tuple[Tree, int]]] = {
         {**F, "etc/crypttab": f"root UUID={UUID} none {LINK.replace('%logon:', '')}\n"},
         0,
     ),
+    "crypttab by a partition that the tree does not have": (
+        {**F, "etc/crypttab": f"root PARTUUID=0a-03 - {LINK}\n"},
+        0,
+    ),
     "crypttab with noauto": ({**F, "etc/crypttab": f"root UUID={UUID} - noauto,{LINK}\n"}, 0),
     "crypttab with the line commented out": ({**F, "etc/crypttab": f"#root UUID={UUID} - {LINK}\n"}, 0),
     "no crypttab": ({**D, **NO_IMAGE, "etc/crypttab": None, "proc/keys": ""}, 1),
@@ -222,6 +232,7 @@ KEYS: Final[dict[str, tuple[Tree, int]]] = {
     ),
     "no service": ({**F, UNIT: None}, 0),
     "service masked": ({**F, "etc/systemd/system/kdump.service": Path("/dev/null")}, 0),
+    "service masked by an empty file": ({**F, "etc/systemd/system/kdump.service": ""}, 0),
     "service not enabled": ({**F, "usr/lib/systemd/system/multi-user.target.wants/kdump.service": None}, 0),
     "fedora, private keyring, and a service that arms": (
         {**F, UNIT: "[Service]\n", roots.ARM: D[roots.ARM]}
@@ -275,7 +286,8 @@ INITRAMFS: Final[dict[str, tuple[Tree, int]]] = {
         {**D, DEBIAN_IMAGE: tools_initramfs("sbin/cryptsetup", *CONTENTS[1:], hook=b"")},
         1,
     ),
-    "debian, initramfs without configfs": ({**D, DEBIAN_IMAGE: tools_initramfs(*OURS[:2])}, 1),
+    "debian, initramfs without dmsetup": ({**D, DEBIAN_IMAGE: tools_initramfs(*OURS[:-1])}, 1),
+    "debian, initramfs without configfs": ({**D, DEBIAN_IMAGE: tools_initramfs(*OURS[:2], OURS[-1])}, 1),
     "initramfs in zstd": ({**F, KDUMP_IMAGE: b"\x28\xb5\x2f\xfd" + bytes(64)}, 10),
     "initramfs cut off": ({**F, KDUMP_IMAGE: initramfs(*CONTENTS)[:230]}, 10),
     "initramfs that is text": ({**F, KDUMP_IMAGE: b"hello\n"}, 10),

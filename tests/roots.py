@@ -91,7 +91,7 @@ CONTENTS: Final = (
     "usr/lib/modules/x/kernel/drivers/md/dm-crypt.ko.xz",
     "usr/lib/modules/x/kernel/fs/configfs/configfs.ko.xz",
 )
-OURS: Final = ("usr/bin/kdumpkey", *CONTENTS[1:])
+OURS: Final = ("usr/bin/kdumpkey", *CONTENTS[1:], "usr/sbin/dmsetup")
 
 
 def key(

@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 _X86_64 = (248, 249, 250)
 _PPC64LE = (269, 270, 271)
 _GENERIC = (217, 218, 219)
-NUMBERS = {"x86_64": _X86_64, "ppc64le": _PPC64LE, "aarch64": _GENERIC, "riscv64": _GENERIC, "loongarch64": _GENERIC}
+NUMBERS = {
+    "x86_64": _X86_64,
+    "ppc64le": _PPC64LE,
+    "aarch64": _GENERIC,
+    "riscv64": _GENERIC,
+    "loongarch64": _GENERIC,
+}
 
 _ERRORS: dict[int, type[KeyringError]] = {
     errno.ENOKEY: KeyNotFoundError,

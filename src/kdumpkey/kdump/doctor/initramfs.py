@@ -134,6 +134,15 @@ def _lacks(host: Host, found: Initramfs, devices: Sequence[CryptDevice], anew: s
     ours = found.has("bin/kdumpkey", "/kdumpkey/__main__.py", "/kdumpkey/__main__.pyc")
     if not found.has("bin/cryptsetup") and not ours:
         made.append(_Lack(sure, "has no program that opens the device", f"{opener} && {anew}"))
+    if ours and not found.has("bin/dmsetup"):
+        other = found.has("bin/cryptsetup")  # which may open it in another hook
+        made.append(
+            _Lack(
+                Verdict.UNKNOWN if other else sure,
+                "has no dmsetup, by which kdumpkey opens the device",
+                f"{fixes.install_dmsetup(host)} && {anew}",
+            )
+        )
     # Where there is a list, a device that is named elsewhere, as in crypttab, is not opened for that.
     listing_is_there = found.has(*_LISTS)
     named = found.listed if listing_is_there else found.words
