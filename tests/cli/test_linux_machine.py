@@ -126,6 +126,10 @@ def test_a_device_is_unlocked_to_be_named_and_its_key_leaves_after_300_s(
     assert _run(tmp_path, "name", str(device), "--key-file", str(key_file))[0] == 0
     assert fake.keys.there == {_NAME: 300}
     assert [key.description for key in fake.kernel.status().named] == [_NAME]
+    fake.keys.add(_NAME)  # as crypttab has it linked, for good
+    fake.kernel.forget(fake.kernel.status().named[0].item)
+    assert _run(tmp_path, "name", str(device), "--key-file", str(key_file))[0] == 0
+    assert fake.keys.there == {_NAME: 0}
     key_file.write_bytes(b"wrong")
     assert _run(tmp_path, "name", str(device), "--key-file", str(key_file))[0] == 2
 

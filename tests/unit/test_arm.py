@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fake_linux import IMAGE, FakeLinux
-from kdumpkey.errors import KernelError, kernel_error
+from kdumpkey.errors import KernelError, KeyNotFoundError, kernel_error
 from kdumpkey.kdump.kernel import CrashImage
 from kdumpkey.kdump.linux import INTERFACE
 from kdumpkey.kdump.record import KeyOrigin
@@ -61,6 +61,18 @@ def test_a_key_that_was_there_for_good_stays_and_a_timeout_that_was_asked_for_is
     assert fake.keys.there == {one: 0, other: TIMEOUT_S}
     _arm(fake, two, timeout_s=7)
     assert fake.keys.there == {one: 7, other: 7}
+
+
+def test_a_key_that_is_gone_after_the_load_is_a_warning_and_no_failure(
+    fake: FakeLinux, two: list[KeyToArm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(description: str, _timeout_s: int) -> None:
+        raise KeyNotFoundError(description, errno.ENOKEY)
+
+    monkeypatch.setattr(fake.keys, "expire", gone)
+    loaded = arm(fake.kernel, fake.keys, two, IMAGE)
+    assert (len(loaded.keys or ()), len(loaded.warnings)) == (2, 2)
+    assert "the image is loaded" in loaded.warnings[0]
 
 
 def test_a_key_that_is_in_the_keyring_already_is_loaded_as_it_is(fake: FakeLinux) -> None:

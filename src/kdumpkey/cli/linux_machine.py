@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
     from kdumpkey.kdump.kernel import NamedKey
     from kdumpkey.kdump.linux import LinuxKernel
+    from kdumpkey.ops.linux_keys import Keys
+    from kdumpkey.secret import SecretBuffer
 
 
 def this_kernel(session: Session) -> LinuxKernel:
@@ -66,10 +68,15 @@ def name(session: Session, kernel: LinuxKernel) -> None:
 
     options = session.invocation
     timeout_s = options.number("key-timeout")
-    timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
     count = options.number("count")
     word = options.arguments[0] if options.arguments else None
     description = options.text("key-description")
+
+    def put(keys: Keys, name: str, key: SecretBuffer) -> None:
+        # What crypttab had linked for good is there for every load to come.
+        usual = 0 if keys.stays(name) else TIMEOUT_S
+        keys.put(name, key, usual if timeout_s is None else timeout_s)
+
     if word is not None and ":" in word and "/" not in word and not Path(word).exists():
         description, word = word, None  # a key's name, not a device
     with kernel.alone(loading=False):
@@ -80,7 +87,7 @@ def name(session: Session, kernel: LinuxKernel) -> None:
 
             with open_data_and_header(session) as luks, volume_key(session, luks) as (key, _):
                 description = description or description_of(luks.header.uuid)
-                LinuxKeys().put(description, key, timeout_s)
+                put(LinuxKeys(), description, key)
         if description is None or count == 0:
             raise UsageError("kdump name needs a LUKS device, or --key-description.")
         names = [description] if count is None else [f"{description}-{n}" for n in range(1, count + 1)]
@@ -90,7 +97,7 @@ def name(session: Session, kernel: LinuxKernel) -> None:
             with read_key_file(path) as key:
                 keys = LinuxKeys()
                 for each in names:
-                    keys.put(each, key, timeout_s)
+                    put(keys, each, key)
         named = [kernel.name(each) for each in names]
     _tell_named(session, named)
 

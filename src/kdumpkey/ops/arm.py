@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import KernelError, kernel_error
+from kdumpkey.errors import KernelError, KeyringError, kernel_error
 from kdumpkey.kdump.kernel import CrashImage, KernelStatus, Loaded, Stage
 from kdumpkey.ops.linux_load import check_reachable, forget_leftovers, item_for, load_or_put_back
 from kdumpkey.region.handover import LONGEST_DESCRIPTION, LONGEST_KEY, MOST_KEYS
@@ -82,10 +82,7 @@ def arm(
                 loaded = _load(held, keys, wanted, image, others)
             finally:
                 forget_leftovers(held)
-        for description, seconds in timeouts.items():
-            if seconds is not None:
-                keys.expire(description, seconds)
-        return loaded
+        return replace(loaded, warnings=(*loaded.warnings, *_expire(keys, timeouts)))
 
 
 def ready(kernel: LinuxKernel) -> KernelStatus:
@@ -159,6 +156,18 @@ def _put(keys: Keys, wanted: Sequence[KeyToArm], timeouts: dict[str, int | None]
         for description in added:
             keys.drop(description)
         raise
+
+
+def _expire(keys: Keys, timeouts: dict[str, int | None]) -> list[str]:
+    """Set the timeouts anew, from now on; what goes wrong does not undo the load that was made."""
+    wrong = []
+    for description, seconds in timeouts.items():
+        if seconds is not None:
+            try:
+                keys.expire(description, seconds)
+            except KeyringError as error:
+                wrong.append(f"the image is loaded, but when {description} expires cannot be set: {error}")
+    return wrong
 
 
 def _load(

@@ -139,12 +139,19 @@ def _check_freshness(host: Host, devices: Sequence[CryptDevice]) -> list[Finding
     record = record_of(host)
     if record is None or loaded_since(host, record):
         return []
-    return [
-        _freshness(host, device, origin)
-        for device in devices
-        for origin in record.origins
-        if origin.description == device.description or origin.device == device.name
-    ]
+    found = []
+    for device in devices:
+        origins = [
+            origin
+            for origin in record.origins
+            if origin.description == device.description or origin.device == device.name
+        ]
+        found += [_freshness(host, device, origin) for origin in origins]
+        if not origins and device.description in record.descriptions:
+            what = "The record of the load does not say which volume key of the device was loaded."
+            fix = fixes.arm([device])
+            found.append(Finding("stale", Verdict.UNKNOWN, what, _WHY_STALE, fix, device.name))
+    return found
 
 
 def _freshness(host: Host, device: CryptDevice, origin: KeyOrigin) -> Finding:
