@@ -170,6 +170,10 @@ KERNEL: Final[dict[str, tuple[Tree, int]]] = {
     "record that is none": ({**F, RECORD: '{"version": 1}'}, 10),
     "loaded again since": ({**F, RECORD: loaded(DESCRIPTION, loaded_at=0.0), "run/lock/kdump": ""}, 10),
     "image with another key": ({**F, RECORD: loaded("kdump:other")}, 1),
+    "loaded from the keyring, on trust": (
+        {**F, RECORD: F[RECORD].replace('"checked": true', '"checked": false')},
+        0,
+    ),
     "loaded by name, of whatever volume key": (
         {**F, RECORD: F[RECORD].replace('"origins"', '"of old"')},
         10,

@@ -162,6 +162,9 @@ def _freshness(host: Host, device: CryptDevice, origin: KeyOrigin) -> Finding:
     elif state.state is State.UNKNOWN:
         what = f"Whether the key is still the device's cannot be told: {state.reason}"
         verdict, fix = Verdict.UNKNOWN, fixes.to_read(host, origin.device)
+    elif not origin.checked:
+        what = "What was loaded was a logon key of the device's name, which nobody can read: it is on trust."
+        verdict, fix = Verdict.WARNING, fixes.arm([device])
     else:
         what, verdict, fix = "The key that was loaded is still the device's.", Verdict.GOOD, ""
     return Finding("stale", verdict, what, _WHY_STALE, fix, device.name)
