@@ -83,6 +83,14 @@ LAYOUTS: Final[dict[str, tuple[Tree, int]]] = {
         {**F, "etc/kdump.conf": 'dracut_args --mount "/dev/mapper/root /mnt ext4 defaults"\n'},
         0,
     ),
+    "fedora, target by dracut_args with an equals sign": (
+        {**F, "etc/kdump.conf": 'dracut_args --omit "cifs" --mount="/dev/mapper/root /mnt ext4 defaults"\n'},
+        0,
+    ),
+    "fedora, target on another machine by dracut_args": (
+        {**F, "etc/kdump.conf": 'dracut_args --mount "dumps.example:/x /mnt nfs4 defaults"\n'},
+        0,
+    ),
     "fedora, target by the label of a logical volume": (
         {**R, "etc/kdump.conf": "xfs LABEL=dump disk\n"}
         | {"dev/disk/by-label/dump\\x20disk": Path("../../dm-1"), "dev/dm-1": ""},

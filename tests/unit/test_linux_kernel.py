@@ -108,6 +108,14 @@ def test_a_load_by_somebody_else_leaves_the_keys_unknown(fake: FakeLinux) -> Non
     assert "no record" in status.warnings[0]
 
 
+def test_a_record_that_cannot_be_read_is_not_said_to_be_missing(fake: FakeLinux) -> None:
+    fake.put("sys/kernel/kexec_crash_loaded", "1\n")
+    (fake.root / RECORD).mkdir(parents=True)
+    status = fake.kernel.status()
+    assert status.keys is None
+    assert "not for this user to read" in status.warnings[0]
+
+
 def test_reuse_keeps_the_age_of_the_keys_or_says_that_it_knows_nothing(fake: FakeLinux) -> None:
     fake.keys.add("k:a")
     fake.kernel.name("k:a")

@@ -278,6 +278,8 @@ class LinuxKernel:
             found.append(self._absent())
         if since:
             found.append(f"{since}, after the load that the record is of: which keys are loaded is not known")
+        elif not known and text_of(self.root / RECORD) is None and not Host(self.root).absent(RECORD):
+            found.append(f"/{RECORD}, which says which keys the image holds, is not for this user to read")
         elif not known:
             found.append("no record of this boot says which keys the image holds, and the kernel does not")
         found += [

@@ -68,7 +68,7 @@ def check_image(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
     for device in devices:
         if record is None:
             what = "No record says whether the image holds the key, and the kernel does not tell."
-            if host.exists(RECORD) and host.text(RECORD) is None:
+            if not host.absent(RECORD) and host.text(RECORD) is None:
                 what, load = (
                     f"/{RECORD}, which says what the image holds, cannot be read.",
                     fixes.to_read(host, RECORD),
