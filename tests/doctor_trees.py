@@ -159,6 +159,15 @@ KERNEL: Final[dict[str, tuple[Tree, int]]] = {
         {**F, **NO_IMAGE, f"{CONFIGFS}/one/description": "(null)\n", f"{CONFIGFS}/reuse": "1\n"},
         1,
     ),
+    "item of a key that is gone, image loaded before": (
+        {**F, f"{CONFIGFS}/kdumpkey-left/description": "kdump-cryptsetup:vk-left\n"},
+        0,
+    ),
+    "item of a key that is gone": (
+        {**F, **NO_IMAGE, f"{CONFIGFS}/kdumpkey-left/description": "kdump-cryptsetup:vk-left\n"}
+        | {f"{CONFIGFS}/kdumpkey-there/description": f"{DESCRIPTION}\n"},
+        1,
+    ),
     "129 items": (
         {**F, **NO_IMAGE, **{f"{CONFIGFS}/{number:03}/description": "a:b\n" for number in range(129)}},
         1,

@@ -15,7 +15,7 @@ from kdumpkey.kdump.doctor.crypttab import check_crypttab
 from kdumpkey.kdump.doctor.image import check_image, is_loaded, loaded_since, record_of
 from kdumpkey.kdump.doctor.initramfs import check_initramfs
 from kdumpkey.kdump.doctor.interface import check_interface
-from kdumpkey.kdump.doctor.key import Reach, check_key, has_key
+from kdumpkey.kdump.doctor.key import Reach, check_items, check_key, has_key
 from kdumpkey.kdump.doctor.programs import check_programs
 from kdumpkey.kdump.doctor.reserved import check_reserved
 from kdumpkey.kdump.doctor.service import check_service, shares_keyring
@@ -61,11 +61,12 @@ def examine(
     crypts = find_devices(host, devices, found)
     if crypts is None:
         return found
+    privileged = _is_root(host)
     found += _check_reserved(host, crypts)
     if crypts:
         found += check_interface(host) + check_programs(host)
+        found += check_items(host) if privileged else []
         found += check_service(host, crypts)
-    privileged = _is_root(host)
     for device in crypts:
         found += check_crypttab(host, device, has_key=has_key(host, device))
         reach = _reach(host, device) if host.is_here and privileged else Reach()
