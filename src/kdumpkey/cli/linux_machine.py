@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kdumpkey.cli.printable import printable
 from kdumpkey.errors import PermissionDeniedError, UsageError, kernel_error
 from kdumpkey.kdump.kernel import CrashImage
 
@@ -166,7 +167,7 @@ def audit(session: Session, kernel: LinuxKernel) -> None:
         session.say(json.dumps({"machine": "linux", "found": traces}))
         return
     for trace in found:
-        session.say(f"{'PROBLEM' if trace.problem else 'seen':8}{trace.what}")
+        session.say(f"{'PROBLEM' if trace.problem else 'seen':8}{printable(trace.what)}")
         if trace.fix:
-            session.say(f"        Fix: {trace.fix}")
+            session.say(f"        Fix: {printable(trace.fix)}")
     session.say("Where in memory keys lie, Linux shows to nobody; only a simulated machine can be searched.")
