@@ -346,7 +346,8 @@ def test_the_settings_of_kdumps_tools_are_followed(fake: FakeLinux) -> None:
     fake.put(
         "etc/sysconfig/kdump",
         "# which\nKDUMP_KERNELVER='6.18'\nKDUMP_COMMANDLINE_REMOVE=\"quiet splash\"\n"
-        'KDUMP_COMMANDLINE_APPEND="nr_cpus=1 panic=10"\nKDUMP_BOOTDIR=$(true)\nKDUMP_IMG="x\n',
+        'KDUMP_COMMANDLINE_APPEND="nr_cpus=1 panic=10"\nKDUMP_BOOTDIR=$(true)\nKDUMP_IMG="x\n'
+        "KDUMP_KERNEL=/boot/{none}\n",
     )
     image = find_image(fake.root, "6.17")
     assert (image.kernel, image.command_line) == (

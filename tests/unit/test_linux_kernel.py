@@ -11,7 +11,7 @@ import pytest
 
 from fake_linux import IMAGE, FakeLinux
 from kdumpkey.errors import KernelError
-from kdumpkey.kdump.kernel import NamedKey, Stage
+from kdumpkey.kdump.kernel import CrashImage, NamedKey, Stage
 from kdumpkey.kdump.linux import INTERFACE
 from kdumpkey.kdump.record import RECORD, LoadRecord, parse_record
 
@@ -77,6 +77,17 @@ def test_a_load_records_what_the_image_holds(fake: FakeLinux) -> None:
     assert (fake.root / RECORD).stat().st_mode & 0o777 == 0o600
     fake.put("proc/sys/kernel/random/boot_id", "boot-2\n")
     assert fake.kernel.status().keys is None
+
+
+def test_a_record_names_its_files_for_whoever_is_elsewhere(
+    fake: FakeLinux, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(fake.root)
+    fake.kernel.load(CrashImage(Path("bzImage"), Path("initrd")))
+    record = fake.kernel.record()
+    assert record is not None
+    assert record.image is not None
+    assert (record.image.kernel, record.image.initrd) == (f"{fake.root}/bzImage", f"{fake.root}/initrd")
 
 
 def test_a_load_without_keys_warns(fake: FakeLinux) -> None:

@@ -338,9 +338,11 @@ def _held(record: LoadRecord) -> tuple[HeldKey, ...]:
 
 
 def _recorded(image: CrashImage) -> RecordedImage:
+    # Who loads it again, or looks into it, may do so from elsewhere.
+    kernel, initrd = ("" if path is None else str(path.absolute()) for path in (image.kernel, image.initrd))
     return RecordedImage(
-        str(image.kernel or ""),
-        str(image.initrd or ""),
+        kernel,
+        initrd,
         image.command_line,
         file_stamp(image.kernel),
         file_stamp(image.initrd),

@@ -84,7 +84,7 @@ def find_image(root: Path, release: str) -> CrashImage:
 
 
 def _first(root: Path, names: Iterable[str], release: str) -> Path | None:
-    places = (root / name.format(release).lstrip("/") for name in names if name and "{" not in name[:1])
+    places = (root / name.replace("{}", release).lstrip("/") for name in names if name)
     return next((place for place in places if place.exists()), None)
 
 
