@@ -180,6 +180,11 @@ KERNEL: Final[dict[str, tuple[Tree, int]]] = {
     "nothing reserved": ({**F, "sys/kernel/kexec_crash_size": "0\n"}, 1),
     "debian, nothing reserved": ({**D, "sys/kernel/kexec_crash_size": "0\n"}, 1),
     "less reserved than estimated": ({**F, "sys/kernel/kexec_crash_size": f"{96 << 20}\n"}, 10),
+    "no image, and none may be loaded": (
+        {**F, **NO_IMAGE, "proc/sys/kernel/kexec_load_disabled": "1\n"},
+        1,
+    ),
+    "no more image may be loaded, and one is": ({**F, "proc/sys/kernel/kexec_load_limit_panic": "0\n"}, 0),
     "no image": ({**F, **NO_IMAGE}, 1),
     "image without record": ({**F, **NO_RECORD}, 10),
     "debian, image without record": ({**D, **NO_RECORD}, 10),

@@ -17,7 +17,7 @@ from kdumpkey.errors import KernelError, KeyNotFoundError, kernel_error
 from kdumpkey.kdump.kernel import CrashImage
 from kdumpkey.kdump.linux import INTERFACE
 from kdumpkey.kdump.record import KeyOrigin
-from kdumpkey.ops.arm import TIMEOUT_S, KeyToArm, arm
+from kdumpkey.ops.arm import TIMEOUT_S, KeyToArm, arm, ready
 from kdumpkey.ops.find_image import find_image
 from kdumpkey.secret import SecretBuffer
 
@@ -144,6 +144,18 @@ def test_a_load_that_is_not_allowed_leaves_the_image_and_what_is_known_of_it(
         arm(replace(fake.kernel, load_image=load), fake.keys, two, IMAGE)
     assert record is not None
     assert fake.kernel.record() == record
+
+
+@pytest.mark.parametrize(("name", "value"), [("kexec_load_disabled", "1"), ("kexec_load_limit_panic", "0")])
+def test_where_nothing_may_be_loaded_that_is_said_before_anybody_types_a_passphrase(
+    fake: FakeLinux, two: list[KeyToArm], name: str, value: str
+) -> None:
+    _arm(fake, two)
+    fake.put(f"proc/sys/kernel/{name}", f"{value}\n")
+    with pytest.raises(KernelError, match=f"{name} is {value}") as caught:
+        ready(fake.kernel)
+    assert caught.value.errno == _refused(fake, two[:1]).errno == errno.EPERM
+    assert len(fake.kernel.status().keys or ()) == 2
 
 
 def test_an_image_whose_keys_are_gone_or_that_fails_too_is_said_to_be_lost(

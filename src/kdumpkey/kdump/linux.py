@@ -22,6 +22,7 @@ from typing import Final
 from kdumpkey.errors import KernelError, kernel_error
 from kdumpkey.kdump.crash_image import check_image
 from kdumpkey.kdump.doctor.host import Host
+from kdumpkey.kdump.doctor.image import forbidden
 from kdumpkey.kdump.doctor.traces import loaded_after
 from kdumpkey.kdump.kernel import CrashImage, HeldKey, KernelStatus, Loaded, NamedKey, Restored, Stage
 from kdumpkey.kdump.kexec import load_crash_image, unload_crash_image
@@ -177,6 +178,7 @@ class LinuxKernel:
                 raise kernel_error(errno.EINVAL, f"the item {key.item} has no description; kdump forget it")
         if len(named) > MOST_KEYS:
             raise kernel_error(errno.EINVAL, f"more than {MOST_KEYS} keys are named, none would be restored")
+        self.check_allowed()
         self.check(image)
         reused = self._word(f"{INTERFACE}/reuse") == "1"
         before = self.record()
@@ -213,6 +215,15 @@ class LinuxKernel:
         except KernelError as error:  # it is loaded all the same
             warnings = (*warnings, f"{error}; status will not know what was loaded")
         return Loaded(_held(record), reused=reused, warnings=warnings)
+
+    def check_allowed(self) -> None:
+        """Refuse where nobody may load an image any more.
+
+        Raises:
+            KernelError: EPERM: nobody may, until the machine restarts.
+        """
+        if why := forbidden(Host(self.root)):
+            raise kernel_error(errno.EPERM, f"{why}: no image can be loaded until the machine restarts")
 
     def unload(self) -> None:
         """Give up the loaded image; see `Kernel`."""

@@ -92,6 +92,7 @@ def ready(kernel: LinuxKernel) -> KernelStatus:
         KernelError: EPERM: it is the kdump kernel; ENOENT: it has no interface; EINVAL: reuse is set, or an
             item of another program's has no description.
     """
+    kernel.check_allowed()
     before = kernel.status()
     if before.stage is not Stage.FIRST:
         raise kernel_error(errno.EPERM, "this is the kdump kernel")

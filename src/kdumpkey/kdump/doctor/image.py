@@ -25,6 +25,18 @@ def is_loaded(host: Host) -> bool | None:
     return {"1": True, "0": False}.get(host.word(_LOADED) or "")
 
 
+def forbidden(host: Host) -> str:
+    """What keeps everybody from loading an image until the machine restarts; empty: nothing.
+
+    Source: the kernel's documentation, admin-guide/sysctl/kernel.
+    """
+    if host.word("proc/sys/kernel/kexec_load_disabled") == "1":
+        return "kernel.kexec_load_disabled is 1"
+    if host.word("proc/sys/kernel/kexec_load_limit_panic") == "0":
+        return "kernel.kexec_load_limit_panic is 0"
+    return ""
+
+
 def record_of(host: Host) -> LoadRecord | None:
     """The record of the last load since boot, if an image is loaded; None: there is none that counts."""
     record = parse_record(host.text(RECORD) or "")
@@ -60,6 +72,10 @@ def check_image(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
             return [Finding("image", Verdict.BROKEN, what, _WHY, fix)]
         fix = "mount -t sysfs sysfs /sys" if host.absent("sys/kernel") else fixes.to_read(host, _LOADED)
         return [Finding("image", Verdict.UNKNOWN, f"/{_LOADED} cannot be read.", _WHY, fix)]
+    if not loaded and (why_not := forbidden(host)):
+        what = f"No crash image is loaded, and none can be until the machine restarts: {why_not}."
+        fix = "Undo what sets it: grep -r kexec_load /etc/sysctl.conf /etc/sysctl.d /usr/lib/sysctl.d; reboot"
+        return [Finding("image", Verdict.BROKEN, what, _WHY, fix)]
     if not loaded:
         return [Finding("image", Verdict.BROKEN, "No crash image is loaded.", _WHY, load)]
     found = [Finding("image", Verdict.GOOD, "A crash image is loaded.", _WHY)]
