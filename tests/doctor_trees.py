@@ -191,6 +191,14 @@ KERNEL: Final[dict[str, tuple[Tree, int]]] = {
     "record of another boot": ({**F, RECORD: loaded(DESCRIPTION, boot="other")}, 10),
     "record that is none": ({**F, RECORD: '{"version": 1}'}, 10),
     "loaded again since": ({**F, RECORD: loaded(DESCRIPTION, loaded_at=0.0), "run/lock/kdump": ""}, 10),
+    "image with a key, for a device that has no header to name it by": (
+        {**F, "sys/block/dm-0/dm/uuid": "CRYPT-PLAIN-root\n", RECORD: loaded("plain:root", origins=[])},
+        10,
+    ),
+    "image without keys, for such a device": (
+        {**F, "sys/block/dm-0/dm/uuid": "CRYPT-PLAIN-root\n", RECORD: loaded(origins=[])},
+        1,
+    ),
     "image with another key": ({**F, RECORD: loaded("kdump:other")}, 1),
     "loaded from the keyring, on trust": (
         {**F, RECORD: F[RECORD].replace('"checked": true', '"checked": false')},

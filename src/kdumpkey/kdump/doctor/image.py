@@ -93,6 +93,11 @@ def check_image(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
         elif since:
             what = f"{since}, after the load that the record is of; the kernel does not tell what is loaded."
             verdict, fix = Verdict.UNKNOWN, load
+        elif not device.uuid and record.descriptions:
+            what = (
+                "By the record of its load, the image holds keys; none is named by this device, without UUID."
+            )
+            verdict, fix = Verdict.UNKNOWN, "kdumpkey kdump status, which names the keys"
         elif device.description in record.descriptions:
             what = f"By the record of its load ({moment(record.loaded_at)}), the image holds the key."
             verdict, fix = Verdict.GOOD, ""
