@@ -57,6 +57,12 @@ LAYOUTS: Final[dict[str, tuple[Tree, int]]] = {
         | {RECORD: F[RECORD].replace("/dev/vda3", "/dev/md0p1")},
         0,
     ),
+    "fedora, authenticated LUKS": (
+        {**without(F, "sys/block/dm-0"), **crypt(0, "root", "dm-1"), "dev/dm-1": bytes(1 << 20)}
+        | {"sys/block/dm-1/dm/name": "root_dif\n", "sys/block/dm-1/slaves/vda3/dev": "0:0\n"}
+        | {"sys/block/dm-1/dm/uuid": f"CRYPT-SUBDEV-{UUID.replace('-', '')}-root_dif\n"},
+        0,
+    ),
     "fedora, bcache on LUKS": (
         {**F, "sys/block/bcache0/slaves/dm-0/dev": "", "dev/bcache0": ""}
         | {"proc/mounts": "/dev/bcache0 / ext4 rw 0 0\n"},
@@ -75,6 +81,14 @@ LAYOUTS: Final[dict[str, tuple[Tree, int]]] = {
     ),
     "fedora, target by dracut_args": (
         {**F, "etc/kdump.conf": 'dracut_args --mount "/dev/mapper/root /mnt ext4 defaults"\n'},
+        0,
+    ),
+    "fedora, target by dracut_args with an equals sign": (
+        {**F, "etc/kdump.conf": 'dracut_args --omit "cifs" --mount="/dev/mapper/root /mnt ext4 defaults"\n'},
+        0,
+    ),
+    "fedora, target on another machine by dracut_args": (
+        {**F, "etc/kdump.conf": 'dracut_args --mount "dumps.example:/x /mnt nfs4 defaults"\n'},
         0,
     ),
     "fedora, target by the label of a logical volume": (
@@ -145,6 +159,15 @@ KERNEL: Final[dict[str, tuple[Tree, int]]] = {
         {**F, **NO_IMAGE, f"{CONFIGFS}/one/description": "(null)\n", f"{CONFIGFS}/reuse": "1\n"},
         1,
     ),
+    "item of a key that is gone, image loaded before": (
+        {**F, f"{CONFIGFS}/kdumpkey-left/description": "kdump-cryptsetup:vk-left\n"},
+        0,
+    ),
+    "item of a key that is gone": (
+        {**F, **NO_IMAGE, f"{CONFIGFS}/kdumpkey-left/description": "kdump-cryptsetup:vk-left\n"}
+        | {f"{CONFIGFS}/kdumpkey-there/description": f"{DESCRIPTION}\n"},
+        1,
+    ),
     "129 items": (
         {**F, **NO_IMAGE, **{f"{CONFIGFS}/{number:03}/description": "a:b\n" for number in range(129)}},
         1,
@@ -157,13 +180,34 @@ KERNEL: Final[dict[str, tuple[Tree, int]]] = {
     "nothing reserved": ({**F, "sys/kernel/kexec_crash_size": "0\n"}, 1),
     "debian, nothing reserved": ({**D, "sys/kernel/kexec_crash_size": "0\n"}, 1),
     "less reserved than estimated": ({**F, "sys/kernel/kexec_crash_size": f"{96 << 20}\n"}, 10),
+    "no image, and none may be loaded": (
+        {**F, **NO_IMAGE, "proc/sys/kernel/kexec_load_disabled": "1\n"},
+        1,
+    ),
+    "no more image may be loaded, and one is": ({**F, "proc/sys/kernel/kexec_load_limit_panic": "0\n"}, 0),
     "no image": ({**F, **NO_IMAGE}, 1),
     "image without record": ({**F, **NO_RECORD}, 10),
     "debian, image without record": ({**D, **NO_RECORD}, 10),
     "record of another boot": ({**F, RECORD: loaded(DESCRIPTION, boot="other")}, 10),
     "record that is none": ({**F, RECORD: '{"version": 1}'}, 10),
     "loaded again since": ({**F, RECORD: loaded(DESCRIPTION, loaded_at=0.0), "run/lock/kdump": ""}, 10),
+    "image with a key, for a device that has no header to name it by": (
+        {**F, "sys/block/dm-0/dm/uuid": "CRYPT-PLAIN-root\n", RECORD: loaded("plain:root", origins=[])},
+        10,
+    ),
+    "image without keys, for such a device": (
+        {**F, "sys/block/dm-0/dm/uuid": "CRYPT-PLAIN-root\n", RECORD: loaded(origins=[])},
+        1,
+    ),
     "image with another key": ({**F, RECORD: loaded("kdump:other")}, 1),
+    "loaded from the keyring, on trust": (
+        {**F, RECORD: F[RECORD].replace('"checked": true', '"checked": false')},
+        0,
+    ),
+    "loaded by name, of whatever volume key": (
+        {**F, RECORD: F[RECORD].replace('"origins"', '"of old"')},
+        10,
+    ),
     "another volume key since": (
         {**F, RECORD: F[RECORD].replace(roots.stamp_of_key(), "0" * 64)},
         1,
@@ -194,6 +238,10 @@ KEYS: Final[dict[str, tuple[Tree, int]]] = {
         {**F, "etc/crypttab": f"root UUID={UUID} none {LINK.replace('%logon:', '')}\n"},
         0,
     ),
+    "crypttab by a partition that the tree does not have": (
+        {**F, "etc/crypttab": f"root PARTUUID=0a-03 - {LINK}\n"},
+        0,
+    ),
     "crypttab with noauto": ({**F, "etc/crypttab": f"root UUID={UUID} - noauto,{LINK}\n"}, 0),
     "crypttab with the line commented out": ({**F, "etc/crypttab": f"#root UUID={UUID} - {LINK}\n"}, 0),
     "no crypttab": ({**D, **NO_IMAGE, "etc/crypttab": None, "proc/keys": ""}, 1),
@@ -222,6 +270,7 @@ KEYS: Final[dict[str, tuple[Tree, int]]] = {
     ),
     "no service": ({**F, UNIT: None}, 0),
     "service masked": ({**F, "etc/systemd/system/kdump.service": Path("/dev/null")}, 0),
+    "service masked by an empty file": ({**F, "etc/systemd/system/kdump.service": ""}, 0),
     "service not enabled": ({**F, "usr/lib/systemd/system/multi-user.target.wants/kdump.service": None}, 0),
     "fedora, private keyring, and a service that arms": (
         {**F, UNIT: "[Service]\n", roots.ARM: D[roots.ARM]}
@@ -248,10 +297,19 @@ INITRAMFS: Final[dict[str, tuple[Tree, int]]] = {
         | {KDUMP_IMAGE: initramfs(*CONTENTS, filler=120 << 20)},
         1,
     ),
+    "initramfs too large for a root in tmpfs, unless this kernel gives it more": (
+        {**F, RECORD: F[RECORD].replace("root=/dev/mapper/root ro", "initramfs_options=size=90%")}
+        | {KDUMP_IMAGE: initramfs(*CONTENTS, filler=120 << 20)},
+        10,
+    ),
     "no kdump initramfs, nothing in /boot": ({**without(F, "boot/")}, 10),
     "initramfs without hook, cryptsetup, module": ({**F, KDUMP_IMAGE: initramfs(hook="")}, 1),
     "initramfs of another kind": ({**F, KDUMP_IMAGE: roots.packed({"init": b"#!/bin/sh\n"})}, 10),
     "initramfs for another device": ({**F, KDUMP_IMAGE: initramfs(*CONTENTS, uuid=OTHER)}, 1),
+    "initramfs for another device, which asks for this one's passphrase": (
+        {**F, KDUMP_IMAGE: initramfs(*CONTENTS, uuid=OTHER, more={"etc/crypttab": UUID.encode()})},
+        1,
+    ),
     "initramfs with cryptsetup 2.6": (
         {**F, KDUMP_IMAGE: initramfs(*CONTENTS, "usr/lib64/libcryptsetup.so.12.9.0")},
         1,
@@ -266,7 +324,8 @@ INITRAMFS: Final[dict[str, tuple[Tree, int]]] = {
         {**D, DEBIAN_IMAGE: tools_initramfs("sbin/cryptsetup", *CONTENTS[1:], hook=b"")},
         1,
     ),
-    "debian, initramfs without configfs": ({**D, DEBIAN_IMAGE: tools_initramfs(*OURS[:2])}, 1),
+    "debian, initramfs without dmsetup": ({**D, DEBIAN_IMAGE: tools_initramfs(*OURS[:-1])}, 1),
+    "debian, initramfs without configfs": ({**D, DEBIAN_IMAGE: tools_initramfs(*OURS[:2], OURS[-1])}, 1),
     "initramfs in zstd": ({**F, KDUMP_IMAGE: b"\x28\xb5\x2f\xfd" + bytes(64)}, 10),
     "initramfs cut off": ({**F, KDUMP_IMAGE: initramfs(*CONTENTS)[:230]}, 10),
     "initramfs that is text": ({**F, KDUMP_IMAGE: b"hello\n"}, 10),

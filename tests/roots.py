@@ -49,7 +49,13 @@ def cpio(files: Mapping[str, bytes]) -> bytes:
     return made
 
 
-def initramfs(*names: str, hook: str = "kexec-crypt-setup.sh", uuid: str = UUID, filler: int = 0) -> bytes:
+def initramfs(
+    *names: str,
+    hook: str = "kexec-crypt-setup.sh",
+    uuid: str = UUID,
+    filler: int = 0,
+    more: Mapping[str, bytes] | None = None,
+) -> bytes:
     """dracut's, as kdump-utils have it made: early microcode, then what was asked for, compressed."""
     hooks = "var/lib/dracut/hooks/initqueue"
     files = {
@@ -60,7 +66,7 @@ def initramfs(*names: str, hook: str = "kexec-crypt-setup.sh", uuid: str = UUID,
     }
     if not hook:
         files = {"usr/lib/dracut/dracut-106": b"", **dict(list(files.items())[:1])}
-    return packed(files | dict.fromkeys(names, b"\x7fELF") | {"filler": bytes(filler)})
+    return packed(files | dict.fromkeys(names, b"\x7fELF") | {"filler": bytes(filler)} | dict(more or {}))
 
 
 def tools_initramfs(*names: str, hook: bytes = b"kdumpkey unlock --from-kdump\n", uuid: str = UUID) -> bytes:
@@ -85,7 +91,7 @@ CONTENTS: Final = (
     "usr/lib/modules/x/kernel/drivers/md/dm-crypt.ko.xz",
     "usr/lib/modules/x/kernel/fs/configfs/configfs.ko.xz",
 )
-OURS: Final = ("usr/bin/kdumpkey", *CONTENTS[1:])
+OURS: Final = ("usr/bin/kdumpkey", *CONTENTS[1:], "usr/sbin/dmsetup")
 
 
 def key(

@@ -15,7 +15,8 @@ from kdumpkey.errors import BusyError, DeviceError, WriteError
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_BLKGETSIZE64 = 0x80081272  # _IOR(0x12, 114, size_t), linux/fs.h
+# _IOR(0x12, 114, size_t), linux/fs.h; POWER has other bits for the direction.
+_BLKGETSIZE64 = 0x40081272 if os.uname().machine.startswith("ppc") else 0x80081272
 
 
 class Reader(Protocol):

@@ -126,6 +126,10 @@ def test_a_device_is_unlocked_to_be_named_and_its_key_leaves_after_300_s(
     assert _run(tmp_path, "name", str(device), "--key-file", str(key_file))[0] == 0
     assert fake.keys.there == {_NAME: 300}
     assert [key.description for key in fake.kernel.status().named] == [_NAME]
+    fake.keys.add(_NAME)  # as crypttab has it linked, for good
+    fake.kernel.forget(fake.kernel.status().named[0].item)
+    assert _run(tmp_path, "name", str(device), "--key-file", str(key_file))[0] == 0
+    assert fake.keys.there == {_NAME: 0}
     key_file.write_bytes(b"wrong")
     assert _run(tmp_path, "name", str(device), "--key-file", str(key_file))[0] == 2
 
@@ -181,12 +185,23 @@ def test_audit_shows_what_lies_about_and_how_to_be_rid_of_it(fake: FakeLinux, tm
     _, out, _ = _run(tmp_path, "audit", "--json")
     found = json.loads(out)["found"]
     problems = " ".join(each["what"] + each["fix"] for each in found if each["problem"])
-    for words in (f"kdump forget {item}", "reuse off", f'purge user "{_NAME}"', "has the mode 755"):
+    for words in (f"kdump forget {item}", "reuse off", f"purge user {_NAME}", "has the mode 755"):
         assert words in problems
     assert "The loaded image holds k:a" in out
     assert "logon key, for another 4m; only the kernel can read it" in out
     assert "other" not in [each["what"].split()[5] for each in found if "keyring of" in each["what"]]
     assert f"Fix: kdumpkey kdump forget {item}" in _run(tmp_path, "audit")[1]
+
+
+def test_a_key_that_another_user_named_is_no_command_to_the_shell_or_the_terminal(
+    fake: FakeLinux, tmp_path: Path
+) -> None:
+    name = 'kdump-cryptsetup:vk-"$(reboot)\x1b[2J'
+    line = f"06a5b3c4 I--Q---     1 perm 3f3f3f3f  1000  1000 user      {name}: 64\n"
+    fake.put("proc/keys", line)
+    out = _run(tmp_path, "audit")[1]
+    assert "\x1b" not in out
+    assert "Fix: keyctl purge user 'kdump-cryptsetup:vk-\"$(reboot)\\x1b[2J'" in out
 
 
 def test_status_says_which_kernel_it_is_about_and_why(fake: FakeLinux, tmp_path: Path) -> None:

@@ -49,6 +49,21 @@ def test_all_of_them_are_in_place_with_their_modes_and_the_old_one_is_kept(root:
     }
 
 
+def test_links_of_another_machine_do_not_lead_to_this_ones_files(root: Path) -> None:
+    outside = root / "outside"
+    outside.mkdir()
+    tree = root / "tree"
+    (tree / "real").mkdir(parents=True)
+    (tree / "real/old").write_text("was\n")
+    (tree / "etc").symlink_to("/real")
+    (tree / "usr").symlink_to(outside)
+    with pytest.raises(OutputError):
+        apply(tree, CHANGES[:2])
+    assert (list(outside.iterdir()), (tree / "real/old").read_text()) == ([], "was\n")
+    assert apply(tree, CHANGES[:1]) == [Applied(tree / "real/old", tree / f"real/old{BACKUP}")]
+    assert (tree / "real/old").read_text() == "is\n"
+
+
 @pytest.mark.parametrize(
     "last",
     [

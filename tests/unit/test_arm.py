@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from fake_linux import IMAGE, FakeLinux
-from kdumpkey.errors import KernelError
+from kdumpkey.errors import KernelError, KeyNotFoundError, kernel_error
 from kdumpkey.kdump.kernel import CrashImage
 from kdumpkey.kdump.linux import INTERFACE
-from kdumpkey.ops.arm import TIMEOUT_S, KeyToArm, arm
+from kdumpkey.kdump.record import KeyOrigin
+from kdumpkey.ops.arm import TIMEOUT_S, KeyToArm, arm, ready
 from kdumpkey.ops.find_image import find_image
 from kdumpkey.secret import SecretBuffer
 
@@ -60,6 +63,18 @@ def test_a_key_that_was_there_for_good_stays_and_a_timeout_that_was_asked_for_is
     assert fake.keys.there == {one: 7, other: 7}
 
 
+def test_a_key_that_is_gone_after_the_load_is_a_warning_and_no_failure(
+    fake: FakeLinux, two: list[KeyToArm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(description: str, _timeout_s: int) -> None:
+        raise KeyNotFoundError(description, errno.ENOKEY)
+
+    monkeypatch.setattr(fake.keys, "expire", gone)
+    loaded = arm(fake.kernel, fake.keys, two, IMAGE)
+    assert (len(loaded.keys or ()), len(loaded.warnings)) == (2, 2)
+    assert "the image is loaded" in loaded.warnings[0]
+
+
 def test_a_key_that_is_in_the_keyring_already_is_loaded_as_it_is(fake: FakeLinux) -> None:
     there = [KeyToArm("k:a", None)]
     assert _refused(fake, there).errno == errno.ENOKEY
@@ -101,6 +116,46 @@ def test_an_image_that_a_failed_load_destroyed_is_loaded_again_from_the_record(
     assert fake.held == [two[0].description]
     status = fake.kernel.status()
     assert ([key.description for key in status.keys or ()], status.named) == (fake.held, ())
+
+
+def test_what_is_loaded_again_is_recorded_with_the_key_that_is_in_the_keyring_now(
+    fake: FakeLinux, two: list[KeyToArm]
+) -> None:
+    before = KeyOrigin(two[0].description, "/dev/vda", "a", "of the key before")
+    now = replace(before, fingerprint="of the key now")
+    _arm(fake, [replace(two[0], origin=before)])
+    fake.refuse = [errno.ENOMEM]
+    assert "is loaded again" in str(_refused(fake, [replace(two[0], origin=now), two[1]]))
+    record = fake.kernel.record()
+    assert record is not None
+    assert record.origins == (now,)
+
+
+def test_a_load_that_is_not_allowed_leaves_the_image_and_what_is_known_of_it(
+    fake: FakeLinux, two: list[KeyToArm]
+) -> None:
+    _arm(fake, two)
+    record = fake.kernel.record()
+
+    def load(_image: CrashImage) -> None:
+        raise kernel_error(errno.EPERM, "no")
+
+    with pytest.raises(KernelError, match="still is"):
+        arm(replace(fake.kernel, load_image=load), fake.keys, two, IMAGE)
+    assert record is not None
+    assert fake.kernel.record() == record
+
+
+@pytest.mark.parametrize(("name", "value"), [("kexec_load_disabled", "1"), ("kexec_load_limit_panic", "0")])
+def test_where_nothing_may_be_loaded_that_is_said_before_anybody_types_a_passphrase(
+    fake: FakeLinux, two: list[KeyToArm], name: str, value: str
+) -> None:
+    _arm(fake, two)
+    fake.put(f"proc/sys/kernel/{name}", f"{value}\n")
+    with pytest.raises(KernelError, match=f"{name} is {value}") as caught:
+        ready(fake.kernel)
+    assert caught.value.errno == _refused(fake, two[:1]).errno == errno.EPERM
+    assert len(fake.kernel.status().keys or ()) == 2
 
 
 def test_an_image_whose_keys_are_gone_or_that_fails_too_is_said_to_be_lost(
@@ -207,6 +262,68 @@ def test_a_load_by_another_program_meanwhile_is_not_taken_for_ours(
     assert fake.kernel.status().keys is None
 
 
+def test_a_kdumpctl_at_work_is_waited_for_and_one_that_comes_meanwhile_is_kept_out(
+    fake: FakeLinux, two: list[KeyToArm]
+) -> None:
+    lock = fake.put("run/lock/kdump", "")
+    os.utime(lock, (900, 900))
+    fake.put("etc/kdump.conf", "path /var/crash\n")
+    with lock.open() as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        with pytest.raises(KernelError, match="kdumpctl is at work") as caught:
+            arm(replace(fake.kernel, patience_s=0), fake.keys, two, IMAGE)
+        assert (caught.value.errno, fake.seen) == (errno.EBUSY, [])
+    seen: list[bool] = []
+
+    def load(image: CrashImage) -> None:
+        fake.load(image)
+        with lock.open() as theirs, pytest.raises(BlockingIOError):
+            fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        seen.append(True)
+
+    arm(replace(fake.kernel, load_image=load), fake.keys, two, IMAGE)
+    assert (seen, lock.stat().st_mtime) == ([True], 900)
+    assert fake.kernel.status().keys is not None
+
+
+def test_a_kdumpctl_that_waited_while_this_loaded_has_loaded_after_it(
+    fake: FakeLinux, two: list[KeyToArm]
+) -> None:
+    fake.put("etc/kdump.conf", "path /var/crash\n")
+    times = iter(range(1000, 1010))
+
+    def load(image: CrashImage) -> None:
+        fake.load(image)
+        os.utime(fake.root / "run/lock/kdump", (1000.5, 1000.5))  # it opened its lock, and waits
+
+    (fake.root / "run/lock").mkdir()
+    kernel = replace(fake.kernel, load_image=load, clock=lambda: float(next(times)))
+    arm(kernel, fake.keys, two, IMAGE)
+    status = fake.kernel.status()
+    assert status.keys is None
+    assert any("kdumpctl ran" in warning for warning in status.warnings)
+
+
+def test_a_link_in_the_place_of_kdumpctls_lock_is_not_followed(fake: FakeLinux, two: list[KeyToArm]) -> None:
+    fake.put("etc/kdump.conf", "")
+    (fake.root / "run/lock").mkdir()
+    (fake.root / "run/lock/kdump").symlink_to(fake.root / "made")
+    _arm(fake, two)
+    assert not (fake.root / "made").exists()
+
+
+@pytest.mark.parametrize("trace", ["run/lock/kdump", "srv/dumps/kexec_cmd"])
+def test_after_a_load_by_kdumps_tools_status_does_not_know_the_keys(
+    fake: FakeLinux, two: list[KeyToArm], trace: str
+) -> None:
+    fake.put("etc/default/kdump-tools", "KDUMP_COREDIR=/srv/dumps\n")
+    _arm(fake, two)
+    os.utime(fake.put(trace, ""), (1001, 1001))
+    status = fake.kernel.status()
+    assert (status.keys, fake.kernel.record()) == (None, None)
+    assert any("after the load that the record is of" in warning for warning in status.warnings)
+
+
 def test_the_image_is_found_as_kdumps_tools_find_it(fake: FakeLinux) -> None:
     with pytest.raises(KernelError, match="--kernel"):
         find_image(fake.root, "6.17")
@@ -215,7 +332,23 @@ def test_the_image_is_found_as_kdumps_tools_find_it(fake: FakeLinux) -> None:
     fake.put("proc/cmdline", "BOOT_IMAGE=/vmlinuz root=/dev/dm-0 ro crashkernel=256M nr_cpus=1\n")
     image = find_image(fake.root, "6.17")
     assert image.initrd == fake.root / "boot/initramfs-6.17kdump.img"
-    assert image.command_line == "root=/dev/dm-0 ro nr_cpus=1 irqpoll reset_devices panic=10"
+    assert image.command_line == "ro nr_cpus=1 irqpoll reset_devices panic=10"
+
+
+def test_a_passphrase_is_asked_for_by_nothing_on_the_command_line_but_kdump_tools_boots_its_root(
+    fake: FakeLinux,
+) -> None:
+    fake.put("boot/vmlinuz-6.17", "")
+    fake.put("boot/initramfs-6.17kdump.img", "")
+    fake.put(
+        "proc/cmdline",
+        "root=/dev/mapper/luks-1 ro rd.luks.uuid=luks-1 rd.luks.name=1=x rd.lvm.lv=vg/root rd.md.uuid=2\n",
+    )
+    assert find_image(fake.root, "6.17").command_line.split()[0:2] == ["ro", "irqpoll"]
+    fake.put("etc/sysconfig/kdump", 'KDUMP_COMMANDLINE_APPEND="root=/dev/vda1"\n')
+    assert find_image(fake.root, "6.17").command_line == "ro root=/dev/vda1"
+    fake.put("etc/default/kdump-tools", "USE_KDUMP=1\n")
+    assert find_image(fake.root, "6.17").command_line.startswith("root=/dev/mapper/luks-1 ro rd.luks.uuid")
 
 
 def test_the_settings_of_kdumps_tools_are_followed(fake: FakeLinux) -> None:
@@ -225,12 +358,13 @@ def test_the_settings_of_kdumps_tools_are_followed(fake: FakeLinux) -> None:
     fake.put(
         "etc/sysconfig/kdump",
         "# which\nKDUMP_KERNELVER='6.18'\nKDUMP_COMMANDLINE_REMOVE=\"quiet splash\"\n"
-        'KDUMP_COMMANDLINE_APPEND="nr_cpus=1 panic=10"\nKDUMP_BOOTDIR=$(true)\nKDUMP_IMG="x\n',
+        'KDUMP_COMMANDLINE_APPEND="nr_cpus=1 panic=10"\nKDUMP_BOOTDIR=$(true)\nKDUMP_IMG="x\n'
+        "KDUMP_KERNEL=/boot/{none}\n",
     )
     image = find_image(fake.root, "6.17")
     assert (image.kernel, image.command_line) == (
         fake.root / "boot/vmlinuz-6.18",
-        "root=/dev/dm-0 nr_cpus=1 panic=10",
+        "nr_cpus=1 panic=10",
     )
     fake.put("var/lib/kdump/initrd.img", "")
     fake.put("etc/default/kdump-tools", "KDUMP_INITRD=/var/lib/kdump/initrd.img\n")

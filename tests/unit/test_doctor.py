@@ -133,5 +133,17 @@ def test_a_line_of_another_device_is_not_taken_for_it(tmp_path: Path) -> None:
         ("UUID=", "/dev/vda", "/dev/vda33", f"PARTUUID={roots.UUID}", "LABEL=root")
     ):
         tree = roots.fedora() | {"etc/crypttab": f"root {spec} - {roots.LINK}\n"}
+        tree |= {f"dev/disk/by-{kind}/other": Path("../../vdb3") for kind in ("partuuid", "label")}
         found = [each for each in _examined(tmp_path / str(number), tree) if each.check == "crypttab"]
         assert [finding.verdict for finding in found] == [Verdict.WARNING], spec
+
+
+def test_a_volume_on_two_encrypted_devices_stands_for_both(tmp_path: Path) -> None:
+    tree = (
+        roots.fedora()
+        | roots.crypt(1, "second", "vdb3", roots.OTHER)
+        | roots.logical(2, "vg-dumps", "dm-0", "dm-1")
+    )
+    found = examine(roots.build(tmp_path, tree), ["/dev/vg/dumps"], now=lambda: LOADED_AT)
+    assert {finding.device for finding in found if finding.check == "header"} == {"/dev/vda3", "/dev/vdb3"}
+    assert exit_code(found) == 1

@@ -165,3 +165,18 @@ def test_another_user_cannot_tell(name: str) -> None:
         assert exit_code(found) == 10, [finding for finding in found if finding.verdict is not Verdict.GOOD]
     finally:
         shutil.rmtree(folder)
+
+
+def test_a_detached_header_that_crypttab_names_is_a_file_of_the_tree(tmp_path: Path) -> None:
+    outside = tmp_path / "header.img"
+    outside.write_bytes(roots.device())
+    tree = roots.fedora() | {"dev/vda3": bytes(1 << 20)}
+    tree["etc/crypttab"] = f"root /dev/vda3 - luks,header={outside},{roots.LINK}\n"
+    root = roots.build(tmp_path / "outside", tree)
+    header = next(finding for finding in examine(root) if finding.check == "header")
+    assert header.verdict is Verdict.UNKNOWN
+    inside = root / str(outside).lstrip("/")
+    inside.parent.mkdir(parents=True)
+    outside.rename(inside)
+    header = next(finding for finding in examine(root) if finding.check == "header")
+    assert header.verdict is Verdict.GOOD

@@ -22,6 +22,7 @@ from kdumpkey.errors import (
     KeyRevokedError,
     KeyringError,
 )
+from kdumpkey.kdump import kexec
 from kdumpkey.keyring import Permission, SpecialKeyring, _calls
 from kdumpkey.secret import SecretBuffer
 from tools import unavailable
@@ -364,6 +365,10 @@ def test_the_generic_numbers_are_those_of_the_kernels_header() -> None:
     defined = dict(re.findall(r"#define __NR_(\w+) (\d+)", header.read_text()))
     wanted = tuple(int(defined[name]) for name in ("add_key", "request_key", "keyctl"))
     assert wanted == _calls.NUMBERS["aarch64"]
+
+
+def test_wherever_an_image_can_be_loaded_its_keys_can_be_put_into_the_keyring() -> None:
+    assert set(kexec._NUMBERS) <= set(_calls.NUMBERS)
 
 
 def test_an_architecture_without_known_numbers_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from fake_linux import IMAGE, FakeLinux
 from kdumpkey.errors import KernelError
-from kdumpkey.kdump.kernel import NamedKey, Stage
+from kdumpkey.kdump.kernel import CrashImage, NamedKey, Stage
 from kdumpkey.kdump.linux import INTERFACE
 from kdumpkey.kdump.record import RECORD, LoadRecord, parse_record
 
@@ -79,6 +79,17 @@ def test_a_load_records_what_the_image_holds(fake: FakeLinux) -> None:
     assert fake.kernel.status().keys is None
 
 
+def test_a_record_names_its_files_for_whoever_is_elsewhere(
+    fake: FakeLinux, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(fake.root)
+    fake.kernel.load(CrashImage(Path("bzImage"), Path("initrd")))
+    record = fake.kernel.record()
+    assert record is not None
+    assert record.image is not None
+    assert (record.image.kernel, record.image.initrd) == (f"{fake.root}/bzImage", f"{fake.root}/initrd")
+
+
 def test_a_load_without_keys_warns(fake: FakeLinux) -> None:
     assert fake.kernel.load(IMAGE).warnings == ("no key is named: the image holds none",)
     assert fake.kernel.status().keys == ()
@@ -106,6 +117,14 @@ def test_a_load_by_somebody_else_leaves_the_keys_unknown(fake: FakeLinux) -> Non
     status = fake.kernel.status()
     assert status.keys is None
     assert "no record" in status.warnings[0]
+
+
+def test_a_record_that_cannot_be_read_is_not_said_to_be_missing(fake: FakeLinux) -> None:
+    fake.put("sys/kernel/kexec_crash_loaded", "1\n")
+    (fake.root / RECORD).mkdir(parents=True)
+    status = fake.kernel.status()
+    assert status.keys is None
+    assert "not for this user to read" in status.warnings[0]
 
 
 def test_reuse_keeps_the_age_of_the_keys_or_says_that_it_knows_nothing(fake: FakeLinux) -> None:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kdumpkey.cli.printable import printable
 from kdumpkey.errors import PermissionDeniedError, UsageError, kernel_error
 from kdumpkey.kdump.kernel import CrashImage
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
     from kdumpkey.kdump.kernel import NamedKey
     from kdumpkey.kdump.linux import LinuxKernel
+    from kdumpkey.ops.linux_keys import Keys
+    from kdumpkey.secret import SecretBuffer
 
 
 def this_kernel(session: Session) -> LinuxKernel:
@@ -66,13 +69,18 @@ def name(session: Session, kernel: LinuxKernel) -> None:
 
     options = session.invocation
     timeout_s = options.number("key-timeout")
-    timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
     count = options.number("count")
     word = options.arguments[0] if options.arguments else None
     description = options.text("key-description")
+
+    def put(keys: Keys, name: str, key: SecretBuffer) -> None:
+        # What crypttab had linked for good is there for every load to come.
+        usual = 0 if keys.stays(name) else TIMEOUT_S
+        keys.put(name, key, usual if timeout_s is None else timeout_s)
+
     if word is not None and ":" in word and "/" not in word and not Path(word).exists():
         description, word = word, None  # a key's name, not a device
-    with kernel.alone():
+    with kernel.alone(loading=False):
         if word is not None:
             from kdumpkey.cli.opening import open_data_and_header  # noqa: PLC0415
             from kdumpkey.cli.unlocking import volume_key  # noqa: PLC0415
@@ -80,7 +88,7 @@ def name(session: Session, kernel: LinuxKernel) -> None:
 
             with open_data_and_header(session) as luks, volume_key(session, luks) as (key, _):
                 description = description or description_of(luks.header.uuid)
-                LinuxKeys().put(description, key, timeout_s)
+                put(LinuxKeys(), description, key)
         if description is None or count == 0:
             raise UsageError("kdump name needs a LUKS device, or --key-description.")
         names = [description] if count is None else [f"{description}-{n}" for n in range(1, count + 1)]
@@ -90,7 +98,7 @@ def name(session: Session, kernel: LinuxKernel) -> None:
             with read_key_file(path) as key:
                 keys = LinuxKeys()
                 for each in names:
-                    keys.put(each, key, timeout_s)
+                    put(keys, each, key)
         named = [kernel.name(each) for each in names]
     _tell_named(session, named)
 
@@ -111,8 +119,8 @@ def load(session: Session, kernel: LinuxKernel) -> None:
     from kdumpkey.ops.linux_load import load_named  # noqa: PLC0415
 
     image = crash_image(session)
-    with kernel.alone():
-        loaded = load_named(kernel, LinuxKeys(), image)
+    with kernel.alone() as held:
+        loaded = load_named(held, LinuxKeys(), image)
     for warning in loaded.warnings:
         session.complain(f"WARNING: {warning}")
     if session.invocation.flag("json"):
@@ -159,7 +167,7 @@ def audit(session: Session, kernel: LinuxKernel) -> None:
         session.say(json.dumps({"machine": "linux", "found": traces}))
         return
     for trace in found:
-        session.say(f"{'PROBLEM' if trace.problem else 'seen':8}{trace.what}")
+        session.say(f"{'PROBLEM' if trace.problem else 'seen':8}{printable(trace.what)}")
         if trace.fix:
-            session.say(f"        Fix: {trace.fix}")
+            session.say(f"        Fix: {printable(trace.fix)}")
     session.say("Where in memory keys lie, Linux shows to nobody; only a simulated machine can be searched.")

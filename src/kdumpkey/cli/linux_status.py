@@ -24,7 +24,7 @@ def status(session: Session, kernel: LinuxKernel, chosen: str) -> None:
         chosen: Why it is this one.
     """
     found, now = kernel.status(), time.time()
-    record = kernel.record() if found.loaded else None
+    record = kernel.record() if found.loaded and found.keys is not None else None
     fresh = {each.description: each for each in (keys_now(kernel.root, record) if record else ())}
     stale = [each for each in fresh.values() if each.state is State.STALE]
     if session.invocation.flag("json"):

@@ -42,6 +42,7 @@ class Initramfs:
     Attributes:
         names: The paths, without a leading slash.
         words: Which of the wanted words occur in its files.
+        listed: Which of them occur in those of its files that are lists of what to open.
         nbytes: How much its files take unpacked.
         whole: Whether all of it was read; if not, what was not found may be in the rest.
     """
@@ -50,6 +51,7 @@ class Initramfs:
     words: frozenset[str]
     nbytes: int = 0
     whole: bool = True
+    listed: frozenset[str] = frozenset()
 
     def has(self, *endings: str) -> bool:
         """Whether a path ends so."""
@@ -62,8 +64,10 @@ class _Found:
 
     wanted: tuple[bytes, ...]
     ignored: Callable[[str], bool]
+    lists: Callable[[str], bool]
     names: set[str] = field(default_factory=set)
     words: set[bytes] = field(default_factory=set)
+    listed: set[bytes] = field(default_factory=set)
     nbytes: int = 0
     left: int = 0
     longest: int = 0
@@ -130,7 +134,10 @@ class _Window:
 
 
 def read_initramfs(
-    path: Path, words: tuple[str, ...] = (), ignored: Callable[[str], bool] = lambda _: False
+    path: Path,
+    words: tuple[str, ...] = (),
+    ignored: Callable[[str], bool] = lambda _: False,
+    lists: Callable[[str], bool] = lambda _: False,
 ) -> Initramfs:
     """List an initramfs.
 
@@ -138,6 +145,7 @@ def read_initramfs(
         path: The file.
         words: What to look for in the contents of its files.
         ignored: Whether a file of this path is left out of that.
+        lists: Whether a file of this path is a list of what to open.
 
     Raises:
         UnreadableInitramfsError: It cannot be read, or is none.
@@ -147,7 +155,7 @@ def read_initramfs(
     except OSError as error:
         raise UnreadableInitramfsError(f"Cannot read {path}: {error.strerror}.") from error
     wanted = tuple(word.encode() for word in words)
-    found = _Found(wanted, ignored, left=_MOST, longest=max(map(len, wanted), default=0))
+    found = _Found(wanted, ignored, lists, left=_MOST, longest=max(map(len, wanted), default=0))
     try:
         whole = _read(fd, path, found)
     except NoToolError as error:
@@ -161,7 +169,11 @@ def read_initramfs(
     finally:
         os.close(fd)
     return Initramfs(
-        frozenset(found.names), frozenset(word.decode() for word in found.words), found.nbytes, whole
+        frozenset(found.names),
+        frozenset(word.decode() for word in found.words),
+        found.nbytes,
+        whole,
+        frozenset(word.decode() for word in found.listed),
     )
 
 
@@ -227,17 +239,20 @@ def _archive(window: _Window, found: _Found) -> None:
         plain = name.decode("utf-8", "replace").removeprefix("./").lstrip("/")
         found.names.add(plain)
         found.nbytes += nbytes
-        _body(window, nbytes, found, search=not found.ignored(plain))
+        words = _body(window, nbytes, found, search=not found.ignored(plain))
+        found.words |= words
+        found.listed |= words if found.lists(plain) else set()
         window.take(min(-(window.position - begun) % _ALIGNED, len(window.peek(_ALIGNED))))
 
 
-def _body(window: _Window, nbytes: int, found: _Found, *, search: bool) -> None:
-    """Go through a file's content, with the end of each piece in front of the next."""
-    before = b""
+def _body(window: _Window, nbytes: int, found: _Found, *, search: bool) -> set[bytes]:
+    """Which words are in a file's content: read with the end of each piece in front of the next."""
+    before, words = b"", set[bytes]()
     while nbytes:
         piece = window.some(nbytes)
         nbytes -= len(piece)
         if search:
             data = before + piece
-            found.words |= {word for word in found.wanted if word in data}
+            words |= {word for word in found.wanted if word in data}
             before = data[-(found.longest - 1) :] if found.longest > 1 else b""
+    return words

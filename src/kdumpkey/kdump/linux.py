@@ -13,17 +13,27 @@ import errno
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from kdumpkey.errors import KernelError, kernel_error
 from kdumpkey.kdump.crash_image import check_image
+from kdumpkey.kdump.doctor.host import Host
+from kdumpkey.kdump.doctor.image import forbidden
+from kdumpkey.kdump.doctor.traces import loaded_after
 from kdumpkey.kdump.kernel import CrashImage, HeldKey, KernelStatus, Loaded, NamedKey, Restored, Stage
 from kdumpkey.kdump.kexec import load_crash_image, unload_crash_image
-from kdumpkey.kdump.linux_files import alone, doing, replace_private, text_of, write_once
+from kdumpkey.kdump.linux_files import (
+    alone,
+    doing,
+    replace_private,
+    text_of,
+    tools_waiting,
+    write_once,
+)
 from kdumpkey.kdump.record import RECORD, KeyOrigin, LoadRecord, RecordedImage, parse_record
 from kdumpkey.kdump.restoring import DIRECTORY
 from kdumpkey.region.handover import LONGEST_DESCRIPTION, MOST_KEYS
@@ -31,6 +41,8 @@ from kdumpkey.region.handover import LONGEST_DESCRIPTION, MOST_KEYS
 INTERFACE: Final = DIRECTORY
 _NO_DESCRIPTION: Final = "(null)"
 _LONGEST_ITEM: Final = 200
+_TOOLS_LOCK: Final = "run/lock/kdump"
+_TOOLS_CONFIG: Final = "etc/kdump.conf"
 
 
 def _check_here(image: CrashImage) -> None:
@@ -50,6 +62,8 @@ class LinuxKernel:
         write: Writes a value into a file of the kernel's.
         check: Refuses an image that no load would take, or no machine boot.
         clock: Seconds since the epoch.
+        patience_s: For how long a kdumpctl that is at work is waited for.
+        begun: Since when no kdumpctl can have been at work; None: nobody saw to that.
     """
 
     root: Path = Path("/")
@@ -60,6 +74,8 @@ class LinuxKernel:
     write: Callable[[Path, str], None] = write_once
     check: Callable[[CrashImage], None] = _check_here
     clock: Callable[[], float] = time.time
+    patience_s: float = 60.0
+    begun: float | None = None
 
     @property
     def interface(self) -> Path | None:
@@ -73,7 +89,9 @@ class LinuxKernel:
         stage = self._stage()
         loaded = self._word("sys/kernel/kexec_crash_loaded") == "1"
         size = self._word("sys/kernel/kexec_crash_size")
-        record = self.record() if loaded else None
+        last = self.last_record() if loaded else None
+        since = self._since(last)
+        record = None if since else last
         named = self._named()
         return KernelStatus(
             stage=stage,
@@ -84,7 +102,7 @@ class LinuxKernel:
             keys=() if not loaded else None if record is None else _held(record),
             restored=self._word(f"{INTERFACE}/restore") == "1" if stage is Stage.KDUMP else None,
             reserved_bytes=int(size) if size and size.isdecimal() else None,
-            warnings=self._warnings(named, known=not loaded or record is not None),
+            warnings=self._warnings(named, known=not loaded or record is not None, since=since),
         )
 
     @property
@@ -93,13 +111,26 @@ class LinuxKernel:
         word = self._word(f"{INTERFACE}/count")
         return int(word) if word is not None and word.isdecimal() else None
 
-    def alone(self) -> AbstractContextManager[None]:
-        """Be the only program of this kind that names and loads; see `kdumpkey.kdump.linux_files.alone`.
+    @contextmanager
+    def alone(self, *, loading: bool = True) -> Iterator[LinuxKernel]:
+        """Be the only one that names and loads, kdumpctl included; see `kdumpkey.kdump.linux_files.alone`.
+
+        Args:
+            loading: Keep kdumpctl out, too; it waits until this is over.
+
+        Returns:
+            This kernel, for as long as that lasts.
 
         Raises:
             KernelError: EBUSY: another one does.
         """
-        return alone((self.root / RECORD).parent)
+        with alone((self.root / RECORD).parent):
+            if not loading:
+                yield self
+                return
+            installed = (self.root / _TOOLS_CONFIG).exists()
+            with tools_waiting(self.root / _TOOLS_LOCK, installed=installed, patience_s=self.patience_s):
+                yield replace(self, begun=self.clock())
 
     def name(self, description: str, item: str | None = None) -> NamedKey:
         """Tell the kernel to hand a key over with the next load; see `Kernel`."""
@@ -147,13 +178,23 @@ class LinuxKernel:
                 raise kernel_error(errno.EINVAL, f"the item {key.item} has no description; kdump forget it")
         if len(named) > MOST_KEYS:
             raise kernel_error(errno.EINVAL, f"more than {MOST_KEYS} keys are named, none would be restored")
+        self.check_allowed()
         self.check(image)
         reused = self._word(f"{INTERFACE}/reuse") == "1"
         before = self.record()
         if reused and before is not None:
             self._check_reuse(before)
+        # A kdumpctl that comes now waits, and loads another image when this is through: its lock tells when.
+        begun = self.clock() if self.begun is None else self.begun
+        last = text_of(self.root / RECORD)
         self._forget_record()
-        self.load_image(image)
+        try:
+            self.load_image(image)
+        except KernelError as error:
+            # Not allowed, it has not come to the image: what is loaded is what was.
+            if error.errno == errno.EPERM and last and self._word("sys/kernel/kexec_crash_loaded") == "1":
+                doing(lambda: replace_private(self.root / RECORD, last), f"{RECORD} cannot be written")
+            raise
         if self._named() != named:
             return Loaded(None, warnings=("another program changed what was named during the load",))
         descriptions = tuple(key.description for key in named if key.description is not None)
@@ -165,7 +206,7 @@ class LinuxKernel:
                 return Loaded(None, reused=True, warnings=warnings)
         if not descriptions:
             warnings = (*warnings, "no key is named: the image holds none")
-        copied, known = self.clock(), tuple(each for each in origins if each.description in descriptions)
+        copied, known = begun, tuple(each for each in origins if each.description in descriptions)
         if reused and before is not None:
             copied, known = before.loaded_at, before.origins
         record = LoadRecord(self._boot_id(), copied, descriptions, known, _recorded(image))
@@ -174,6 +215,15 @@ class LinuxKernel:
         except KernelError as error:  # it is loaded all the same
             warnings = (*warnings, f"{error}; status will not know what was loaded")
         return Loaded(_held(record), reused=reused, warnings=warnings)
+
+    def check_allowed(self) -> None:
+        """Refuse where nobody may load an image any more.
+
+        Raises:
+            KernelError: EPERM: nobody may, until the machine restarts.
+        """
+        if why := forbidden(Host(self.root)):
+            raise kernel_error(errno.EPERM, f"{why}: no image can be loaded until the machine restarts")
 
     def unload(self) -> None:
         """Give up the loaded image; see `Kernel`."""
@@ -233,11 +283,15 @@ class LinuxKernel:
             found.append(NamedKey(path.name, None if text in (None, "", _NO_DESCRIPTION) else text))
         return tuple(found)
 
-    def _warnings(self, named: tuple[NamedKey, ...], *, known: bool) -> tuple[str, ...]:
+    def _warnings(self, named: tuple[NamedKey, ...], *, known: bool, since: str) -> tuple[str, ...]:
         found = []
         if self.interface is None:
             found.append(self._absent())
-        if not known:
+        if since:
+            found.append(f"{since}, after the load that the record is of: which keys are loaded is not known")
+        elif not known and text_of(self.root / RECORD) is None and not Host(self.root).absent(RECORD):
+            found.append(f"/{RECORD}, which says which keys the image holds, is not for this user to read")
+        elif not known:
             found.append("no record of this boot says which keys the image holds, and the kernel does not")
         found += [
             f"the item {key.item} has no description: a load would fail"
@@ -258,9 +312,17 @@ class LinuxKernel:
         return interface
 
     def record(self) -> LoadRecord | None:
-        """What the last load of this boot wrote down; None: nothing, or nothing that can be read."""
+        """What is known of the loaded image; None: nothing, for want of a record or by a later load."""
+        last = self.last_record()
+        return None if self._since(last) else last
+
+    def last_record(self) -> LoadRecord | None:
+        """What kdumpkey's last load of this boot wrote down; None: nothing, or nothing that can be read."""
         record = parse_record(text_of(self.root / RECORD) or "")
         return record if record is not None and record.boot_id == self._boot_id() else None
+
+    def _since(self, record: LoadRecord | None) -> str:
+        return "" if record is None else loaded_after(Host(self.root), record.loaded_at)
 
     def _boot_id(self) -> str:
         return self._word("proc/sys/kernel/random/boot_id") or ""
@@ -287,9 +349,11 @@ def _held(record: LoadRecord) -> tuple[HeldKey, ...]:
 
 
 def _recorded(image: CrashImage) -> RecordedImage:
+    # Who loads it again, or looks into it, may do so from elsewhere.
+    kernel, initrd = ("" if path is None else str(path.absolute()) for path in (image.kernel, image.initrd))
     return RecordedImage(
-        str(image.kernel or ""),
-        str(image.initrd or ""),
+        kernel,
+        initrd,
         image.command_line,
         file_stamp(image.kernel),
         file_stamp(image.initrd),

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from kdumpkey.errors import kernel_error
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
 _LOCK: Final = "arm.lock"
+_AGAIN_S: Final = 0.2
 
 
 def doing(step: Callable[[], object], what: str) -> None:
@@ -97,6 +99,55 @@ def alone(folder_path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+@contextmanager
+def tools_waiting(path: Path, *, installed: bool, patience_s: float) -> Iterator[None]:
+    """Hold the lock by which kdumpctl keeps a second kdumpctl out: it loads and unloads the same image.
+
+    Args:
+        path: The lock's file; it is made where there is none yet, and never written to, so that its time of
+            change stays that of kdumpctl's last run.
+        installed: Whether there is a kdumpctl on this machine.
+        patience_s: For how long to wait for a kdumpctl that is at work.
+
+    Raises:
+        KernelError: EBUSY: it still was.
+    """
+    lock = _tools_lock(path) if installed else None
+    try:
+        if lock is not None:
+            _wait_for(lock, path, time.monotonic() + patience_s)
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _tools_lock(path: Path) -> int | None:
+    """The open lock; None: nobody but root has anything to say in it, and it is not root's."""
+    try:
+        flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        lock = os.open(path, flags, _FILE_MODE)
+    except OSError:
+        return None
+    found = os.fstat(lock)
+    if found.st_uid == os.geteuid() and stat.S_ISREG(found.st_mode):
+        return lock
+    os.close(lock)
+    return None
+
+
+def _wait_for(lock: int, path: Path, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() >= deadline:
+                raise kernel_error(errno.EBUSY, f"kdumpctl is at work and holds {path}; try again") from error
+            time.sleep(_AGAIN_S)
+        else:
+            return
 
 
 def _own_folder(path: Path) -> int:

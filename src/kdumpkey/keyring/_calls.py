@@ -22,10 +22,18 @@ from kdumpkey.errors import (
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-# Numbers of add_key, request_key, keyctl: x86_64's own table, and the generic one of the newer architectures.
+# Numbers of add_key, request_key, keyctl: x86_64's and ppc64le's own tables, and the generic one of the newer
+# architectures.
 _X86_64 = (248, 249, 250)
+_PPC64LE = (269, 270, 271)
 _GENERIC = (217, 218, 219)
-NUMBERS = {"x86_64": _X86_64, "aarch64": _GENERIC, "riscv64": _GENERIC, "loongarch64": _GENERIC}
+NUMBERS = {
+    "x86_64": _X86_64,
+    "ppc64le": _PPC64LE,
+    "aarch64": _GENERIC,
+    "riscv64": _GENERIC,
+    "loongarch64": _GENERIC,
+}
 
 _ERRORS: dict[int, type[KeyringError]] = {
     errno.ENOKEY: KeyNotFoundError,

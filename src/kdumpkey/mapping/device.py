@@ -12,7 +12,8 @@ from typing import Final
 from kdumpkey.errors import DeviceError
 
 _SYSFS: Final = Path("/sys/dev/block")
-_BLKROGET: Final = 0x125E  # _IO(0x12, 94), linux/fs.h
+# _IO(0x12, 94), linux/fs.h; POWER has a bit for neither direction.
+_BLKROGET: Final = 0x2000125E if os.uname().machine.startswith("ppc") else 0x125E
 _MAPPED: Final = "/dev/mapper"
 
 

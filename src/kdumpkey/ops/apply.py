@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from kdumpkey.errors import OutputError
+from kdumpkey.kdump.doctor import Host
 from kdumpkey.kdump.pieces import Change
 
 BACKUP: Final = ".before-kdumpkey"
 # What is kept is there to be read: no program that runs what lies in a directory is to run it.
 _NOT_RUN: Final = 0o666
+_LABEL: Final = "security.selinux"
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ def apply(root: Path, changes: Sequence[Change]) -> list[Applied]:
     Raises:
         OutputError: A file changed since it was read, or cannot be written; everything is as it was.
     """
+    host = Host(root.resolve())
     staged: list[_Staged] = []
     with ExitStack() as undo:
         for change in changes:
             if change.diff():
                 path = root / change.path
                 try:
+                    path = _place(host, change.path)
                     staged.append(_stage(path, change, undo))
                 except OSError as error:
                     raise OutputError(f"Cannot write {path}: {error.strerror}.") from error
@@ -66,6 +70,18 @@ def apply(root: Path, changes: Sequence[Change]) -> list[Applied]:
                 raise OutputError(f"Cannot write {each.path}: {error.strerror}.") from error
         undo.pop_all()
     return [Applied(each.path, each.kept) for each in staged]
+
+
+def _place(host: Host, relative: str) -> Path:
+    """Where a file is or is to be, links followed as its machine would: none leads out of the root."""
+    try:
+        return host.path(relative)
+    except FileNotFoundError:
+        folder, _, name = relative.rpartition("/")
+        place = (_place(host, folder) if folder else host.root) / name
+        if place.is_symlink():  # to what is not there, in that machine
+            raise
+        return place
 
 
 def _stage(path: Path, change: Change, undo: ExitStack) -> _Staged:
@@ -114,6 +130,8 @@ def _write(folder: Path, name: str, text: str, mode: int, owner: Path | None, un
     fresh.chmod(mode)
     if owner is not None:
         shutil.chown(fresh, owner.stat().st_uid, owner.stat().st_gid)
+        with suppress(OSError):  # there is no SELinux here
+            os.setxattr(fresh, _LABEL, os.getxattr(owner, _LABEL))
     return fresh
 
 

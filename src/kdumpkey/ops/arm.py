@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import KernelError, kernel_error
+from kdumpkey.errors import KernelError, KeyringError, kernel_error
 from kdumpkey.kdump.kernel import CrashImage, KernelStatus, Loaded, Stage
 from kdumpkey.ops.linux_load import check_reachable, forget_leftovers, item_for, load_or_put_back
 from kdumpkey.region.handover import LONGEST_DESCRIPTION, LONGEST_KEY, MOST_KEYS
@@ -65,11 +65,11 @@ def arm(
         KeyringError: A key cannot be put into the keyring.
     """
     _check_names(wanted)
-    with kernel.alone():
-        ready(kernel)
-        kernel.check(image)
-        forget_leftovers(kernel)
-        others = _others(kernel, {each.description for each in wanted})
+    with kernel.alone() as held:
+        ready(held)
+        held.check(image)
+        forget_leftovers(held)
+        others = _others(held, {each.description for each in wanted})
         names = [*others, *(each.description for each in wanted)]
         if len(names) > MOST_KEYS:
             raise kernel_error(
@@ -79,13 +79,10 @@ def arm(
         with _put(keys, wanted, timeouts):
             check_reachable(keys, names)
             try:
-                loaded = _load(kernel, keys, wanted, image, others)
+                loaded = _load(held, keys, wanted, image, others)
             finally:
-                forget_leftovers(kernel)
-        for description, seconds in timeouts.items():
-            if seconds is not None:
-                keys.expire(description, seconds)
-        return loaded
+                forget_leftovers(held)
+        return replace(loaded, warnings=(*loaded.warnings, *_expire(keys, timeouts)))
 
 
 def ready(kernel: LinuxKernel) -> KernelStatus:
@@ -95,6 +92,7 @@ def ready(kernel: LinuxKernel) -> KernelStatus:
         KernelError: EPERM: it is the kdump kernel; ENOENT: it has no interface; EINVAL: reuse is set, or an
             item of another program's has no description.
     """
+    kernel.check_allowed()
     before = kernel.status()
     if before.stage is not Stage.FIRST:
         raise kernel_error(errno.EPERM, "this is the kdump kernel")
@@ -159,6 +157,18 @@ def _put(keys: Keys, wanted: Sequence[KeyToArm], timeouts: dict[str, int | None]
         for description in added:
             keys.drop(description)
         raise
+
+
+def _expire(keys: Keys, timeouts: dict[str, int | None]) -> list[str]:
+    """Set the timeouts anew, from now on; what goes wrong does not undo the load that was made."""
+    wrong = []
+    for description, seconds in timeouts.items():
+        if seconds is not None:
+            try:
+                keys.expire(description, seconds)
+            except KeyringError as error:
+                wrong.append(f"the image is loaded, but when {description} expires cannot be set: {error}")
+    return wrong
 
 
 def _load(

@@ -15,7 +15,7 @@ from kdumpkey.kdump.doctor.crypttab import check_crypttab
 from kdumpkey.kdump.doctor.image import check_image, is_loaded, loaded_since, record_of
 from kdumpkey.kdump.doctor.initramfs import check_initramfs
 from kdumpkey.kdump.doctor.interface import check_interface
-from kdumpkey.kdump.doctor.key import Reach, check_key, has_key
+from kdumpkey.kdump.doctor.key import Reach, check_items, check_key, has_key
 from kdumpkey.kdump.doctor.programs import check_programs
 from kdumpkey.kdump.doctor.reserved import check_reserved
 from kdumpkey.kdump.doctor.service import check_service, shares_keyring
@@ -61,11 +61,12 @@ def examine(
     crypts = find_devices(host, devices, found)
     if crypts is None:
         return found
+    privileged = _is_root(host)
     found += _check_reserved(host, crypts)
     if crypts:
         found += check_interface(host) + check_programs(host)
+        found += check_items(host) if privileged else []
         found += check_service(host, crypts)
-    privileged = _is_root(host)
     for device in crypts:
         found += check_crypttab(host, device, has_key=has_key(host, device))
         reach = _reach(host, device) if host.is_here and privileged else Reach()
@@ -139,12 +140,19 @@ def _check_freshness(host: Host, devices: Sequence[CryptDevice]) -> list[Finding
     record = record_of(host)
     if record is None or loaded_since(host, record):
         return []
-    return [
-        _freshness(host, device, origin)
-        for device in devices
-        for origin in record.origins
-        if origin.description == device.description or origin.device == device.name
-    ]
+    found = []
+    for device in devices:
+        origins = [
+            origin
+            for origin in record.origins
+            if origin.description == device.description or origin.device == device.name
+        ]
+        found += [_freshness(host, device, origin) for origin in origins]
+        if not origins and device.description in record.descriptions:
+            what = "The record of the load does not say which volume key of the device was loaded."
+            fix = fixes.arm([device])
+            found.append(Finding("stale", Verdict.UNKNOWN, what, _WHY_STALE, fix, device.name))
+    return found
 
 
 def _freshness(host: Host, device: CryptDevice, origin: KeyOrigin) -> Finding:
@@ -155,6 +163,9 @@ def _freshness(host: Host, device: CryptDevice, origin: KeyOrigin) -> Finding:
     elif state.state is State.UNKNOWN:
         what = f"Whether the key is still the device's cannot be told: {state.reason}"
         verdict, fix = Verdict.UNKNOWN, fixes.to_read(host, origin.device)
+    elif not origin.checked:
+        what = "What was loaded was a logon key of the device's name, which nobody can read: it is on trust."
+        verdict, fix = Verdict.WARNING, fixes.arm([device])
     else:
         what, verdict, fix = "The key that was loaded is still the device's.", Verdict.GOOD, ""
     return Finding("stale", verdict, what, _WHY_STALE, fix, device.name)

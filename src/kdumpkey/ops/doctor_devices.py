@@ -38,7 +38,9 @@ def find_devices(host: Host, devices: Sequence[str], found: list[Finding]) -> li
     Returns:
         The devices, with what their headers say; None: where the dump goes cannot be told.
     """
-    crypts = [_named(host, device) for device in devices] if devices else _beneath_targets(host, found)
+    crypts: list[CryptDevice] | None = [each for device in devices for each in _named(host, device)]
+    if not devices:
+        crypts = _beneath_targets(host, found)
     return None if crypts is None else [_with_header(host, device, found) for device in crypts]
 
 
@@ -104,15 +106,19 @@ def _closed(host: Host, target: DumpTarget, where: str, found: list[Finding]) ->
     return [CryptDevice(name, known, "", entry.name, None, aliases(host, name))]
 
 
-def _named(host: Host, device: str) -> CryptDevice:
-    """A device as it was named: what is mapped from it says its UUID, where its header cannot be read."""
+def _named(host: Host, device: str) -> list[CryptDevice]:
+    """A device as it was named: what is mapped from it says its UUID, where its header cannot be read.
+
+    What is made of encrypted devices, such as a logical volume, stands for all of them.
+    """
     block = block_name(host, device)
     if block is not None:
-        holders = host.names(f"{folder_of(host, block)}/holders", "dm-*")
-        for holder in [block, *holders]:
+        if below := crypt_devices(host, block):
+            return below
+        for holder in host.names(f"{folder_of(host, block)}/holders", "dm-*"):
             for crypt in crypt_devices(host, holder):
-                return crypt if holder == block else replace(crypt, name=device)
-    return CryptDevice(device, "", "", "", None, aliases(host, device) if block else frozenset({device}))
+                return [replace(crypt, name=device)]
+    return [CryptDevice(device, "", "", "", None, aliases(host, device) if block else frozenset({device}))]
 
 
 def _with_header(host: Host, device: CryptDevice, found: list[Finding]) -> CryptDevice:
@@ -125,7 +131,8 @@ def _with_header(host: Host, device: CryptDevice, found: list[Finding]) -> Crypt
     entry = entry_of(host, device, host.text(CRYPTTAB) or "")
     detached = entry.value("header") if entry else None
     try:
-        with open_luks(place_of(host, detached or device.name)) as luks:
+        # What crypttab names is a file of its machine; what a person names may be a copy on this one.
+        with open_luks(host.path(detached) if detached else place_of(host, device.name)) as luks:
             header = luks.header
     except HeaderError as error:
         fix = f"cryptsetup luksHeaderRestore {device.name} --header-backup-file FILE"

@@ -34,6 +34,23 @@ _NOT_FOR_KDUMP: Final = (
     "hugepages",
     "hugepagesz",
     "default_hugepagesz",
+    "panic_on_warn",
+)
+# mkdumprd's initramfs knows what to mount and to open; by these it would wait for the running system's
+# devices, and for somebody to type their passphrase.
+_KNOWN_TO_MKDUMPRD: Final = (
+    "root",
+    "rd.lvm.lv",
+    "rd.luks.uuid",
+    "rd.luks.name",
+    "luks.uuid",
+    "luks.name",
+    "rd.dm.uuid",
+    "rd.md.uuid",
+    "fcoe",
+    "netroot",
+    "rd.iscsi.initiator",
+    "iscsi_initiator",
 )
 _FOR_KDUMP: Final = "irqpoll nr_cpus=1 reset_devices panic=10"
 # kdump-tools boots the machine's own root, where this unit writes the dump.
@@ -67,7 +84,7 @@ def find_image(root: Path, release: str) -> CrashImage:
 
 
 def _first(root: Path, names: Iterable[str], release: str) -> Path | None:
-    places = (root / name.format(release).lstrip("/") for name in names if name and "{" not in name[:1])
+    places = (root / name.replace("{}", release).lstrip("/") for name in names if name)
     return next((place for place in places if place.exists()), None)
 
 
@@ -75,9 +92,12 @@ def _command_line(root: Path, settings: Mapping[str, str]) -> str:
     """The running kernel's, without what is not for the second, and with what is."""
     own = settings.get("KDUMP_COMMANDLINE") or settings.get("KDUMP_CMDLINE") or ""
     words = (own or (root / "proc/cmdline").read_text(encoding="utf-8", errors="surrogateescape")).split()
-    removed = {*_NOT_FOR_KDUMP, "default_hugepagesz", *settings.get("KDUMP_COMMANDLINE_REMOVE", "").split()}
+    by_kdump_tools = (root / _KDUMP_TOOLS).exists()
+    removed = {*_NOT_FOR_KDUMP, *settings.get("KDUMP_COMMANDLINE_REMOVE", "").split()}
+    if not by_kdump_tools:
+        removed |= {*_KNOWN_TO_MKDUMPRD}
     kept = [word for word in words if word.partition("=")[0] not in removed]
-    default = _FOR_KDUMP_TOOLS if (root / _KDUMP_TOOLS).exists() else _FOR_KDUMP
+    default = _FOR_KDUMP_TOOLS if by_kdump_tools else _FOR_KDUMP
     added = settings.get("KDUMP_COMMANDLINE_APPEND") or settings.get("KDUMP_CMDLINE_APPEND") or default
     return " ".join([*kept, *(word for word in added.split() if word not in kept)])
 

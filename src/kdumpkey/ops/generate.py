@@ -46,7 +46,7 @@ def generate(piece: str, root: Path, devices: Sequence[str] = ()) -> list[Change
         raise UsageError(f"kdump generate makes {', '.join(others)} or {last}, not {piece!r}.")
     if not root.is_dir():
         raise UsageError(f"{root} is no directory.")
-    host = Host(root)
+    host = Host(root.resolve())
     # By its interpreter: dracut, mkinitramfs and systemd look for programs in few directories.
     program = (sys.executable, "-I", "-m", "kdumpkey")
     return PIECES[piece](Setup(host, _devices(host, devices), program))

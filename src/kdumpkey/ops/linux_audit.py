@@ -6,6 +6,7 @@ its heap nor the reserved memory. What can be seen is what is named, recorded, a
 
 from __future__ import annotations
 
+import shlex
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ def audit_linux(kernel: LinuxKernel) -> tuple[Trace, ...]:
 def _named(status: KernelStatus) -> list[Trace]:
     found = []
     for key in status.named:
-        fix = f"kdumpkey kdump forget {key.item}"
+        fix = shlex.join(["kdumpkey", "kdump", "forget", key.item])
         if key.description is None:
             what = f"The item {key.item} has no description: every load fails."
         else:
@@ -110,5 +111,5 @@ def _key(key: ListedKey, stage: Stage) -> Trace:
     if not readable:
         return Trace(f"{where}; its permissions let nobody read it.")
     who = "its user's programs can read it" if readable & _MAY_READ else "who possesses it can read it"
-    fix = f'keyctl purge {key.type} "{key.description}"'
+    fix = shlex.join(["keyctl", "purge", key.type, key.description])
     return Trace(f"{where}; {who}.", stage is Stage.FIRST, fix)

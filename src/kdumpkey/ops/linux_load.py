@@ -88,11 +88,11 @@ def load_or_put_back(
     Raises:
         KernelError: Of the load; the message says what is loaded now.
     """
-    record = kernel.record() if kernel.status().loaded else None
+    record = kernel.last_record() if kernel.status().loaded else None
     try:
         return _drawn(kernel, image, origins)
     except KernelError as error:
-        now = _put_back(kernel, keys, record)
+        now = _put_back(kernel, keys, record, origins)
         raise kernel_error(error.errno, f"{error.reason}\n{now}") from error
 
 
@@ -106,8 +106,13 @@ def _drawn(kernel: LinuxKernel, image: CrashImage, origins: Sequence[KeyOrigin])
     return kernel.load(image, origins)
 
 
-def _put_back(kernel: LinuxKernel, keys: Keys, record: LoadRecord | None) -> str:
-    """Load what the record says; in words, what is loaded now."""
+def _put_back(
+    kernel: LinuxKernel, keys: Keys, record: LoadRecord | None, origins: Sequence[KeyOrigin]
+) -> str:
+    """Load what the record says; in words, what is loaded now.
+
+    The keys are those of the keyring, where one of a name may have been put anew: `origins` say which.
+    """
     if kernel.status().loaded:
         return "The image that was loaded before still is."
     nothing = "No crash image is loaded now"
@@ -120,7 +125,8 @@ def _put_back(kernel: LinuxKernel, keys: Keys, record: LoadRecord | None) -> str
     image = CrashImage(Path(old.kernel), Path(old.initrd) if old.initrd else None, old.command_line)
     try:
         _name_exactly(kernel, record.descriptions)
-        loaded = _drawn(kernel, image, record.origins)
+        known = {each.description: each for each in (*record.origins, *origins)}
+        loaded = _drawn(kernel, image, tuple(known.values()))
     except KernelError as error:
         return f"{nothing}; the one before cannot be loaded again either: {error}"
     count = len(loaded.keys or ())

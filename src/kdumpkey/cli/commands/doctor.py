@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.cli.printable import printable
 from kdumpkey.errors import CannotTellError, NoDumpError
 from kdumpkey.kdump.doctor import CANNOT_TELL, FAILS, Verdict, exit_code
 from kdumpkey.ops.doctor import examine
@@ -46,18 +47,13 @@ def doctor(session: Session) -> None:
 
 def _lines(finding: Finding, *, verbose: bool) -> list[str]:
     about = f"{finding.device}: " if finding.device else ""
-    what, fix = _plain(finding.what), _plain(finding.fix)
-    lines = [f"{_SHOWN[finding.verdict]:12}{finding.check:12}{_plain(about)}{what}"]
+    what, fix = printable(finding.what), printable(finding.fix)
+    lines = [f"{_SHOWN[finding.verdict]:12}{finding.check:12}{printable(about)}{what}"]
     if finding.verdict is not Verdict.GOOD or verbose:
         lines.append(f"{'':24}{finding.why}")
     if fix:
         lines.append(f"{'':24}Fix: {fix}")
     return lines
-
-
-def _plain(text: str) -> str:
-    """Text out of files, with what a terminal would take for a command written out."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _json(finding: Finding) -> dict[str, str]:

@@ -115,7 +115,7 @@ def _step(host: Host, block: str, made: Beneath) -> list[str]:
     uuid = host.word(f"{folder}/dm/uuid")
     matched = _DM_UUID.fullmatch(uuid or "")
     if matched is not None:
-        crypt = _made(host, matched, f"/dev/{lower[0]}" if lower else f"/dev/{block}")
+        crypt = _made(host, matched, f"/dev/{_with_the_header(host, lower[0]) if lower else block}")
         if not crypt.uuid or crypt.uuid not in {each.uuid for each in made.crypts}:
             made.crypts.append(crypt)
     backing = host.word(f"{folder}/loop/backing_file")
@@ -131,6 +131,14 @@ def _step(host: Host, block: str, made: Beneath) -> list[str]:
         members = host.names(f"sys/fs/btrfs/{filesystem}/devices", "*")
         lower += members if block in members else []
     return [name for name in lower if name and name != block]
+
+
+def _with_the_header(host: Host, block: str) -> str:
+    """The device that a mapping was opened from: an authenticated one has dm-integrity's in between."""
+    folder = folder_of(host, block)
+    lower = host.names(f"{folder}/slaves", "*")
+    between = (host.word(f"{folder}/dm/uuid") or "").startswith(_NOT_ENCRYPTED)
+    return lower[0] if between and len(lower) == 1 else block
 
 
 def _disk_of(host: Host, folder: str) -> str:

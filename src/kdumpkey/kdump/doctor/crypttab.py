@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PATH: Final = "etc/crypttab"
 _WHY: Final = "Nobody puts the key into the keyring then, so the image is loaded without it, or not at all."
 _OPTION: Final = "link-volume-key="
+_BY_LINK: Final = ("LABEL", "PARTUUID", "PARTLABEL", "ID")
 _USER_KEYRING: Final = ("@u", "-4", "%:_uid.0", "%keyring:_uid.0", "_uid.0")
 
 
@@ -111,7 +112,13 @@ def is_line_of(host: Host, device: CryptDevice, line: str) -> bool:
     spec = f"{kind}={value}" if tagged else entry.device
     by_uuid = kind == "UUID" and value.lower() == device.uuid and bool(value)
     block = device.name.rpartition("/")[2]
-    return by_uuid or spec in device.aliases or spec == device.name or block_name(host, spec) == block
+    if by_uuid or spec in device.aliases or spec == device.name:
+        return True
+    if block_name(host, spec) == block:
+        return True
+    # A tree without these links does not say what a label is of; but two lines cannot make one mapping.
+    untold = kind in _BY_LINK and not host.names(f"dev/disk/by-{kind.lower()}", "*")
+    return untold and bool(device.mapping) and entry.name == device.mapping
 
 
 def _by_initramfs_tools(host: Host, device: CryptDevice, entry: Entry) -> bool:

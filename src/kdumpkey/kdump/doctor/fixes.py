@@ -61,6 +61,11 @@ def install_kdump(host: Host) -> str:
     return "dnf install kdump-utils && systemctl enable --now kdump"
 
 
+def install_dmsetup(host: Host) -> str:
+    """Get the program that makes mappings."""
+    return "apt-get install dmsetup" if is_debian(host) else "dnf install device-mapper"
+
+
 def restart(host: Host) -> str:
     """Load the image as at boot."""
     return f"systemctl restart {'kdump-tools' if is_debian(host) else 'kdump'}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
+from kdumpkey.kdump.doctor.traces import loaded_after, moment
 from kdumpkey.kdump.record import RECORD, parse_record
 
 if TYPE_CHECKING:
@@ -18,18 +18,23 @@ if TYPE_CHECKING:
 _LOADED: Final = "sys/kernel/kexec_crash_loaded"
 _WHY: Final = "Without a loaded image the machine only restarts: there is no dump."
 _WHY_KEYS: Final = "An image without the key boots, and then cannot open the device: no dump."
-# What other programs leave behind when they load: the time of each tells of a load after the record's.
-_TRACES: Final = (
-    ("run/systemd/units/invocation:kdump.service", "kdump.service was started"),
-    ("run/systemd/units/invocation:kdump-tools.service", "kdump-tools.service was started"),
-    ("run/lock/kdump", "kdumpctl ran"),
-    ("var/crash/kexec_cmd", "kdump-config loaded an image"),
-)
 
 
 def is_loaded(host: Host) -> bool | None:
     """Whether an image is loaded; None: the kernel does not say."""
     return {"1": True, "0": False}.get(host.word(_LOADED) or "")
+
+
+def forbidden(host: Host) -> str:
+    """What keeps everybody from loading an image until the machine restarts; empty: nothing.
+
+    Source: the kernel's documentation, admin-guide/sysctl/kernel.
+    """
+    if host.word("proc/sys/kernel/kexec_load_disabled") == "1":
+        return "kernel.kexec_load_disabled is 1"
+    if host.word("proc/sys/kernel/kexec_load_limit_panic") == "0":
+        return "kernel.kexec_load_limit_panic is 0"
+    return ""
 
 
 def record_of(host: Host) -> LoadRecord | None:
@@ -48,21 +53,7 @@ def recorded(host: Host) -> frozenset[str]:
 
 def loaded_since(host: Host, record: LoadRecord) -> str:
     """What another program did after the record's load that may have loaded another image; empty: nothing."""
-    for path, what in _TRACES:
-        try:
-            changed = (
-                (host.path(path) if path.endswith(("kdump", "_cmd")) else host.root / path).lstat().st_mtime
-            )
-        except (OSError, ValueError):
-            continue
-        if changed > record.loaded_at:
-            return f"{what} at {moment(changed)}"
-    return ""
-
-
-def moment(seconds: float) -> str:
-    """A time of the day, as every machine and every test has it."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+    return loaded_after(host, record.loaded_at)
 
 
 def check_image(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
@@ -81,6 +72,10 @@ def check_image(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
             return [Finding("image", Verdict.BROKEN, what, _WHY, fix)]
         fix = "mount -t sysfs sysfs /sys" if host.absent("sys/kernel") else fixes.to_read(host, _LOADED)
         return [Finding("image", Verdict.UNKNOWN, f"/{_LOADED} cannot be read.", _WHY, fix)]
+    if not loaded and (why_not := forbidden(host)):
+        what = f"No crash image is loaded, and none can be until the machine restarts: {why_not}."
+        fix = "Undo what sets it: grep -r kexec_load /etc/sysctl.conf /etc/sysctl.d /usr/lib/sysctl.d; reboot"
+        return [Finding("image", Verdict.BROKEN, what, _WHY, fix)]
     if not loaded:
         return [Finding("image", Verdict.BROKEN, "No crash image is loaded.", _WHY, load)]
     found = [Finding("image", Verdict.GOOD, "A crash image is loaded.", _WHY)]
@@ -89,7 +84,7 @@ def check_image(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
     for device in devices:
         if record is None:
             what = "No record says whether the image holds the key, and the kernel does not tell."
-            if host.exists(RECORD) and host.text(RECORD) is None:
+            if not host.absent(RECORD) and host.text(RECORD) is None:
                 what, load = (
                     f"/{RECORD}, which says what the image holds, cannot be read.",
                     fixes.to_read(host, RECORD),
@@ -98,6 +93,11 @@ def check_image(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
         elif since:
             what = f"{since}, after the load that the record is of; the kernel does not tell what is loaded."
             verdict, fix = Verdict.UNKNOWN, load
+        elif not device.uuid and record.descriptions:
+            what = (
+                "By the record of its load, the image holds keys; none is named by this device, without UUID."
+            )
+            verdict, fix = Verdict.UNKNOWN, "kdumpkey kdump status, which names the keys"
         elif device.description in record.descriptions:
             what = f"By the record of its load ({moment(record.loaded_at)}), the image holds the key."
             verdict, fix = Verdict.GOOD, ""

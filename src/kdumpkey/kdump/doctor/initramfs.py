@@ -69,7 +69,12 @@ def check_initramfs(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]
     shown = f"/{place}"
     words = (_HOOK, _OUR_HOOK, *(device.uuid for device in devices if device.uuid))
     try:
-        found = read_initramfs(host.path(place), words, lambda name: _NO_HOOK.search(name) is not None)
+        found = read_initramfs(
+            host.path(place),
+            words,
+            lambda name: _NO_HOOK.search(name) is not None,
+            lambda name: f"/{name}".endswith(_LISTS),
+        )
     except (UnreadableInitramfsError, OSError) as error:
         what = str(error).replace(str(host.path(place)), shown)
         return [Finding("initramfs", Verdict.UNKNOWN, what, _WHY, _look(host, shown, what))]
@@ -129,9 +134,21 @@ def _lacks(host: Host, found: Initramfs, devices: Sequence[CryptDevice], anew: s
     ours = found.has("bin/kdumpkey", "/kdumpkey/__main__.py", "/kdumpkey/__main__.pyc")
     if not found.has("bin/cryptsetup") and not ours:
         made.append(_Lack(sure, "has no program that opens the device", f"{opener} && {anew}"))
+    if ours and not found.has("bin/dmsetup"):
+        other = found.has("bin/cryptsetup")  # which may open it in another hook
+        made.append(
+            _Lack(
+                Verdict.UNKNOWN if other else sure,
+                "has no dmsetup, by which kdumpkey opens the device",
+                f"{fixes.install_dmsetup(host)} && {anew}",
+            )
+        )
+    # Where there is a list, a device that is named elsewhere, as in crypttab, is not opened for that.
+    listing_is_there = found.has(*_LISTS)
+    named = found.listed if listing_is_there else found.words
     for device in devices if hooked else ():
-        if device.uuid and device.uuid not in found.words and device.name.rpartition("/")[2]:
-            verdict = Verdict.BROKEN if found.whole and found.has(*_LISTS) else Verdict.UNKNOWN
+        if device.uuid and device.uuid not in named and device.name.rpartition("/")[2]:
+            verdict = Verdict.BROKEN if found.whole and listing_is_there else Verdict.UNKNOWN
             made.append(_Lack(verdict, f"does not name {device.name} (UUID {device.uuid})", listing))
     libraries = [int(matched[1]) for name in found.names if (matched := _LIBRARY.search(name))]
     if libraries and max(libraries) < _KEYRING_OPTION and not ours:
@@ -164,17 +181,20 @@ def _room(host: Host, found: Initramfs, image: RecordedImage | None) -> list[_La
     size = host.word("sys/kernel/kexec_crash_size") or ""
     if image is None or not size.isdecimal() or not int(size):
         return []
-    if any(word.startswith(("root=", "rootfstype=")) for word in image.command_line.split()):
+    words = image.command_line.split()
+    if any(word.startswith(("root=", "rootfstype=")) for word in words):
         return []
     if found.nbytes <= _ROOT_SHARE * int(size):
         return []
+    # A kernel that knows this makes the root as large as it says; an older one passes it over.
+    sized = any(word.startswith("initramfs_options=") and "size=" in word for word in words)
     what = (
         f"takes {found.nbytes >> 20} MiB unpacked, too much of the {int(size) >> 20} MiB reserved for a "
         "root in tmpfs, which is at most half of the memory"
     )
     return [
         _Lack(
-            Verdict.BROKEN,
+            Verdict.UNKNOWN if sized else Verdict.BROKEN,
             what,
             "Add rootfstype=ramfs to the command line: kdumpkey kdump arm --command-line",
         )

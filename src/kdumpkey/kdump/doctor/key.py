@@ -5,12 +5,15 @@ Source: keyrings(7), /proc/keys, which lists the keys that the reader may view.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.doctor.image import is_loaded, moment, recorded
+from kdumpkey.kdump.doctor.image import is_loaded, recorded
+from kdumpkey.kdump.doctor.traces import moment
+from kdumpkey.kdump.restoring import DIRECTORY
 
 if TYPE_CHECKING:
     from kdumpkey.kdump.doctor.host import CryptDevice, Host
@@ -133,6 +136,24 @@ def check_key(
         holds = "holds" if device.description in recorded(host) else "may hold"
         what += f" The image that is loaded {holds} it; the next load will fail."
     return [Finding("key", Verdict.BROKEN, what, _WHY, load, device.name), *found]
+
+
+def check_items(host: Host) -> list[Finding]:
+    """Look for items whose key is gone, as a killed arming leaves them; root's keys must be listed."""
+    keys = listed_keys(host)
+    usable = {key.description for key in keys or () if key.type == "logon" and not key.problem}
+    lost = {}
+    for item in host.names(DIRECTORY, "*") if keys is not None else ():
+        description = (host.text(f"{DIRECTORY}/{item}/description") or "").removesuffix("\n")
+        if description not in ("", "(null)") and description not in usable:
+            lost[item] = description
+    if not lost:
+        return []
+    item, description = next(iter(lost.items()))
+    more = f", and {len(lost) - 1} more such" if len(lost) > 1 else ""
+    what = f"The item {item} names {description}, which is in no keyring{more}."
+    fix = shlex.join(["rmdir", *(f"/{DIRECTORY}/{each}" for each in lost)])
+    return [Finding("items", Verdict.BROKEN, what, _WHY, fix)]
 
 
 def _of(host: Host, device: CryptDevice) -> list[ListedKey]:

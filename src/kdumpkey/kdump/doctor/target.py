@@ -98,15 +98,21 @@ def _by_kdump_conf(host: Host, found: list[Finding]) -> list[DumpTarget] | None:
 
 
 def _by_dracut_args(value: str) -> DumpTarget:
-    """The device of ``--mount "device mountpoint type options"``."""
+    """The device of ``--mount "device mountpoint type options"``, or of ``--mount="…"``."""
     try:
         words = shlex.split(value)
     except ValueError:
         words = value.replace('"', "").split()
+    words = [part for word in words for part in _parted(word)]
     after = words[words.index("--mount") + 1 :] if "--mount" in words else []
-    source = " ".join(after).split()[0] if after else value
-    remote = "nfs" in " ".join(after[:1]).split()[2:3]
+    fields = " ".join(after).split()
+    source = fields[0] if fields else value
+    remote = fields[2:3] in (["nfs"], ["nfs4"])
     return DumpTarget(source, f"dracut_args in /{KDUMP_CONF}", remote)
+
+
+def _parted(word: str) -> tuple[str, ...]:
+    return ("--mount", word.removeprefix("--mount=")) if word.startswith("--mount=") else (word,)
 
 
 def _by_kdump_tools(host: Host, found: list[Finding]) -> list[DumpTarget] | None:

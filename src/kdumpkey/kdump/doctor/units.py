@@ -56,8 +56,8 @@ def read_unit(host: Host, name: str) -> Unit | None:
     if not places:
         return None
     place = places[-1]
-    masked = _is_null(host, place)
-    text = "" if masked else host.text(place)
+    text = "" if _is_null(host, place) else host.text(place)
+    masked = text == ""
     dropins: dict[str, str] = {}
     for parent in ("service.d", *_prefixes(name), f"{name}.d"):
         for folder in _FOLDERS:
