@@ -22,7 +22,7 @@ def invocation(line: str) -> Invocation:
         "luksDump dev --key-slot=3 -vd=file",
         "-vS=3 luksDump --key-file file -- dev",
         "--verbose luksDump dev --key-file=file --key-slot 3",
-        "-d x -S 5 luksDump -d file dev -S 3 -v",
+        "-S 5 luksDump -d file dev -S 3 -v",
     ],
 )
 def test_options_stand_anywhere_and_in_every_spelling(line: str) -> None:

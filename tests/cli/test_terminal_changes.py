@@ -97,3 +97,46 @@ def test_a_typed_passphrase_outside_ascii_is_warned_of(
     shutil.copy(images / image, tmp_path / "DEV")
     seen, code, _ = held(KDUMPKEY, line, plain, tmp_path)
     assert (code, seen.count(warning)) == (0, 0)
+
+
+UUID = "0f3d1f52-5ac2-4bd1-9a3c-0123456789ab"
+CONFIRMED = [
+    (f"luksUUID --uuid {UUID} -v DEV", "luks2", [(SURE, "no")]),
+    (f"luksUUID --uuid {UUID} -v DEV", "luks1", [(SURE, "YES")]),
+    (f"luksUUID --uuid {UUID} -q -v DEV", "luks2", []),
+    ("luksUUID --uuid nonsense -v DEV", "luks2", [(SURE, "YES")]),
+    ("luksHeaderRestore -v --header-backup-file luks2.backup DEV", "luks2.other", [(SURE, "no")]),
+    ("luksHeaderRestore -v --header-backup-file luks1.backup DEV", "luks1.other", [(SURE, "no")]),
+    ("luksHeaderRestore -v --header-backup-file luks2.backup DEV", "luks2", [(SURE, "no")]),
+]
+
+
+@pytest.mark.parametrize(("line", "image", "typed"), CONFIRMED)
+def test_both_ask_the_same_before_they_change(
+    tmp_path: Path, images: Path, cryptsetup: str, line: str, image: str, typed: list[tuple[str, str]]
+) -> None:
+    for kind in ("luks1", "luks2"):
+        shutil.copy(images / f"{kind}.backup", tmp_path)
+    outcomes = []
+    for program in (KDUMPKEY, [cryptsetup]):
+        shutil.copy(images / image.removesuffix(".other"), tmp_path / "DEV")
+        if image.endswith(".other"):
+            assert run([cryptsetup, "luksUUID", "-q", "--uuid", UUID, tmp_path / "DEV"]).code == 0
+        said = held(program, line, typed, tmp_path)
+        outcomes.append((said, run([cryptsetup, "luksUUID", tmp_path / "DEV"]).out))
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize(("kind", "other"), [("luks1", "luks2"), ("luks2", "luks1")])
+def test_a_header_of_another_version_is_told_of_and_kept_before_it_is_replaced(
+    tmp_path: Path, images: Path, cryptsetup: str, kind: str, other: str
+) -> None:
+    shutil.copy(images / kind, tmp_path / "DEV")
+    shutil.copy(images / f"{other}.backup", tmp_path / "backup")
+    line = "luksHeaderRestore --header-backup-file backup DEV"
+    seen, code, _ = held(KDUMPKEY, line, [(SURE, "YES")], tmp_path)
+    assert code == 0
+    assert f"Device DEV has a LUKS header of version {kind[-1]}." in seen
+    [kept] = tmp_path.glob("backup.replaced-*")
+    check = [cryptsetup, "open", "--test-passphrase", kept, "--key-file", images / "one"]
+    assert run(check).code == 0

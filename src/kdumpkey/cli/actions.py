@@ -216,7 +216,7 @@ ACTIONS: Final[tuple[Action, ...]] = (
     Action("tcryptDump", "<device>"),
     Action(
         "token",
-        "<add|remove|import|export> <device>",
+        "<add|remove|import|export|unassign> <device>",
         2,
         "Manage tokens",
         "configure:token",

@@ -19,6 +19,9 @@ from kdumpkey.frozen import dataclass
 
 _AT_ONCE: Final = ("help", "usage", "version")  # what these ask for is done where they stand
 
+_ANY: Final = -1  # a number that leaves the choice open, as if the option were not there
+_ANY_OF: Final = ("new-key-slot", "new-token-id", "token-id")
+
 
 class OptionError(UsageError):
     """An option is not one, lacks its value, or has one and takes none; the message begins with the word."""
@@ -29,11 +32,13 @@ class Words:
     """The command line taken apart: options by their full names, and the other words in their order.
 
     `at_once` is ``help``, ``usage`` or ``version`` where that was asked for: nothing after it was read.
+    `repeated` has the names of options that were given more than once: the last one counts.
     """
 
     values: Mapping[str, str | int]
     others: tuple[str, ...]
     at_once: str | None = None
+    repeated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,8 @@ def resolve(words: Words) -> Invocation:
         allowed = options.BY_NAME[given].actions
         if allowed is not None and action.name not in allowed:
             raise UsageError(f"Option --{given} is not allowed with {action.name} action.")
+    if "key-file" in words.repeated and values.get("type") != "tcrypt":
+        raise UsageError("Only one --key-file argument is allowed.")
     return Invocation(action, tuple(arguments), values)
 
 
@@ -110,6 +117,7 @@ class _Reader:
         self._values: dict[str, str | int] = {}
         self._others: list[str] = []
         self._at_once: str | None = None
+        self._repeated: set[str] = set()
 
     def read(self) -> Words:
         while self._next < len(self._argv) and self._at_once is None:
@@ -124,7 +132,7 @@ class _Reader:
                 self._bundle(word)
             else:
                 self._others.append(word)
-        return Words(self._values, tuple(self._others), self._at_once)
+        return Words(self._values, tuple(self._others), self._at_once, frozenset(self._repeated))
 
     def _long(self, word: str) -> None:
         name, separator, value = word[2:].partition("=")
@@ -161,4 +169,9 @@ class _Reader:
         self._put(option, convert(option, value))
 
     def _put(self, option: Option, value: str | int) -> None:
-        self._values[options.SAME_AS.get(option.name, option.name)] = value
+        name = options.SAME_AS.get(option.name, option.name)
+        if name in self._values:
+            self._repeated.add(name)
+        self._values[name] = value
+        if value == _ANY and name in _ANY_OF:
+            del self._values[name]

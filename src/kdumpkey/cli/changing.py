@@ -8,9 +8,9 @@ from kdumpkey.cli.keyfile import read_key, read_key_file
 from kdumpkey.cli.opening import VERSIONS, device_path
 from kdumpkey.cli.passphrase import STDIN
 from kdumpkey.cli.unlocking import checks_memory
-from kdumpkey.errors import HeaderError, NotLuksError
+from kdumpkey.errors import HeaderError, NotLuksError, UsageError
 from kdumpkey.luks.store import HeaderStore, open_store
-from kdumpkey.ops.choose_kdf import KdfRequest, choose_kdf
+from kdumpkey.ops.choose_kdf import KdfRequest, checked_request, choose_kdf
 from kdumpkey.ops.new_keyslot import AreaCipher, Recipe
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kdumpkey.ops.open import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
+ONLY_LUKS2: Final = "Keyslot encryption parameters can be set only for LUKS2 device."
 _NON_ASCII: Final = (
     "WARNING: The passphrase has characters outside ASCII. It is taken as the bytes that were typed: "
     "with another keyboard or locale, as in an initramfs, the same characters may be other bytes."
@@ -69,8 +70,20 @@ def as_device(store: HeaderStore) -> LuksDevice:
     return LuksDevice(store.device, store.device, store.header)
 
 
+def check_recipe(session: Session, header: LuksHeader) -> None:
+    """Refuse options that no new keyslot of a header can follow, before anybody types anything.
+
+    Raises:
+        KdfError: The costs are out of bounds, or the header cannot say the function.
+        UsageError: It cannot say the area's encryption.
+    """
+    if header.version == 1 and area_cipher(session) is not None:
+        raise UsageError(ONLY_LUKS2)
+    checked_request(kdf_request(session), header)
+
+
 def recipe(session: Session, header: LuksHeader) -> Recipe:
-    """How the options want a new keyslot of a header made.
+    """How the options want a new keyslot of a header made; unless the costs are forced, this measures them.
 
     Raises:
         KdfError: The costs are out of bounds, or the header cannot say the function.
@@ -133,10 +146,13 @@ def warn_of_other_bytes(session: Session, passphrase: SecretBuffer) -> None:
 
 
 def key_file_argument(session: Session, option: str) -> str | None:
-    """The key file named by an option, or else by the action's second argument."""
+    """The key file named by the action's second argument or by an option; of two, cryptsetup's choice."""
     arguments = session.invocation.arguments
     named = session.invocation.text(option)
     argument = arguments[1] if len(arguments) > 1 else None
-    if named is not None and argument is not None and option == "key-file":
-        session.complain("Option --key-file takes precedence over specified key file argument.")
-    return argument if named is None else named
+    if named is None or argument is None:
+        return argument if named is None else named
+    if option == "new-keyfile":
+        return argument
+    session.complain("Option --key-file takes precedence over specified key file argument.")
+    return named

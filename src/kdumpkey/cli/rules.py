@@ -18,6 +18,7 @@ def check(invocation: Invocation) -> None:
     Raises:
         UsageError: They do.
     """
+    _check_costs(invocation)
     match invocation.action.name:
         case "open":
             _check_open(invocation)
@@ -27,15 +28,14 @@ def check(invocation: Invocation) -> None:
             _check_config(invocation)
         case "token":
             _check_token(invocation)
-        case "luksFormat" if invocation.flag("align-payload") and invocation.flag("offset"):
-            raise UsageError("Options --align-payload and --offset cannot be combined.")
+        case "luksFormat":
+            _check_format(invocation)
         case "luksDump" if invocation.flag("unbound") and not invocation.flag("key-slot"):
             raise UsageError("Keyslot specification is required.")
         case "luksKillSlot" if slot_number(invocation.arguments[1]) < 0:
             raise UsageError("Key slot is invalid.")
         case "luksAddKey" if invocation.flag("unbound") and not invocation.number("key-size"):
             raise UsageError("Key size is required with --unbound option.")
-    _check_costs(invocation)
 
 
 def slot_number(text: str) -> int:
@@ -55,6 +55,26 @@ def _check_costs(invocation: Invocation) -> None:
             (
                 flag("pbkdf-force-iterations") and flag("iter-time"),
                 "PBKDF forced iterations cannot be combined with iteration time option.",
+            ),
+        )
+    )
+
+
+def _check_format(invocation: Invocation) -> None:
+    flag = invocation.flag
+    _refuse_first(
+        (
+            (
+                flag("align-payload") and flag("offset"),
+                "Options --align-payload and --offset cannot be combined.",
+            ),
+            (
+                flag("integrity-no-wipe") and not flag("integrity"),
+                "Option --integrity-no-wipe can be used only for format action with integrity extension.",
+            ),
+            (
+                flag("use-random") and flag("use-urandom"),
+                "Only one of --use-[u]random options is allowed.",
             ),
         )
     )
@@ -121,14 +141,22 @@ def _check_config(invocation: Invocation) -> None:
 def _check_token(invocation: Invocation) -> None:
     flag, verb = invocation.flag, invocation.arguments[0]
     refusals = (
-        (verb not in ("add", "remove", "import", "export"), "Invalid token action."),
+        (verb not in ("add", "remove", "import", "export", "unassign"), "Invalid token action."),
         (
             verb == "add" and not flag("key-description"),
             "--key-description parameter is mandatory for token add action.",
         ),
         (
-            verb in ("remove", "export") and not flag("token-id"),
+            verb in ("remove", "export", "unassign") and not flag("token-id"),
             "Action requires specific token. Use --token-id parameter.",
+        ),
+        (
+            verb == "unassign" and not flag("key-slot"),
+            "Action requires specific keyslot. Use --key-slot parameter.",
+        ),
+        (
+            verb == "add" and flag("key-slot") and flag("unbound"),
+            "Options --key-slot and --unbound cannot be combined.",
         ),
     )
     _refuse_first(refusals)

@@ -113,13 +113,11 @@ def interruptible() -> Iterator[None]:
 
 
 def key_size(session: Session, luks: LuksDevice) -> int:
-    """Bytes of the volume key: what --key-size says, else what the header says.
+    """Bytes of the volume key: what the header says, else what --key-size says.
 
     Raises:
         KeyslotError: Neither does: a LUKS2 header says it in its keyslots alone.
     """
-    if bits := session.invocation.number("key-size"):
-        return bits // 8
     header = luks.header
     if isinstance(header, Luks1Header):
         return header.key_size
@@ -128,6 +126,8 @@ def key_size(session: Session, luks: LuksDevice) -> int:
         for number in digest.keyslots if digest else ():
             if number in header.keyslots:
                 return header.keyslots[number].key_size
+    if bits := session.invocation.number("key-size"):
+        return bits // 8
     raise KeyslotError(
         "Cannot determine volume key size for LUKS without keyslots, please use --key-size option."
     )

@@ -58,7 +58,7 @@ def geometry(
     Raises:
         UsageError: The sizes do not go together.
     """
-    metadata = DEFAULT_METADATA if metadata_size is None else metadata_size
+    metadata = metadata_size or DEFAULT_METADATA
     if metadata not in METADATA_SIZES:
         raise UsageError(_BAD_SIZES)
     if keyslots_size is not None and not (
@@ -81,7 +81,7 @@ def geometry(
         keyslots_size = total - headers
     if detached:
         return Geometry(metadata, keyslots_size, 0)
-    step = max(alignment or _ALIGNMENT, _ALIGNMENT)
+    step = alignment or _ALIGNMENT
     return Geometry(metadata, keyslots_size, -(-(headers + keyslots_size) // step) * step)
 
 

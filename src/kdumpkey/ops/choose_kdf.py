@@ -43,7 +43,7 @@ class KdfRequest:
     @property
     def af_hash(self) -> str:
         """The hash of the anti-forensic splitter of a LUKS2 keyslot, whatever its function."""
-        return self.hash or DEFAULT_HASH
+        return DEFAULT_HASH if self.hash is None else self.hash
 
 
 def choose_kdf(request: KdfRequest, header: LuksHeader) -> Kdf:
@@ -90,10 +90,11 @@ def checked_request(request: KdfRequest, header: LuksHeader) -> KdfRequest:
         kind, hash_name = request.kind or _DEFAULT_KIND, request.af_hash
     if kind not in _MIN_ITERATIONS:
         raise KdfError(f"Unknown PBKDF type {kind}.\n{_UNSET}")
-    try:
-        hashes.find(hash_name)
-    except CipherError as error:
-        raise KdfError(f"Requested hash {hash_name} is not supported.\n{_UNSET}") from error
+    for name in (request.af_hash, hash_name):  # LUKS1 has its own: what was asked for must be there, too
+        try:
+            hashes.find(name)
+        except CipherError as error:
+            raise KdfError(f"Requested hash {name} is not supported.\n{_UNSET}") from error
     low = _MIN_ITERATIONS[kind]
     if request.iterations is not None and request.iterations < low:
         raise KdfError(f"Forced iteration count is too low for {kind} (minimum is {low}).\n{_UNSET}")

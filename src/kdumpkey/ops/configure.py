@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from kdumpkey.luks.strict_json import JsonObject
 
 _LABEL_BYTES: Final = 48
+_WHITE_SPACE: Final = b" \t\n\r"  # of JSON: an editor ends every file with a newline
+_RESERVED: Final = "luks2-"
+_KEYRING_MEMBERS: Final = 3
 KEYRING_TOKEN: Final = "luks2-keyring"  # noqa: S105 - a type's name
 PRIORITIES: Final = {"ignore": 0, "normal": None, "prefer": 2}
 
@@ -129,6 +132,8 @@ def add_keyring_token(
             "key_description": description,
         }
 
+    if not description:
+        raise UsageError("A keyring token needs the description of a key.")
     with store.changing() as header:
         header = cast("Luks2Header", header)
         check_requirements(header, "token")
@@ -164,13 +169,30 @@ def import_token(
         if keyslot is not None and keyslot not in header.keyslots:
             raise KeyslotError(f"Keyslot {keyslot} is not active.")
         try:
-            token = strict_json.parse(content)
+            token = strict_json.parse(content.strip(_WHITE_SPACE))
+            _check_reserved(token)
             names = token.get("keyslots")
             if keyslot is not None and isinstance(names, list) and str(keyslot) not in names:
                 names.append(str(keyslot))
             return _put_token(store, header, token, number, replaces)
         except HeaderError as error:
             raise UsageError(refusal) from error
+
+
+def _check_reserved(token: JsonObject) -> None:
+    """Refuse a token of a reserved type, if it is none of those that there are or breaks their rules.
+
+    Raises:
+        HeaderError: It is so.
+    """
+    kind = token.get("type")
+    if not isinstance(kind, str) or not kind.startswith(_RESERVED):
+        return
+    description = token.get("key_description")
+    if kind != KEYRING_TOKEN or len(token) != _KEYRING_MEMBERS or not isinstance(description, str):
+        raise HeaderError(f"a token of the type {kind} is not made so")
+    if not description:
+        raise HeaderError("key_description is empty")
 
 
 def _put_token(
@@ -201,6 +223,23 @@ def remove_token(store: HeaderStore, number: int) -> None:
         if number not in header.tokens:
             raise UsageError(f"Token {number} is not in use.")
         store.write(edit.without_token(header, number))
+
+
+def unassign_token(store: HeaderStore, number: int, keyslot: int) -> None:
+    """Take a keyslot from a token.
+
+    Raises:
+        UsageError: The token, if there is one of this number, does not name the keyslot.
+        KdumpkeyError: As `luks.store`.
+    """
+    with store.changing() as header:
+        header = cast("Luks2Header", header)
+        check_requirements(header, "token")
+        token = header.tokens.get(number)
+        if token is None or keyslot not in token.keyslots:
+            raise UsageError(f"Token {number} is not assigned to keyslot {keyslot}.")
+        left = [str(each) for each in token.keyslots if each != keyslot]
+        store.write(edit.with_token(header, number, {**token.json, "keyslots": [*left]}))
 
 
 def token_json(header: LuksHeader, number: int) -> bytes:

@@ -13,7 +13,15 @@ from kdumpkey.blockio import Device, open_readonly, open_readwrite
 from kdumpkey.crypto import hashes, kdf
 from kdumpkey.crypto.cipher_spec import CipherSpec
 from kdumpkey.crypto.kdf import Pbkdf2
-from kdumpkey.errors import CipherError, DeviceError, HeaderError, KdfError, NotLuksError, UsageError
+from kdumpkey.errors import (
+    CipherError,
+    DeviceError,
+    HeaderError,
+    KdfError,
+    KeyslotError,
+    NotLuksError,
+    UsageError,
+)
 from kdumpkey.frozen import dataclass
 from kdumpkey.luks import edit, fresh, lock, luks1, store
 from kdumpkey.luks.fresh import Geometry, Identity, Luks1Digest
@@ -32,6 +40,7 @@ _SALT: Final = 32
 _DIGEST_MS: Final = 125
 _DIGEST_FORCED: Final = 1000
 _LUKS1_DIGEST: Final = 20
+_SMALLEST_HASH: Final = 20
 _LARGE: Final = 4096
 _DEFAULT_BITS: Final = {"xts": 512}
 _OTHER_BITS: Final = 256
@@ -68,6 +77,8 @@ def canonical_cipher(name: str) -> str:
     Raises:
         CipherError: It is not implemented.
     """
+    if not name:
+        raise CipherError("No known cipher specification pattern detected.")
     encryption = f"{name}-cbc-plain" if "-" not in name and ":" not in name else name
     CipherSpec.parse(encryption)
     return encryption
@@ -116,6 +127,7 @@ def format_device(
         KdfError: The costs are out of bounds.
         DeviceError: A device cannot be written, is in use, or is too small.
         HeaderError: The header does not fit its own area.
+        KeyslotError: The keyslot does not fit the keyslots' area.
     """
     key_size = volume_key_size(what)
     _check_hash(what)
@@ -132,6 +144,8 @@ def format_device(
             choose_kdf(what.request, made), what.request.af_hash, what.area_cipher, what.check_memory
         )
         number = choose_number(made, what.keyslot)
+        if isinstance(made, Luks2Header) and edit.area_size(key_size) > made.config.keyslots_size:
+            raise KeyslotError("No space for new keyslot.")
         with seal_keyslot(made, key, passphrase, recipe) as sealed:
             _grow(device, made, warn, data=header is None)
             if isinstance(made, Luks2Header) and made.config.keyslots_size < fresh.SMALL_AREA:
@@ -142,12 +156,15 @@ def format_device(
 
 
 def _check_hash(what: Format) -> None:
-    name = what.request.hash or "sha256"
+    name = what.request.af_hash
     try:
-        hashes.find(name)
+        size = hashes.find(name).size
     except CipherError as error:
         message = f"Requested hash {name} is not supported.\nFailed to set pbkdf parameters."
         raise KdfError(message) from error
+    if size < _SMALLEST_HASH:  # a header with it would be refused ever after
+        kind = "LUKS " if what.version == 1 else ""
+        raise KdfError(f"Requested {kind}hash {name} is not supported.")
 
 
 def _key(volume_key: Buffer | None, size: int) -> SecretBuffer:
@@ -169,7 +186,7 @@ def _empty_header(what: Format, key: SecretBuffer, data_size: int, *, detached: 
         return fresh.luks1_header(
             identity,
             cipher=(name, mode),
-            hash_spec=what.request.hash or "sha256",
+            hash_spec=what.request.af_hash,
             key_size=len(key),
             digest=digest,
             offset=what.offset,
@@ -190,7 +207,7 @@ def _empty_header(what: Format, key: SecretBuffer, data_size: int, *, detached: 
         raise UsageError(f"Data offset is not multiple of {sector_size} bytes.")
     digest = _digest(what, key, None)
     json = edit.digest_json(
-        hash_name=what.request.hash or "sha256",
+        hash_name=what.request.af_hash,
         iterations=digest.iterations,
         salt=digest.salt,
         digest=digest.value,
@@ -215,12 +232,13 @@ def _sector_size(what: Format, place: Geometry, data_size: int) -> int:
     """As cryptsetup chooses: the largest that fits a file evenly."""
     if what.sector_size is not None:
         return what.sector_size
-    return SECTOR if max(data_size - place.data_offset, 0) % _LARGE else _LARGE
+    rest = data_size - place.data_offset
+    return SECTOR if rest % _LARGE or (what.alignment or 0) % _LARGE else _LARGE
 
 
 def _digest(what: Format, key: SecretBuffer, length: int | None) -> Luks1Digest:
     """The check value of the volume key; of LUKS2 as long as its hash."""
-    name = what.request.hash or "sha256"
+    name = what.request.af_hash
     size = hashes.find(name).size if length is None else length
     if what.request.iterations is not None:
         iterations = _DIGEST_FORCED
@@ -251,6 +269,7 @@ def _grow(device: Device, header: LuksHeader, warn: Callable[[str], None], *, da
 def _header_end(header: LuksHeader) -> int:
     if isinstance(header, Luks1Header):
         last = max(slot.area.offset + slot.area.size for slot in _all_slots(header).keyslots.values())
+        last = -(-last // edit.AREA_ALIGNMENT) * edit.AREA_ALIGNMENT
         return max(last, header.data_offset)
     header = cast("Luks2Header", header)
     return max(header.areas_end, header.data_offset)

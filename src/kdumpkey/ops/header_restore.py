@@ -24,14 +24,19 @@ if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader
 
 _CHUNK: Final = 1 << 20
+_OTHER_VERSION: Final = {1: 2, 2: 1}
 
 
 @dataclass(frozen=True)
 class Restoration:
-    """What a restore would do: the backup's header, and the device's; None: it has none of that version."""
+    """What a restore would do: the backup's header, the device's, and that of another version there.
+
+    None: it has none of that version.
+    """
 
     backup: LuksHeader
     present: LuksHeader | None
+    other: LuksHeader | None = None
 
 
 def examine(path: str, backup_path: str) -> Restoration:
@@ -53,9 +58,10 @@ def examine(path: str, backup_path: str) -> Restoration:
         raise UsageError(f"{error}\n{refusal}" if isinstance(error, DeviceError) else refusal) from error
     with open_readonly(path) as device:
         present = _present(device, backup.version)
+        other = None if present is not None else _present(device, _OTHER_VERSION[backup.version])
     if present is not None and _differ(present, backup):
         raise UsageError("Data offset or key size differs on device and backup, restore failed.")
-    return Restoration(backup, present)
+    return Restoration(backup, present, other)
 
 
 def restore(path: str, backup_path: str, what: Restoration, *, keep: str | None) -> None:
@@ -85,8 +91,9 @@ def restore(path: str, backup_path: str, what: Restoration, *, keep: str | None)
                 raise DeviceError(f"Device {device.name} is too small. (LUKS needs at least {size} bytes.)")
             os.ftruncate(device.fileno(), size)
             device.size = size
-        if what.present is not None and keep is not None:
-            back_up(device, what.present, keep)
+        replaced = what.present or what.other
+        if replaced is not None and keep is not None:
+            back_up(device, replaced, keep)
         start = _areas_start(what.backup)
         with lock.exclusive(device):
             _copy(file, device, start, size)

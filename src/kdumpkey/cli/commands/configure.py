@@ -34,11 +34,12 @@ def config(session: Session) -> None:
 def set_uuid(session: Session) -> None:
     """Give the device another UUID."""
     with open_for_change(session) as store:
+        confirm(session, "Do you really want to change UUID of device?", "Operation aborted.\n")
         configure.set_uuid(store, session.invocation.text("uuid") or "")
 
 
 def token(session: Session) -> None:
-    """Add, remove, import or export a token."""
+    """Add, remove, import or export a token, or take a keyslot from it."""
     options = session.invocation
     verb = options.arguments[0]
     number = options.number("token-id")
@@ -65,13 +66,16 @@ def token(session: Session) -> None:
         elif verb == "remove":
             configure.remove_token(store, number or 0)
             session.explain(f"Token {number} removed.")
+        elif verb == "unassign":
+            configure.unassign_token(store, number or 0, options.number("key-slot") or 0)
         else:
             _write(session, options.text("json-file"), configure.token_json(store.header, number or 0))
 
 
 def header_restore(session: Session) -> None:
     """Put a header back from its backup."""
-    path, backup = device_path(session.device), session.invocation.text("header-backup-file")
+    backup = session.invocation.text("header-backup-file")
+    path = session.invocation.text("header") or device_path(session.device)
     if backup is None:
         raise UsageError("Option --header-backup-file is required.")
     from kdumpkey.ops import header_restore as ops  # noqa: PLC0415 - nothing else here needs it
@@ -82,11 +86,16 @@ def header_restore(session: Session) -> None:
         what = f"does not contain {kind} header. Replacing header can destroy data on that device."
     else:
         what = f"already contains {kind} header. Replacing header will destroy existing keyslots."
+        if found.present.uuid != found.backup.uuid:
+            what += "\nWARNING: real device header has different UUID than backup!"
+    if found.other is not None:
+        session.complain(f"Device {path} has a LUKS header of version {found.other.version}.")
     try:
         confirm(session, f"Device {path} {what}")
     except PermissionDeniedError as error:
         raise UsageError("") from error
-    keep = None if found.present is None else ops.backup_name(backup, found.present)
+    replaced = found.present or found.other
+    keep = None if replaced is None else ops.backup_name(backup, replaced)
     ops.restore(path, backup, found, keep=keep)
     if keep is not None:
         session.explain(f"The header that was replaced is in {keep}.")

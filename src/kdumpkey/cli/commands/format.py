@@ -7,12 +7,18 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.blockio import open_readonly
-from kdumpkey.cli.changing import area_cipher, kdf_request, key_file_argument, warn_of_other_bytes
+from kdumpkey.cli.changing import (
+    ONLY_LUKS2,
+    area_cipher,
+    kdf_request,
+    key_file_argument,
+    warn_of_other_bytes,
+)
 from kdumpkey.cli.keyfile import read_exactly, read_key_file
 from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.passphrase import STDIN, confirm, read_passphrase
 from kdumpkey.cli.unlocking import checks_memory, interruptible
-from kdumpkey.errors import CipherError, DeviceError, PermissionDeniedError, UsageError
+from kdumpkey.errors import CipherError, PermissionDeniedError, UsageError
 from kdumpkey.luks.header import primary_version
 from kdumpkey.luks.layout import LUKS1_SLOTS
 from kdumpkey.ops.format import Format, canonical_cipher, format_device, volume_key_size
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 
 _VERSIONS: Final = {None: 2, "luks": 2, "luks1": 1, "luks2": 2}
 _SECTOR: Final = 512
+_DEFAULT_CIPHER: Final = "aes-xts-plain64"
 
 
 def luks_format(session: Session) -> None:
@@ -30,6 +37,7 @@ def luks_format(session: Session) -> None:
     kind = options.text("type")
     if kind not in _VERSIONS:
         raise UsageError(f"Unsupported device type {kind}.")
+    _check_extras(session, _VERSIONS[kind])
     what = _format(session, _VERSIONS[kind])
     path, header = device_path(session.device), options.text("header")
     key_file = key_file_argument(session, "key-file")
@@ -43,7 +51,10 @@ def luks_format(session: Session) -> None:
             )
             if key_file not in (None, STDIN)
             else read_passphrase(
-                session, f"Enter passphrase for {header or path}: ", verify=not session.batch
+                session,
+                f"Enter passphrase for {header or path}: ",
+                verify=not session.batch,
+                path=key_file,
             )
         )
         if key_file in (None, STDIN) and session.streams.stdin_is_terminal:
@@ -56,11 +67,23 @@ def luks_format(session: Session) -> None:
     session.explain(f"Key slot {number} created.")
 
 
+def _check_extras(session: Session, version: int) -> None:
+    """Refuse what LUKS1 has not, and what kdumpkey does not make, before it is left out unnoticed."""
+    options = session.invocation
+    integrity = options.text("integrity")
+    if version == 1 and integrity is not None:
+        raise UsageError("Integrity option can be used only for LUKS2 format.")
+    if integrity not in (None, "none"):
+        raise UsageError(f"kdumpkey does no integrity protection ({integrity}); cryptsetup does.")
+    if version == 1 and (options.flag("luks2-metadata-size") or options.flag("luks2-keyslots-size")):
+        raise UsageError("Unsupported LUKS2 metadata size options.")
+
+
 def _format(session: Session, version: int) -> Format:
     options = session.invocation
-    bits = options.number("key-size")
+    bits, cipher = options.number("key-size"), options.text("cipher")
     try:
-        encryption = canonical_cipher(options.text("cipher") or "aes-xts-plain64")
+        encryption = canonical_cipher(_DEFAULT_CIPHER if cipher is None else cipher)
         offset = options.number("offset")
         alignment = options.number("align-payload")
         what = Format(
@@ -75,7 +98,7 @@ def _format(session: Session, version: int) -> Format:
             offset=None if offset is None else offset * _SECTOR,
             alignment=None if alignment is None else alignment * _SECTOR,
             metadata_size=options.number("luks2-metadata-size"),
-            keyslots_size=options.number("luks2-keyslots-size"),
+            keyslots_size=options.number("luks2-keyslots-size") or None,
             area_cipher=area_cipher(session),
             keyslot=options.number("key-slot"),
             check_memory=checks_memory(session),
@@ -83,6 +106,8 @@ def _format(session: Session, version: int) -> Format:
         volume_key_size(what)
     except CipherError as error:
         raise UsageError(str(error)) from error
+    if version == 1 and what.area_cipher is not None:
+        raise UsageError(ONLY_LUKS2)
     if version == 1 and (what.keyslot or 0) >= LUKS1_SLOTS:
         raise UsageError(
             f"Key slot {what.keyslot} is invalid, please select between 0 and {LUKS1_SLOTS - 1}."
@@ -96,7 +121,7 @@ def _check_device(session: Session, path: str, header: str | None) -> None:
         try:
             os.close(os.open(header, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         except (OSError, ValueError) as error:
-            raise DeviceError(f"Cannot create header file {header}.") from error
+            raise UsageError(f"Cannot create header file {header}.") from error
     target = header or path
     with open_readonly(target) as device:
         if session.batch:
