@@ -90,6 +90,17 @@ def test_the_service_gets_a_drop_in_that_contents_the_doctor(tmp_path: Path) -> 
     assert not any(change.diff() for change in generate("systemd", root))
 
 
+def test_the_service_that_arms_runs_after_each_start_of_the_one_that_loads_without_keys(
+    tmp_path: Path,
+) -> None:
+    root = _root(tmp_path, None)
+    (root / "usr/lib/systemd/system/kdump.service").write_text("[Service]\nType=oneshot\n")
+    (unit,) = (each.after for each in generate("systemd", root) if each.path.endswith("kdumpkey-arm.service"))
+    head = unit.partition("[Service]")[0]
+    assert "\nAfter=kdump.service " in head
+    assert "\nPartOf=kdump.service\n" in head
+
+
 def test_opening_a_device_and_new_processors_start_the_service_that_arms(tmp_path: Path) -> None:
     root = _root(tmp_path, None)
     reload = root / "usr/lib/udev/rules.d/98-kexec.rules"

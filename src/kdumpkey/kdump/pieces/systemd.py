@@ -28,6 +28,8 @@ _ARM: Final = """\
 [Unit]
 Description=Hand volume keys over to the kdump kernel
 After={unit} cryptsetup.target
+# When that is restarted it loads without the keys, and so this has to run once more.
+PartOf={unit}
 ConditionPathExists=/sys/kernel/config/crash_dm_crypt_keys
 StartLimitIntervalSec=0
 
