@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def newer_cryptsetup() -> Path:
-    """A cryptsetup >= 2.7, which has the keyring options, whatever release this machine runs."""
+    """A cryptsetup >= 2.8, which has the keyring options, whatever release this machine runs."""
     try:
         return newer.provide()
     except newer.UnavailableError as error:

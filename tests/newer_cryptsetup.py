@@ -1,13 +1,16 @@
-"""A cryptsetup of a newer Debian release, unpacked beside the system's: the keyring options came with 2.7."""
+"""A cryptsetup of a newer Debian release, 2.8 or later, unpacked beside the system's."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 from newer_release import UnavailableError, run, unpacked
 
 PACKAGE = "cryptsetup-bin"
+SUITE = "forky"
+LEAST = (2, 8)
 
 # Paths are found at run time, so that the folder may be moved. OpenSSL's legacy module has whirlpool.
 WRAPPER = """#!/bin/sh
@@ -19,12 +22,12 @@ OPENSSL_MODULES="$libraries/ossl-modules" OPENSSL_CONF=/dev/null \\
 
 
 def provide() -> Path:
-    """The path of a cryptsetup >= 2.7; fetched, unless it is in the cache.
+    """The path of a cryptsetup >= 2.8; fetched, unless it is in the cache.
 
     Raises:
         UnavailableError: There is no apt here, it reaches no such release, or what it brought does not run.
     """
-    return unpacked("cryptsetup", PACKAGE, finish=_wrap) / "cryptsetup"
+    return unpacked("cryptsetup", PACKAGE, suite=SUITE, finish=_wrap) / "cryptsetup"
 
 
 def _wrap(folder: Path) -> None:
@@ -32,7 +35,8 @@ def _wrap(folder: Path) -> None:
     program.write_text(WRAPPER)
     program.chmod(0o755)
     version = run(str(program), "--version")
-    if not version.startswith("cryptsetup "):
+    numbers = re.match(r"cryptsetup (\d+)\.(\d+)", version)
+    if numbers is None or (int(numbers[1]), int(numbers[2])) < LEAST:
         raise UnavailableError(f"the unpacked {PACKAGE} says {version!r}")
 
 

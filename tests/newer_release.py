@@ -29,25 +29,28 @@ def cache_folder() -> Path:
     return Path(named) if named else Path(__file__).resolve().parent.parent / ".cache"
 
 
-def unpacked(name: str, *packages: str, finish: Callable[[Path], None] | None = None) -> Path:
+def unpacked(
+    name: str, *packages: str, suite: str = SUITE, finish: Callable[[Path], None] | None = None
+) -> Path:
     """A folder of the cache whose `root` holds the packages with all that they depend on.
 
     Args:
         name: The folder's name, one for each set of packages.
         packages: Debian's names.
+        suite: The release that they are of.
         finish: Called with the folder when it is new, before anybody can see it.
 
     Raises:
         UnavailableError: There is no apt here, or it reaches no such release.
     """
-    home = cache_folder() / f"{name}-{SUITE}"
+    home = cache_folder() / f"{name}-{suite}"
     home.parent.mkdir(parents=True, exist_ok=True)
     with (home.parent / f"{home.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not home.exists():
             fresh = home.with_name(f"{home.name}.partial")
             shutil.rmtree(fresh, ignore_errors=True)
-            _unpack_into(fresh, packages)
+            _unpack_into(fresh, suite, packages)
             if finish is not None:
                 finish(fresh)
             fresh.rename(home)
@@ -78,9 +81,9 @@ def run(*command: str) -> str:
     return done.stdout
 
 
-def _unpack_into(folder: Path, packages: tuple[str, ...]) -> None:
+def _unpack_into(folder: Path, suite: str, packages: tuple[str, ...]) -> None:
     downloads = folder / "apt"
-    options = _apt_options(downloads, _mirror())
+    options = _apt_options(downloads, _mirror(), suite)
     run("apt-get", *options, "update")
     # The status file is empty: apt takes nothing for installed, so the whole set of libraries comes along.
     run("apt-get", *options, "install", "--download-only", "--yes", "--no-install-recommends", *packages)
@@ -109,14 +112,14 @@ def _codename() -> str:
     raise UnavailableError("/etc/os-release names no release")
 
 
-def _apt_options(folder: Path, mirror: str) -> list[str]:
+def _apt_options(folder: Path, mirror: str, suite: str) -> list[str]:
     """An apt configuration of its own for one suite; the system's proxies and options stay in force."""
     for each in ("state/lists/partial", "cache/archives/partial"):
         (folder / each).mkdir(parents=True)
     status, sources = folder / "state" / "status", folder / "sources.list"
     status.touch()
     signed = f"[signed-by={ARCHIVE_KEYRING}] " if ARCHIVE_KEYRING.exists() else ""
-    sources.write_text(f"deb {signed}{mirror} {SUITE} main\n")
+    sources.write_text(f"deb {signed}{mirror} {suite} main\n")
     settings = {
         "Dir::Etc::SourceList": sources,
         "Dir::Etc::SourceParts": "-",
