@@ -10,6 +10,9 @@ from typing import NoReturn
 
 import pytest
 
+# Programs that tests are run with in place of the system's own, by name: another release's.
+STAND_INS: dict[str, str] = {}
+
 
 def unavailable(reason: str) -> NoReturn:
     """Skip the test; with KDUMPKEY_REQUIRE_TOOLS=1, fail it instead."""
@@ -19,8 +22,8 @@ def unavailable(reason: str) -> NoReturn:
 
 
 def require_tool(name: str) -> str:
-    """The path of a program of the system."""
-    return shutil.which(name) or unavailable(f"{name} is not installed")
+    """The path of a program of the system, or of what stands in for it."""
+    return STAND_INS.get(name) or shutil.which(name) or unavailable(f"{name} is not installed")
 
 
 def chrooted(root: Path) -> list[str]:
