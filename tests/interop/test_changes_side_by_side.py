@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from both import ours, run
+from kdumpkey.luks import edit
+from kdumpkey.luks.model import Luks2Header
+from kdumpkey.luks.store import open_store, write_header
+from kdumpkey.luks.strict_json import JsonObject
 from tools import require_tool
 
 MIB = 1 << 20
@@ -22,6 +29,8 @@ KEYS = {
     "line": b"one\n",
     "lines": b"one\ntwo\n",
 }
+REQUIREMENTS: JsonObject = {"requirements": {"mandatory": ["a-feature-of-tomorrow"]}}
+UUID = "0f3d1f52-5ac2-4bd1-9a3c-0123456789ab"
 TOKENS = {
     "newline.json": b'{"type":"x","keyslots":["0"]}\n',
     "spaces.json": b'\n  {"type":"x","keyslots":[]} \r\n\t',
@@ -41,6 +50,27 @@ def cryptsetup() -> str:
 
 def words(line: str) -> list[str]:
     return [each for word in line.split() for each in COSTS.get(word, word).split()]
+
+
+def _section(metadata: JsonObject, name: str) -> JsonObject:
+    found = metadata[name]
+    assert isinstance(found, dict)
+    return found
+
+
+def _change_json(device: Path, change: Callable[[JsonObject], None]) -> None:
+    with open_store(os.fspath(device)) as store, store.changing() as header:
+        assert isinstance(header, Luks2Header)
+        metadata = copy.deepcopy(header.json)
+        change(metadata)
+        store.write(edit.edited(header, metadata))
+
+
+def _with_a_keyslot_beyond_32_bits(metadata: JsonObject) -> None:
+    """Which is number 0 to those who count in 32 bits, as the other keyslot is."""
+    keyslots = _section(metadata, "keyslots")
+    keyslots[str(1 << 32)] = keyslots.pop("1")
+    _section(_section(metadata, "digests"), "0")["keyslots"] = ["0", str(1 << 32)]
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +100,10 @@ def images(tmp_path_factory: pytest.TempPathFactory, cryptsetup: str) -> Path:
     cs("token add --key-description a:c -S 1 @tokens")
     shutil.copy(home / "luks2", home / "unbound")
     cs("luksAddKey -q CH2 --unbound -s 256 -S 7 @unbound @three")
+    for name in ("requirements", "far"):
+        shutil.copy(home / "luks2", home / name)
+    _change_json(home / "requirements", lambda json: _section(json, "config").update(REQUIREMENTS))
+    _change_json(home / "far", _with_a_keyslot_beyond_32_bits)
     blank("data", 3 * MIB)
     cs("luksFormat -q --type luks2 CH2 -s 256 --header @header @data @one")
     return home
@@ -84,7 +118,17 @@ def outcome(program: str, images: Path, folder: Path, line: str, stdin: bytes, c
         result = ours(words(line), stdin) if program == "kdumpkey" else run([program, *words(line)], stdin)
         opens = {
             (name, key)
-            for name in ("luks1", "luks2", "tokens", "unbound", "header", "blank", "data", "odd")
+            for name in (
+                "luks1",
+                "luks2",
+                "tokens",
+                "unbound",
+                "header",
+                "blank",
+                "data",
+                "odd",
+                "requirements",
+            )
             if name in line
             for key in KEYS
             if run([cryptsetup, "open", "--test-passphrase", "--unbound", name, "-d", key]).code == 0
@@ -132,6 +176,9 @@ SAME: dict[str, bytes] = {
     "luksFormat -q CH2 blank one --integrity-no-wipe": b"",
     "luksFormat -q CH2 blank one --use-random --use-urandom": b"",
     "luksFormat -q CH2 blank one --header missing/header": b"",
+    f"luksUUID -q --uuid {UUID} requirements": b"",
+    "luksHeaderRestore -q luks2 --header-backup-file requirements": b"",
+    "luksHeaderRestore -q requirements --header-backup-file luks2": b"",
     # which header
     "luksHeaderRestore -q --header luks2 data --header-backup-file luks2": b"",
     "luksHeaderRestore -q --header missing data --header-backup-file header": b"",
@@ -240,3 +287,29 @@ def test_a_detached_luks1_header_can_be_converted(tmp_path: Path, images: Path) 
     assert ours(line).code == 0
     assert ours(["convert", "-q", "--type", "luks2", header]).code == 0
     assert ours(["open", "--test-passphrase", header, "-d", key]).code == 0
+
+
+@pytest.mark.parametrize("line", ["luksKillSlot -q far 0", "luksRemoveKey -q far one"])
+def test_no_area_is_wiped_for_a_header_that_cannot_be_written(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    for name in ("far", "one"):
+        shutil.copy(images / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert ours(line.split()).code == 1
+    assert Path("far").read_bytes() == (images / "far").read_bytes()
+
+
+@pytest.mark.parametrize("line", ["luksKillSlot -q luks2 0", "config luks2 --label x", "erase -q luks2"])
+def test_a_header_whose_sequence_number_cannot_grow_is_left_alone(
+    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    shutil.copy(images / "luks2", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with open_store("luks2") as store, store.changing() as header:
+        assert isinstance(header, Luks2Header)
+        highest = replace(header, seqid=(1 << 64) - 1)
+        write_header(store.device, highest)
+    before = Path("luks2").read_bytes()
+    assert ours(line.split()).verdict == (1, "The header's sequence number has no room for a change.")
+    assert Path("luks2").read_bytes() == before

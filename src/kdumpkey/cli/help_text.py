@@ -37,9 +37,15 @@ def _actions(group: str | None = None) -> list[str]:
     if group is not None:
         done = [action for action in done if action.name.startswith(f"{group} ")]
         return [_row(f"  {action.name} {action.arguments}", action.help) for action in done]
-    names = [name for name, alias in actions.ALIASES.items() if actions.BY_NAME[alias.action] in done]
     lines = [_row(f"  {action.name} {action.arguments}", action.help) for action in done]
-    return [*lines, "", f"Other names of open: {', '.join(names)}"]
+    names = {
+        action.name: [n for n, a in actions.ALIASES.items() if a.action == action.name] for action in done
+    }
+    return [
+        *lines,
+        "",
+        *(f"Other names of {name}: {', '.join(more)}" for name, more in names.items() if more),
+    ]
 
 
 def _options(action: Action | None) -> list[str]:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto import kdf
-from kdumpkey.crypto.kdf import Argon2, Kdf, Pbkdf2
+from kdumpkey.crypto.kdf import Argon2, Pbkdf2
+
+if TYPE_CHECKING:
+    from kdumpkey.crypto.kdf import Kdf
 
 _PASSPHRASE: Final = b"foo"
 _SALT: Final = bytes(32)
@@ -40,14 +44,16 @@ def pbkdf2_iterations(hash_name: str, key_bytes: int, time_ms: int) -> int:
 
 
 def pbkdf2_per_second(hash_name: str, key_bytes: int) -> int:
-    """Iterations of PBKDF2 in a second, from a run that took long enough.
+    """Iterations of PBKDF2 in a second of the processor's, from a run that took long enough.
+
+    What else the machine does meanwhile makes no keyslot weaker.
 
     Raises:
         CipherError: There is no such hash.
     """
     iterations = 1 << 15
     while True:
-        seconds = _seconds(Pbkdf2(hash_name, iterations, _SALT), key_bytes)
+        seconds = _seconds(Pbkdf2(hash_name, iterations, _SALT), key_bytes, time.thread_time)
         if seconds >= _ENOUGH_S or iterations >= _MOST_ITERATIONS // 4:
             return int(iterations / max(seconds, 1e-9))
         iterations = int(iterations * min(8.0, max(1.5, 1.2 * _ENOUGH_S / max(seconds, 1e-6))))
@@ -57,6 +63,9 @@ def argon2_costs(
     variant: str, key_bytes: int, time_ms: int, max_memory_kib: int, parallel: int
 ) -> tuple[int, int]:
     """Passes and memory of Argon2 that take a time here: as much memory as allowed first, then passes.
+
+    However short the time, memory is never less than 64 MiB, or what is allowed: on a slow or busy machine
+    the passphrase needs its strength, too.
 
     Args:
         variant: ``argon2i`` or ``argon2id``.
@@ -72,8 +81,7 @@ def argon2_costs(
         ResourceError: The memory cannot be had.
     """
     target = time_ms / 1000
-    passes, memory = _MIN_PASSES, min(_FIRST_MEMORY_KIB, max_memory_kib)
-    memory = max(memory, _MIN_MEMORY_KIB, 8 * parallel)
+    passes, memory = _MIN_PASSES, _least_memory(max_memory_kib, parallel)
     seconds = _argon2_seconds(variant, key_bytes, passes, memory, parallel)
     while seconds < min(_ENOUGH_S, target) and memory < max_memory_kib:
         memory = min(max_memory_kib, int(memory * min(16.0, max(1.5, 1.2 * _ENOUGH_S / max(seconds, 1e-6)))))
@@ -94,10 +102,13 @@ def _scaled(passes: int, memory: int, ratio: float, max_memory_kib: int, paralle
     """Costs that take `ratio` times as long: memory grows before passes, and passes shrink before memory."""
     work = passes * memory * ratio
     grown = min(max_memory_kib, work / _MIN_PASSES)
-    lowest = max(_MIN_MEMORY_KIB, 8 * parallel)
-    new_memory = max(lowest, int(grown))
+    new_memory = max(_least_memory(max_memory_kib, parallel), int(grown))
     new_passes = max(_MIN_PASSES, int(work / new_memory))
     return new_passes, new_memory
+
+
+def _least_memory(max_memory_kib: int, parallel: int) -> int:
+    return max(min(_FIRST_MEMORY_KIB, max_memory_kib), _MIN_MEMORY_KIB, 8 * parallel)
 
 
 def memory_cap_kib(wanted_kib: int) -> int:
@@ -126,10 +137,10 @@ def processors() -> int:
 
 
 def _argon2_seconds(variant: str, key_bytes: int, passes: int, memory: int, parallel: int) -> float:
-    return _seconds(Argon2(variant, passes, memory, parallel, _SALT), key_bytes)
+    return _seconds(Argon2(variant, passes, memory, parallel, _SALT), key_bytes, time.perf_counter)
 
 
-def _seconds(function: Kdf, key_bytes: int) -> float:
-    began = time.perf_counter()
+def _seconds(function: Kdf, key_bytes: int, clock: Callable[[], float]) -> float:
+    began = clock()
     kdf.derive(function, _PASSPHRASE, key_bytes).close()
-    return time.perf_counter() - began
+    return clock() - began

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from kdumpkey._native.aesxts import AesXts
 from kdumpkey.blockio import Device, open_readwrite
-from kdumpkey.errors import ConflictError, DeviceError
+from kdumpkey.errors import ConflictError, DeviceError, HeaderError
 from kdumpkey.luks import layout, lock, luks1, luks2
 from kdumpkey.luks.header import primary_version, read_header
 from kdumpkey.luks.model import SECTOR, CopyState, Luks1Header, Luks2Header
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
 
 _SALT: Final = 64
+_LAST_SEQID: Final = (1 << 64) - (1 << 10)  # one edit takes a few
 _WIPE_CHUNK: Final = 1 << 20
 _NOISE_KEY: Final = 64
 
@@ -88,12 +89,15 @@ class HeaderStore:
 
         Raises:
             ConflictError: It is another volume's header now.
+            HeaderError: It has no seqid left; nothing was written.
             KdumpkeyError: As `open_store`.
         """
         with lock.exclusive(self.device):
             header = mend(self.device, read_header(self.device, version=self._version))
             if (header.uuid, header.version) != (self.header.uuid, self.header.version):
                 raise ConflictError(f"Device {self.device.name} was given another header meanwhile.")
+            if isinstance(header, Luks2Header) and header.seqid > _LAST_SEQID:
+                raise HeaderError("The header's sequence number has no room for a change.")
             self.header = header
             self._locked = True
             try:

@@ -40,7 +40,7 @@ def set_uuid(store: HeaderStore, text: str) -> None:
     if wanted != text.lower():
         raise UsageError("Wrong LUKS UUID format provided.")
     with store.changing() as header:
-        check_requirements(header, "luksUUID")
+        check_requirements(header, "luksUUID --uuid")
         if isinstance(header, Luks1Header):
             store.write(luks1.rebuilt(header, uuid=wanted))
         else:

@@ -43,7 +43,7 @@ def examine(path: str, backup_path: str) -> Restoration:
     """See what a restore would do, and whether it can be done.
 
     Raises:
-        UsageError: The backup has no LUKS header or is cut short, or its data lie elsewhere.
+        UsageError: The backup has no LUKS header, is cut short, has requirements, or its data lie elsewhere.
         DeviceError: The device cannot be opened.
     """
     refusal = "Header backup file does not contain compatible LUKS header."
@@ -52,6 +52,8 @@ def examine(path: str, backup_path: str) -> Restoration:
             backup = read_header(file)
             if file.size < header_size(backup):
                 raise UsageError(refusal)
+            if backup.requirements:
+                raise UsageError(f"Forbidden LUKS2 requirements detected in backup {backup_path}.")
     except UsageError:
         raise
     except KdumpkeyError as error:

@@ -214,10 +214,11 @@ def remove(store: HeaderStore, header: LuksHeader, *numbers: int) -> LuksHeader:
     Raises:
         DeviceError: The device cannot be written.
     """
+    changed = without_keyslots(header, *numbers)  # before anything is wiped for a header that cannot be
     for number in numbers:
         area = header.keyslots[number].area
         store.wipe_area(area.offset, area.size)
-    return store.write(without_keyslots(header, *numbers))
+    return store.write(changed)
 
 
 def without_keyslots(header: LuksHeader, *numbers: int) -> LuksHeader:
