@@ -11,6 +11,8 @@ import pytest
 from kdumpkey.blockio import Device
 
 SECTOR = 512
+SMALL = 64  # sectors: a write of no more is torn after each of them, a larger one after some
+SUBSETS = 6  # of the writes between two fsyncs, besides each alone
 
 
 @dataclass
@@ -36,29 +38,56 @@ class Recorder:
         monkeypatch.setattr(Device, "sync", syncing)
 
     def cuts(self, before: bytes, seed: int = 0) -> Iterator[tuple[str, bytes]]:
-        """Every image that a loss of power may leave.
+        """Every image that a loss of power may leave, each once.
 
-        Before each write and after the last; and between two fsyncs also with a write torn after its first k
-        sectors, and with the writes in another order, as a disk that holds them back may do them.
+        Before each write and after the last; and between two fsyncs also with a write of which the first k
+        sectors landed, or any of them, and with some of the writes and not others, in any order, as a disk
+        that holds them back may do them.
         """
-        chance = random.Random(seed)
+        seen: set[bytes] = set()
+        for what, image in self._cuts(before, random.Random(seed)):
+            if image not in seen:
+                seen.add(image)
+                yield what, image
+
+    def _cuts(self, before: bytes, chance: random.Random) -> Iterator[tuple[str, bytes]]:
         image = bytearray(before)
         for number, writes in enumerate(self.epochs):
             start = bytes(image)
             yield f"before epoch {number}", start
             for i, (offset, content) in enumerate(writes):
-                sectors = max(1, -(-len(content) // SECTOR))
-                for k in {1, sectors // 2, sectors - 1, chance.randrange(sectors)} - {0, sectors}:
+                for what, landed in _torn(content, chance):
                     torn = bytearray(image)
-                    put(torn, offset, content[: k * SECTOR])
-                    yield f"epoch {number}, write {i} torn after {k} sectors", bytes(torn)
+                    for at, piece in landed:
+                        put(torn, offset + at, piece)
+                    yield f"epoch {number}, write {i}: {what}", bytes(torn)
                 put(image, offset, content)
                 yield f"epoch {number}, after write {i}", bytes(image)
             for i, (offset, content) in enumerate(writes[1:], 1):
                 alone = bytearray(start)
                 put(alone, offset, content)
                 yield f"epoch {number}, write {i} before the others", bytes(alone)
+            for _ in range(SUBSETS if len(writes) > 1 else 0):
+                some = chance.sample(range(len(writes)), chance.randint(1, len(writes)))
+                mixed = bytearray(start)
+                for i in some:
+                    put(mixed, *writes[i])
+                yield f"epoch {number}, writes {some} in this order", bytes(mixed)
         yield "the end", bytes(image)
+
+
+def _torn(content: bytes, chance: random.Random) -> Iterator[tuple[str, list[tuple[int, bytes]]]]:
+    """A write of which not all sectors landed: what is told of it, and the pieces that did."""
+    sectors = -(-len(content) // SECTOR)
+    first = set(range(1, sectors))
+    if sectors > SMALL:
+        first = {1, 2, sectors // 2, sectors - 2, sectors - 1, *chance.sample(range(1, sectors), 3)}
+    for k in sorted(first):
+        yield f"its first {k} sectors", [(0, content[: k * SECTOR])]
+    if sectors > 1:
+        some = sorted(chance.sample(range(sectors), chance.randint(1, sectors - 1)))
+        pieces = [(k * SECTOR, content[k * SECTOR : (k + 1) * SECTOR]) for k in some]
+        yield f"{len(some)} of its {sectors} sectors", pieces
 
 
 def put(image: bytearray, offset: int, content: bytes) -> None:

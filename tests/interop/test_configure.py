@@ -11,7 +11,6 @@ import pytest
 
 from both import ours, run
 from kdumpkey.cli.actions import ALIASES
-from power import Recorder
 from tools import require_tool
 
 MIB = 1 << 20
@@ -126,33 +125,6 @@ def test_an_exported_token_comes_back(tmp_path: Path, image: bytes) -> None:
     assert (
         run([require_tool("cryptsetup"), "token", "export", device, "--token-id", "0"]).out == out.read_text()
     )
-
-
-EDITS = [
-    ["config", "DEV", "--label", "new"],
-    ["config", "DEV", "--priority", "prefer", "-S", "0"],
-    ["luksUUID", "DEV", "--uuid", UUID],
-    ["token", "add", "DEV", "--key-description", "a:b"],
-]
-
-
-@pytest.mark.parametrize("words", EDITS, ids=lambda words: words[0])
-def test_every_cut_leaves_a_header_that_opens(
-    tmp_path: Path, image: bytes, monkeypatch: pytest.MonkeyPatch, words: list[str]
-) -> None:
-    device, recorder = tmp_path / "device", Recorder()
-    device.write_bytes(image)
-    with monkeypatch.context() as patched:
-        recorder.record(patched)
-        assert ours([str(device) if word == "DEV" else word for word in words]).code == 0
-    cuts = list(recorder.cuts(image))
-    for what, left in cuts:
-        device.write_bytes(left)
-        check = ["open", "--test-passphrase", device, "--key-file", "-"]
-        assert ours(check, PASSPHRASE).code == 0, what
-        assert run([require_tool("cryptsetup"), *check], PASSPHRASE).code == 0, what
-    print(f"{words[0]}: {len(cuts)} cuts survived")
-    assert len(cuts) > 5
 
 
 def test_what_is_not_named_stays(tmp_path: Path, image: bytes) -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from both import Result, ours, run
-from kdumpkey.luks import store
 from tools import require_tool
 
 PASSPHRASE = b"correct horse"
@@ -212,55 +210,3 @@ def test_costs_are_measured_where_none_are_forced(tmp_path: Path, cryptsetup: st
     iterations = re.search(r"Iterations: +\t(\d+)", ours(["luksDump", device]).out)
     assert iterations is not None
     assert int(iterations[1]) > 1000
-
-
-# -- a device that has a header already: cut at every write, the old one or the new one opens
-
-
-class CutError(Exception):
-    """The power was lost."""
-
-
-def formatted_until(device: Path, writes: int, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Format anew, and lose the power after so many writes; whether it came to the end before."""
-    from kdumpkey.blockio import Device
-
-    left = [writes]
-    really = Device.pwrite
-
-    def counted(self: Device, buffer: object, offset: int) -> None:
-        if left[0] == 0:
-            raise CutError
-        left[0] -= 1
-        really(self, buffer, offset)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Device, "pwrite", counted)
-        try:
-            ours(words(device, "luks2", CHEAP), b"new")
-        except CutError:
-            return False
-    return True
-
-
-def test_an_old_header_opens_until_the_new_one_does(
-    tmp_path: Path, cryptsetup: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    original = blank(tmp_path / "original", 17 * MIB)
-    subprocess.run([cryptsetup, *words(original, "luks2", CHEAP)], input=b"old", check=True)
-    content = original.read_bytes()
-    monkeypatch.setattr(store, "_WIPE_CHUNK", 8 * MIB)
-    device, writes, opened = tmp_path / "device", 0, set()
-    while True:
-        device.write_bytes(content)
-        ended = formatted_until(device, writes, monkeypatch)
-        outcomes = tuple(ours(["unlock", device, "-d", "-"], secret).code == 0 for secret in (b"old", b"new"))
-        assert any(outcomes), f"neither opens after {writes} writes"
-        check = [cryptsetup, "open", "--test-passphrase", device, "-d", "-"]
-        assert any(run(check, secret).code == 0 for secret in (b"old", b"new"))
-        opened.add(outcomes)
-        if ended:
-            break
-        writes += 1
-    assert opened >= {(True, False), (False, True)}
-    print(f"luksFormat over a LUKS2 header: {writes} cuts survived")

@@ -1,4 +1,4 @@
-"""Keyslots made, changed and removed: cryptsetup opens what is left, and a cut at any write loses nobody."""
+"""Keyslots made, changed and removed: cryptsetup opens what is left."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from both import Result, ours, run
-from kdumpkey.luks import store
 from kdumpkey.ops.open import open_luks
-from power import Recorder
 from tools import require_tool
 
 MIB = 1 << 20
@@ -209,68 +207,6 @@ def test_both_refuse_alike_and_nothing_is_written(bench: Bench, line: str, stdin
     assert not theirs.err or mine.verdict == theirs.verdict
 
 
-# -- losing power at every write
-
-EDITS = {
-    "add": ("luksAddKey CHEAP -d KEY:one DEV KEY:three", ("one", "two")),
-    "change": ("luksChangeKey CHEAP -d KEY:one DEV KEY:three", ("two",)),
-    "convert": ("luksConvertKey --pbkdf pbkdf2 --pbkdf-force-iterations 1001 -d KEY:one DEV", ("one", "two")),
-    "kill": ("luksKillSlot -q DEV 0", ("two",)),
-    "remove": ("luksRemoveKey -q DEV KEY:one", ("two",)),
-}
-
-
-@pytest.mark.parametrize("edit", EDITS)
-def test_every_cut_leaves_the_passphrases_that_stay(
-    bench: Bench, images: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, edit: str
-) -> None:
-    if bench.kind == "luks1" and edit == "convert":
-        pytest.skip("LUKS1 has one key derivation function")
-    line, staying = EDITS[edit]
-    recorder = Recorder()
-    with monkeypatch.context() as patched:
-        patched.setattr(store, "_WIPE_CHUNK", 64 * 1024)
-        recorder.record(patched)
-        assert bench.ours(line, b"two").code == 0
-    survived = lost = 0
-    changed = {"change": ("one", "three"), "add": ("one",)}.get(edit, ("two",))
-    for number, (what, image) in enumerate(recorder.cuts(images[bench.kind])):
-        cut = bench.folder / "cut"
-        cut.write_bytes(image)
-        kept = all(_opens(cut, passphrase) for passphrase in staying)
-        # Of what is changed, the old passphrase or the new one opens, never neither.
-        whole = kept and any(_opens(cut, passphrase) for passphrase in changed)
-        if bench.kind == "luks2":
-            assert whole, what
-        if number % 7 == 0 and bench.kind == "luks2":
-            check = [bench.cryptsetup, "open", "--test-passphrase", cut, "--key-file", bench.key(staying[0])]
-            assert run(check).code == 0, what
-        survived, lost = survived + whole, lost + (not whole)
-    print(f"{bench.kind} {edit}: {survived} cuts survived, {lost} within the window")
-    assert survived > 5
-    # LUKS1 has one header of two sectors: torn between them, it may name a keyslot that is half written.
-    assert lost <= (0 if bench.kind == "luks2" else 3)
-
-
-def test_a_cut_while_erasing_leaves_all_passphrases_or_none(
-    bench: Bench, images: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recorder = Recorder()
-    with monkeypatch.context() as patched:
-        recorder.record(patched)
-        assert bench.ours("erase -q DEV").code == 0
-    halves = cuts = 0
-    for what, image in recorder.cuts(images[bench.kind]):
-        cut = bench.folder / "cut"
-        cut.write_bytes(image)
-        opened = {_opens(cut, passphrase) for passphrase in ("one", "two")}
-        assert len(opened) == 1 or bench.kind == "luks1", what
-        halves, cuts = halves + (len(opened) > 1), cuts + 1
-    print(f"{bench.kind} erase: {cuts} cuts, {halves} of them half")
-    assert cuts > 5
-    assert halves == 0
-
-
 def test_erasing_once_more_wipes_what_was_left(bench: Bench) -> None:
     assert bench.ours("erase -q DEV").code == 0
     before = bench.device.read_bytes()
@@ -278,10 +214,6 @@ def test_erasing_once_more_wipes_what_was_left(bench: Bench) -> None:
     after = bench.device.read_bytes()
     start = 32768 if bench.kind == "luks2" else 4096
     assert before[start : start + 512] != after[start : start + 512]
-
-
-def _opens(device: Path, passphrase: str) -> bool:
-    return ours(["unlock", device, "--key-file", "-"], passphrase.encode()).code == 0
 
 
 def test_two_processes_that_edit_at_once_lose_nothing(bench: Bench) -> None:
