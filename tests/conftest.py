@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import cuts
 import newer_cryptsetup as newer
 from tools import unavailable
 
@@ -33,6 +34,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how many cuts were survived, if any were made."""
+    if cuts.TALLIES:
+        terminalreporter.section("losing power")
+        for line in cuts.summary():
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

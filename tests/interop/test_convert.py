@@ -10,7 +10,6 @@ import pytest
 from both import Result, ours, run
 from kdumpkey.blockio import Device
 from kdumpkey.errors import DeviceError
-from power import Recorder
 from tools import require_tool
 
 MIB = 1 << 20
@@ -182,30 +181,6 @@ def test_a_type_must_be_named(tmp_path: Path, images: dict[str, bytes], options:
     line: list[str | Path] = ["convert", "-q", device, *options]
     assert ours(line).verdict == run([require_tool("cryptsetup"), *line]).verdict
     assert device.read_bytes() == images["luks1"]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_backup_brings_back_every_cut(
-    tmp_path: Path, images: dict[str, bytes], kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    device, backup, recorder = tmp_path / "device", tmp_path / "backup", Recorder()
-    device.write_bytes(images[kind])
-    with monkeypatch.context() as patched:
-        recorder.record(patched)
-        assert convert(device, OTHER[kind], "--header-backup-file", backup).code == 0
-    assert device.read_bytes() != images[kind]
-    cuts, window = list(recorder.cuts(images[kind])), 0
-    checked = sorted({0, 1, len(cuts) // 2, len(cuts) - 2, len(cuts) - 1})
-    for number, (what, image) in enumerate(cuts):
-        device.write_bytes(image)
-        window += ours(["unlock", device, "-d", "-"], b"one").code != 0
-        assert ours(["luksHeaderRestore", "-q", device, "--header-backup-file", backup]).code == 0, what
-        if number in checked:
-            assert opens(device, b"one") == opens(device, b"two") == BOTH, what
-        for passphrase in (b"one", b"two"):
-            assert ours(["unlock", device, "-d", "-"], passphrase).code == 0, what
-    print(f"convert {kind}: the backup came back after each of {len(cuts)} cuts; {window} opened only so")
-    assert 0 < window < len(cuts) - 2
 
 
 def test_a_write_that_fails_names_the_backup(

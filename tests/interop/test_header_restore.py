@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from both import Result, ours, run
-from power import Recorder
 from tools import require_tool
 
 MIB = 1 << 20
@@ -111,26 +110,6 @@ def test_a_backup_of_other_data_is_refused(tmp_path: Path) -> None:
     result = restore(device, backup)
     assert result == Result(1, "", "Data offset or key size differs on device and backup, restore failed.\n")
     assert device.read_bytes() == before
-
-
-def test_after_every_cut_the_kept_header_can_be_put_back(
-    backed_up: tuple[Path, Path, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    device, backup, _ = backed_up
-    before, recorder = device.read_bytes(), Recorder()
-    with monkeypatch.context() as patched:
-        recorder.record(patched)
-        assert restore(device, backup).code == 0
-    (kept,) = backup.parent.glob("backup.replaced-*")
-    cuts = list(recorder.cuts(before))
-    for what, image in cuts:
-        device.write_bytes(image)
-        assert restore(device, kept).code == 0, what
-        assert "kdumpkey" in {
-            name for name in BOTH if ours(["unlock", device, "-d", "-"], b"new").code == 0
-        }, what
-    print(f"luksHeaderRestore: the kept header came back after each of {len(cuts)} cuts")
-    assert len(cuts) > 5
 
 
 def test_repair_rewrites_a_damaged_copy(tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Final, Self
 from kdumpkey._native.aesxts import AesXts
 from kdumpkey.blockio import Device, open_readwrite
 from kdumpkey.errors import ConflictError, DeviceError, HeaderError
-from kdumpkey.luks import layout, lock, luks1, luks2
+from kdumpkey.luks import layout, lock, writes
 from kdumpkey.luks.header import primary_version, read_header
-from kdumpkey.luks.model import SECTOR, CopyState, Luks1Header, Luks2Header
+from kdumpkey.luks.model import SECTOR, CopyState, Luks2Header
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     PathLike = str | os.PathLike[str]
 
-_SALT: Final = 64
 _LAST_SEQID: Final = (1 << 64) - (1 << 10)  # one edit takes a few
 _WIPE_CHUNK: Final = 1 << 20
 _NOISE_KEY: Final = 64
@@ -119,15 +118,56 @@ class HeaderStore:
             ConflictError: Somebody who keeps to no lock has changed the header on the device.
             DeviceError: The device cannot be written; one of the copies is still good.
         """
-        self._must_be_locked()
-        if isinstance(header, Luks2Header):
-            current = self.header
-            if isinstance(current, Luks2Header) and _seqid_on(self.device) != current.seqid:
-                raise ConflictError(f"Device {self.device.name} was changed meanwhile by something else.")
-            header = replace(header, seqid=header.seqid + 1)
+        header = self._next(header)
         write_header(self.device, header)
         self.header = header
         return header
+
+    def replace(self, header: LuksHeader, offset: int, area: Buffer) -> LuksHeader:
+        """Write a keyslot area over an old one and the header that goes with it; see `writes.replaced`.
+
+        Args:
+            header: Made from what `changing` gave.
+            offset: Where the area is to be, in bytes: there is no room that no keyslot has.
+            area: Encrypted stripes.
+
+        Returns:
+            The header as written, which is now `self.header`.
+
+        Raises:
+            KdumpkeyError: As `write`; what was there is put back, if that can be.
+        """
+        header = self._next(header)
+        _write_or_put_back(self.device, writes.replaced(header, offset, area))
+        self.header = header
+        return header
+
+    def erase(self, header: LuksHeader) -> LuksHeader:
+        """Write a header that has no keyslots any more, so that a cut leaves all of them or none.
+
+        Args:
+            header: Made from what `changing` gave.
+
+        Returns:
+            The header as written, which is now `self.header`.
+
+        Raises:
+            KdumpkeyError: As `write`.
+        """
+        header = self._next(header)
+        _write_or_put_back(self.device, writes.erased(header))
+        self.header = header
+        return header
+
+    def _next(self, header: LuksHeader) -> LuksHeader:
+        """A changed header as it is to be written, if it still may be."""
+        self._must_be_locked()
+        if not isinstance(header, Luks2Header):
+            return header
+        current = self.header
+        if isinstance(current, Luks2Header) and _seqid_on(self.device) != current.seqid:
+            raise ConflictError(f"Device {self.device.name} was changed meanwhile by something else.")
+        return replace(header, seqid=header.seqid + 1)
 
     def check_fits(self, header: LuksHeader) -> None:
         """See that a changed header can be written, before its areas are.
@@ -135,7 +175,7 @@ class HeaderStore:
         Raises:
             HeaderError: It does not fit into its JSON area.
         """
-        serialised(header)
+        writes.copies(header)
 
     def write_area(self, offset: int, content: Buffer) -> None:
         """Write a keyslot area (encrypted stripes) and wait until it is on the medium.
@@ -172,7 +212,7 @@ class HeaderStore:
             DeviceError: The device cannot be read or written.
         """
         self._must_be_locked()
-        copies = serialised(header)
+        copies = writes.copies(header)
         with SecretBuffer(size) as areas:
             self.device.pread_into(areas, source)
             self.device.pwrite(areas, target)
@@ -201,13 +241,16 @@ class HeaderStore:
         self.close()
 
 
-def create(device: Device, header: LuksHeader, areas: Mapping[int, Buffer]) -> LuksHeader:
+def create(
+    device: Device, header: LuksHeader, areas: Mapping[int, Buffer], *, crowded: bool = False
+) -> LuksHeader:
     """Write a brand-new header with its keyslots, in place of whatever is on the device.
 
     Args:
         device: Open for writing, large enough for the header's areas (grow a file before).
         header: Of either version, with its keyslots in it; of LUKS2, from `luks2.build`.
         areas: The content of the keyslots' areas, by offset in bytes: encrypted stripes.
+        crowded: See `writes.new`.
 
     Returns:
         The header as written.
@@ -217,11 +260,7 @@ def create(device: Device, header: LuksHeader, areas: Mapping[int, Buffer]) -> L
         DeviceError: The device cannot be written.
     """
     with lock.exclusive(device):
-        copies = serialised(header)
-        for offset, content in areas.items():
-            device.pwrite(content, offset)
-        device.sync()
-        for offset, content in copies:
+        for offset, content in writes.new(header, areas, over=primary_version(device), crowded=crowded):
             device.pwrite(content, offset)
             device.sync()
     return header
@@ -238,7 +277,7 @@ def mend(device: Device, header: LuksHeader) -> LuksHeader:
     copies = list(header.copies)
     for number, copy in enumerate(copies):
         if copy.state is not CopyState.CURRENT:
-            offset, content = serialised(header)[number]
+            offset, content = writes.copies(header)[number]
             device.pwrite(content, offset)
             device.sync()
             copies[number] = replace(
@@ -254,25 +293,7 @@ def write_header(device: Device, header: LuksHeader) -> None:
         HeaderError: It does not fit into its area; nothing was written.
         DeviceError: The device cannot be written; what was there is put back, if that can be.
     """
-    _write_or_put_back(device, serialised(header))
-
-
-def serialised(header: LuksHeader) -> tuple[tuple[int, bytes], ...]:
-    """The copies of a header with their offsets in the order in which they are written, salts fresh.
-
-    Raises:
-        HeaderError: The JSON does not fit into its area.
-    """
-    if isinstance(header, Luks1Header):
-        return ((0, luks1.serialise(header)),)
-    assert isinstance(header, Luks2Header)  # noqa: S101  (there is no third)
-    return tuple(
-        (
-            header.metadata_size if secondary else 0,
-            luks2.serialise(header, secondary=secondary, salt=os.urandom(_SALT)),
-        )
-        for secondary in (False, True)
-    )
+    _write_or_put_back(device, writes.changed(header))
 
 
 def wipe(device: Device, offset: int, size: int) -> None:
@@ -294,14 +315,14 @@ def wipe(device: Device, offset: int, size: int) -> None:
     device.sync()
 
 
-def _write_or_put_back(device: Device, writes: Sequence[tuple[int, Buffer]]) -> None:
+def _write_or_put_back(device: Device, each: Sequence[tuple[int, Buffer]]) -> None:
     """Write one after the other, each on the medium before the next; where one fails, undo them all.
 
     The last is undone first, and where that cannot be the others stay: there is always a good copy.
     """
     before: list[tuple[int, SecretBuffer | None]] = []
     try:
-        for offset, content in writes:
+        for offset, content in each:
             before.append((offset, _read(device, offset, memoryview(content).nbytes)))
             device.pwrite(content, offset)
             device.sync()

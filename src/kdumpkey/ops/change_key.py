@@ -1,8 +1,8 @@
 """luksChangeKey and luksConvertKey: another passphrase or other costs for a keyslot that is open.
 
 The new keyslot is on the medium before the old one goes, wherever there is room for both. Where there is none
-the area is overwritten in place, and between its first byte and the header's last the keyslot opens by
-neither passphrase: nothing can be done about that in the space there is.
+the area is overwritten in place, and from its first byte on the keyslot opens by neither passphrase, until
+one more sector of the header is written: nothing can be done about that in the space there is.
 """
 
 from __future__ import annotations
@@ -101,8 +101,7 @@ def _change2_in_place(store: HeaderStore, header: Luks2Header, sealed: SealedKey
         raise KeyslotError("No space for new keyslot.")
     changed = edit.with_keyslot_replaced(header, number, sealed.json(offset))
     store.check_fits(changed)
-    store.write_area(offset, sealed.area)
-    store.write(changed)
+    store.replace(changed, offset, sealed.area)
     for start, end in ((old.offset, offset), (offset + size, old.offset + old.size)):
         if start < end:  # what the new area leaves of the old one
             store.wipe_area(max(start, old.offset), min(end, old.offset + old.size) - max(start, old.offset))
@@ -114,8 +113,7 @@ def _change1(store: HeaderStore, header: Luks1Header, sealed: SealedKeyslot, num
     digest = next(iter(header.digests))
     if second is None:
         slot = sealed.slot(header.slots[number])
-        store.write_area(slot.key_material_offset * SECTOR, sealed.area)
-        store.write(luks1.with_slot(header, number, slot))
+        store.replace(luks1.with_slot(header, number, slot), slot.key_material_offset * SECTOR, sealed.area)
         return number
     both = place(store, header, sealed, second, digest)
     alone = remove(store, both, number)

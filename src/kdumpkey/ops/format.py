@@ -6,8 +6,7 @@ import os
 import stat
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from kdumpkey.blockio import Device, open_readonly, open_readwrite
 from kdumpkey.crypto import hashes, kdf
@@ -16,19 +15,17 @@ from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import (
     CipherError,
     DeviceError,
-    HeaderError,
     KdfError,
     KeyslotError,
-    NotLuksError,
     UsageError,
 )
 from kdumpkey.frozen import dataclass
-from kdumpkey.luks import edit, fresh, lock, luks1, store
+from kdumpkey.luks import edit, fresh
 from kdumpkey.luks.fresh import Geometry, Identity, Luks1Digest
-from kdumpkey.luks.header import read_header
-from kdumpkey.luks.model import SECTOR, Luks1Header, Luks2Header
+from kdumpkey.luks.model import SECTOR, Luks2Header
 from kdumpkey.ops.choose_kdf import KdfRequest, choose_kdf
-from kdumpkey.ops.new_keyslot import AreaCipher, Recipe, SealedKeyslot, choose_number, seal_keyslot
+from kdumpkey.ops.new_keyslot import AreaCipher, Recipe, choose_number, seal_keyslot
+from kdumpkey.ops.put_header import header_end, put_header
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -151,7 +148,7 @@ def format_device(
             if isinstance(made, Luks2Header) and made.config.keyslots_size < fresh.SMALL_AREA:
                 area = f"keyslots area ({made.config.keyslots_size} bytes)"
                 warn(f"WARNING: {area} is very small, available LUKS2 keyslot count is very limited.")
-            _write(device, made, sealed, number)
+            put_header(device, made, sealed, number)
     return number
 
 
@@ -253,7 +250,7 @@ def _digest(what: Format, key: SecretBuffer, length: int | None) -> Luks1Digest:
 
 def _grow(device: Device, header: LuksHeader, warn: Callable[[str], None], *, data: bool) -> None:
     """A file is made large enough for the header; a device must be."""
-    needed = _header_end(header)
+    needed = header_end(header)
     if device.size < needed:
         if device.is_block or not stat.S_ISREG(os.fstat(device.fileno()).st_mode):
             raise DeviceError(f"Device {device.name} is too small. (LUKS needs at least {needed} bytes.)")
@@ -264,67 +261,3 @@ def _grow(device: Device, header: LuksHeader, warn: Callable[[str], None], *, da
         device.size = max(needed, header.data_offset)
     if data and device.size <= header.data_offset:
         warn(f"Device {device.name} is too small for activation, there is no remaining space for data.")
-
-
-def _header_end(header: LuksHeader) -> int:
-    if isinstance(header, Luks1Header):
-        last = max(slot.area.offset + slot.area.size for slot in _all_slots(header).keyslots.values())
-        last = -(-last // edit.AREA_ALIGNMENT) * edit.AREA_ALIGNMENT
-        return max(last, header.data_offset)
-    header = cast("Luks2Header", header)
-    return max(header.areas_end, header.data_offset)
-
-
-def _all_slots(header: Luks1Header) -> Luks1Header:
-    for number, slot in enumerate(header.slots):
-        header = luks1.with_slot(header, number, replace(slot, active=True, iterations=1))
-    return header
-
-
-def _write(device: Device, made: LuksHeader, sealed: SealedKeyslot, number: int) -> None:
-    """Write keyslot and header, and then wipe what was in the other areas: until then it may still open."""
-    if isinstance(made, Luks1Header):
-        slot = sealed.slot(made.slots[number])
-        at = slot.key_material_offset * SECTOR
-        store.create(device, luks1.with_slot(made, number, slot), {at: sealed.area})
-        _wipe_around(device, fresh.DEFAULT_METADATA // 4, _header_end(made), at, len(sealed.area))
-        return
-    made = cast("Luks2Header", made)
-    final = 2 * made.metadata_size
-    size = edit.area_size(sealed.key_size)
-    spare = _spare(device, made, size)
-    if spare is not None:
-        store.create(device, _with_keyslot(made, sealed, number, spare), {spare: sealed.area})
-        _wipe_around(device, final, made.areas_end, spare, size)
-    store.create(device, _with_keyslot(made, sealed, number, final), {final: sealed.area})
-    if spare is not None:
-        with lock.exclusive(device):
-            store.wipe(device, spare, size)
-    else:
-        _wipe_around(device, final, made.areas_end, final, size)
-
-
-def _wipe_around(device: Device, start: int, end: int, kept: int, size: int) -> None:
-    """Overwrite all of a run of bytes but for `size` of them at `kept`."""
-    with lock.exclusive(device):
-        store.wipe(device, start, kept - start)
-        store.wipe(device, kept + size, end - kept - size)
-
-
-def _with_keyslot(made: Luks2Header, sealed: SealedKeyslot, number: int, offset: int) -> Luks2Header:
-    return edit.with_keyslot(made, number, sealed.json(offset), 0)
-
-
-def _spare(device: Device, made: Luks2Header, size: int) -> int | None:
-    """Room for a keyslot area apart from old ones and its final place, if there is an old header and room."""
-    try:
-        old = read_header(device)
-    except (NotLuksError, HeaderError, DeviceError):
-        return None
-    taken = sorted((slot.area.offset, slot.area.offset + slot.area.size) for slot in old.keyslots.values())
-    at = 2 * made.metadata_size + size
-    for start, end in taken:
-        if at + size <= start:
-            break
-        at = max(at, -(-end // edit.AREA_ALIGNMENT) * edit.AREA_ALIGNMENT)
-    return at if at + size <= min(made.areas_end, device.size) else None

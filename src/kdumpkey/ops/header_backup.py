@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, Final, cast
 
@@ -56,6 +57,7 @@ def back_up(device: Device, header: LuksHeader, path: str) -> None:
                 with view[done:] as rest:
                     done += os.write(fd, rest)
         os.fsync(fd)
+        _sync_folder(path)
     except OSError as error:
         os.unlink(path)
         raise OutputError(f"Cannot write header backup file {path}.") from error
@@ -79,3 +81,15 @@ def _copied(device: Device, header: LuksHeader) -> SecretBuffer:
         content.close()
         header = again
     raise ConflictError(f"Device {device.name} is being changed by something else.")
+
+
+def _sync_folder(path: str) -> None:
+    """Wait until a file's name is on the medium too, before anything is written that it is needed for."""
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a filesystem whose folders cannot be synchronised
+            raise
+    finally:
+        os.close(folder)

@@ -41,7 +41,7 @@ def erase(store: HeaderStore) -> tuple[int, ...]:
     with store.changing() as header:
         numbers = tuple(sorted(header.keyslots))
         if numbers:
-            store.write(without_keyslots(header, *numbers))
+            store.erase(without_keyslots(header, *numbers))
         for offset, size in every_area(header):
             store.wipe_area(offset, size)
         return numbers
