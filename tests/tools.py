@@ -10,6 +10,8 @@ from typing import NoReturn
 
 import pytest
 
+STAND_INS: dict[str, str] = {}  # what `require_tool` gives instead of a program of the system
+
 
 def unavailable(reason: str) -> NoReturn:
     """Skip the test; with KDUMPKEY_REQUIRE_TOOLS=1, fail it instead."""
@@ -19,8 +21,8 @@ def unavailable(reason: str) -> NoReturn:
 
 
 def require_tool(name: str) -> str:
-    """The path of a program of the system."""
-    return shutil.which(name) or unavailable(f"{name} is not installed")
+    """The path of a program of the system, or of what stands in for it."""
+    return STAND_INS.get(name) or shutil.which(name) or unavailable(f"{name} is not installed")
 
 
 def chrooted(root: Path) -> list[str]:
@@ -31,3 +33,8 @@ def chrooted(root: Path) -> list[str]:
     if done.returncode:
         unavailable(f"no other root directory can be had: {done.stderr.strip()}")
     return [*words, str(root)]
+
+
+def newer_stands_in() -> bool:
+    """Whether it is a newer cryptsetup than the system's that tests are run against just now."""
+    return "cryptsetup" in STAND_INS
