@@ -10,8 +10,7 @@ from typing import NoReturn
 
 import pytest
 
-# Programs that tests are run with in place of the system's own, by name: another release's.
-STAND_INS: dict[str, str] = {}
+STAND_INS: dict[str, str] = {}  # what `require_tool` gives instead of a program of the system
 
 
 def unavailable(reason: str) -> NoReturn:
@@ -34,3 +33,8 @@ def chrooted(root: Path) -> list[str]:
     if done.returncode:
         unavailable(f"no other root directory can be had: {done.stderr.strip()}")
     return [*words, str(root)]
+
+
+def newer_stands_in() -> bool:
+    """Whether it is a newer cryptsetup than the system's that tests are run against just now."""
+    return "cryptsetup" in STAND_INS

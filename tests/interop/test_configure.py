@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from both import ours, run
+from both import Result, ours, run
 from kdumpkey.cli.actions import ALIASES
-from tools import require_tool
+from tools import newer_stands_in, require_tool
 
+pytestmark = pytest.mark.usefixtures("each_cryptsetup")
 MIB = 1 << 20
 UUID = "0f3d1f52-5ac2-4bd1-9a3c-0123456789ab"
 PASSPHRASE = b"correct horse"
@@ -47,7 +48,6 @@ STORIES = {
         "config DEV --priority prefer -S 4",
         "config DEV --priority sometimes -S 0",
         "config DEV --label hello --subsystem sub",
-        "config DEV --label 123456789012345678901234567890123456789012345678901234567890 --subsystem s -v",
         "config missing --label x",
     ],
     "uuid": [
@@ -111,6 +111,21 @@ def test_both_change_and_say_the_same(
         theirs, their_state = device.read_bytes(), state(cryptsetup, device)
         assert (said.verdict, said.out) == (reference.verdict, reference.out), line
         assert my_state == their_state, line
+
+
+def test_a_label_over_47_bytes_is_cut(tmp_path: Path, image: bytes) -> None:
+    line: list[str | Path] = ["config", tmp_path / "device", "--label", "1234567890" * 6, "--subsystem", "s"]
+    cryptsetup, device, states = require_tool("cryptsetup"), tmp_path / "device", []
+    for program in (ours, lambda words: run([cryptsetup, *words])):
+        device.write_bytes(image)
+        done = program(line)
+        states.append((done, state(cryptsetup, device)))
+    assert states[0][0] == Result(0, "", "")
+    assert f"Label:         \t{('1234567890' * 6)[:47]}\n" in states[0][1][0]
+    if newer_stands_in():  # 2.8 refuses what 2.6 cuts
+        assert states[1][0] == Result(1, "", "Label is too long.\n")
+    else:
+        assert states[0] == states[1]
 
 
 def test_an_exported_token_comes_back(tmp_path: Path, image: bytes) -> None:

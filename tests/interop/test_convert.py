@@ -12,6 +12,7 @@ from kdumpkey.blockio import Device
 from kdumpkey.errors import DeviceError
 from tools import require_tool
 
+pytestmark = pytest.mark.usefixtures("each_cryptsetup")
 MIB = 1 << 20
 CHEAP = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"]
 KINDS = {

@@ -14,6 +14,7 @@ from both import Result, ours, run
 from forked import in_child
 from tools import require_tool
 
+pytestmark = pytest.mark.usefixtures("each_cryptsetup")
 MIB = 1 << 20
 CHEAP = ["--pbkdf-force-iterations", "1000"]
 KINDS = {

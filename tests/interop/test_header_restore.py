@@ -10,6 +10,7 @@ import pytest
 from both import Result, ours, run
 from tools import require_tool
 
+pytestmark = pytest.mark.usefixtures("each_cryptsetup")
 MIB = 1 << 20
 CHEAP = ["--pbkdf-force-iterations", "1000", "--key-size", "256"]
 KINDS = {

@@ -14,6 +14,7 @@ from both import Result, ours, run
 from kdumpkey.ops.open import open_luks
 from tools import require_tool
 
+pytestmark = pytest.mark.usefixtures("each_cryptsetup")
 MIB = 1 << 20
 CHEAP = {
     "luks1": ["--pbkdf-force-iterations", "1000"],

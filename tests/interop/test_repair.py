@@ -10,6 +10,7 @@ import pytest
 from both import Result, ours, run
 from tools import require_tool
 
+pytestmark = pytest.mark.usefixtures("each_cryptsetup")
 MIB = 1 << 20
 CHEAP = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"]
 KEY_SIZE, STATE, ITERATIONS, OFFSET, STRIPES = 108, 0, 4, 40, 44

@@ -13,6 +13,7 @@ import pytest
 from both import Result, run
 from tools import require_tool, unavailable
 
+pytestmark = pytest.mark.usefixtures("each_cryptsetup")
 MIB = 1 << 20
 CHEAP = "--pbkdf pbkdf2 --pbkdf-force-iterations 1000"
 KDUMPKEY = f"{sys.executable} -m kdumpkey"

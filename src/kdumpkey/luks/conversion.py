@@ -111,7 +111,7 @@ def to_luks1(header: Luks2Header) -> Conversion:
         if not _is_compatible(header.keyslots[number], segment, digest):
             raise ConversionError(f"{_TO_LUKS1}keyslot {number} is not LUKS1 compatible.")
     if not header.keyslots:
-        raise ConversionError(f"{_TO_LUKS1}there is no keyslot that says the size of the volume key.")
+        raise ConversionError(f"{_TO_LUKS1}there are no active keyslots.")
     key_size = next(iter(header.keyslots.values())).key_size
     cipher_name, _, cipher_mode = segment.encryption.partition("-")
     converted = luks1.build(
