@@ -42,14 +42,14 @@ def put_header(device: Device, made: LuksHeader, sealed: SealedKeyslot, number: 
     spare = None if old is None else _spare(old, made, number, size, min(end, device.size))
     if spare is not None:
         store.create(device, _with_keyslot(made, sealed, number, spare), {spare: sealed.area})
-        _wipe_around(device, start, end, spare, size)
+        _wipe_around(device, start, end, spare, len(sealed.area))
     crowded = spare is None and _same_places(old, made)
     store.create(device, header, {final: sealed.area}, crowded=crowded)
     if spare is not None:
         with lock.exclusive(device):
             store.wipe(device, spare, size)
     else:
-        _wipe_around(device, start, end, final, size)
+        _wipe_around(device, start, end, final, len(sealed.area))
     if old is not None:
         _wipe_behind(device, end, old)
 
