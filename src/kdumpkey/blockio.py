@@ -118,6 +118,40 @@ class Device:
                         f"Cannot write device {self.name} at byte {offset + done}: {error.strerror}."
                     ) from error
 
+    def reserve(self, offset: int, size: int) -> None:
+        """Have a file's blocks there before they are written: a full disk is met with nothing written.
+
+        A device has them; and where a filesystem cannot do this, nothing happens.
+
+        Raises:
+            WriteError: There is no room for them; the content is what it was.
+        """
+        if self.is_block or size <= 0:
+            return
+        try:
+            os.posix_fallocate(self.fileno(), offset, size)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise WriteError(f"Cannot write device {self.name}: {error.strerror}.") from error
+
+    def data_in(self, offset: int, size: int) -> list[tuple[int, int]]:
+        """Where in a run of bytes there are any, as (offset, size): not in the holes of a sparse file."""
+        if self.is_block:
+            return [(offset, size)]
+        found, at, end = [], offset, min(offset + size, self.size)
+        while at < end:
+            try:
+                start = os.lseek(self.fileno(), at, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:  # from here on it is all a hole
+                    break
+                return [(offset, size)]
+            if start >= end:
+                break
+            at = min(os.lseek(self.fileno(), start, os.SEEK_HOLE), end)
+            found.append((start, at - start))
+        return found
+
     def sync(self) -> None:
         """Wait until all that was written is on the medium.
 

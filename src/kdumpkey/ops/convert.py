@@ -57,6 +57,7 @@ def convert(store: HeaderStore, version: int, *, keep: str) -> None:
             _check_no_luksmeta(store.device, header)
             if store.device.is_block and store.device.size < done.end:
                 raise ConversionError("Unable to move keyslot area. Not enough space.")
+        store.device.reserve(0, min(done.end, store.device.size))
         back_up(store.device, header, keep)
         store.convert(done.header, source=done.source, target=done.target, size=done.size)
 

@@ -18,6 +18,7 @@ from kdumpkey.errors import (
     KdfError,
     KeyslotError,
     UsageError,
+    WriteError,
 )
 from kdumpkey.frozen import dataclass
 from kdumpkey.luks import edit, fresh
@@ -25,7 +26,7 @@ from kdumpkey.luks.fresh import Geometry, Identity, Luks1Digest
 from kdumpkey.luks.model import SECTOR, Luks2Header
 from kdumpkey.ops.choose_kdf import KdfRequest, choose_kdf
 from kdumpkey.ops.new_keyslot import AreaCipher, Recipe, choose_number, seal_keyslot
-from kdumpkey.ops.put_header import header_end, put_header
+from kdumpkey.ops.put_header import areas_end, header_end, put_header
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -249,9 +250,9 @@ def _digest(what: Format, key: SecretBuffer, length: int | None) -> Luks1Digest:
 
 
 def _grow(device: Device, header: LuksHeader, warn: Callable[[str], None], *, data: bool) -> None:
-    """A file is made large enough for the header; a device must be."""
-    needed = header_end(header)
-    if device.size < needed:
+    """A file is made large enough for the header, and has room for it; a device must be."""
+    needed, before = header_end(header), device.size
+    if before < needed:
         if device.is_block or not stat.S_ISREG(os.fstat(device.fileno()).st_mode):
             raise DeviceError(f"Device {device.name} is too small. (LUKS needs at least {needed} bytes.)")
         try:
@@ -259,5 +260,10 @@ def _grow(device: Device, header: LuksHeader, warn: Callable[[str], None], *, da
         except OSError as error:
             raise DeviceError(f"Device {device.name} cannot be grown: {error.strerror}.") from error
         device.size = max(needed, header.data_offset)
+    try:
+        device.reserve(0, areas_end(header))
+    except WriteError:
+        os.ftruncate(device.fileno(), before)
+        raise
     if data and device.size <= header.data_offset:
         warn(f"Device {device.name} is too small for activation, there is no remaining space for data.")

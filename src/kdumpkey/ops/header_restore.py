@@ -14,6 +14,7 @@ from kdumpkey.errors import (
     NotLuksError,
     OutputExistsError,
     UsageError,
+    WriteError,
 )
 from kdumpkey.luks import lock, store
 from kdumpkey.luks.header import read_header
@@ -85,14 +86,20 @@ def restore(path: str, backup_path: str, what: Restoration, *, keep: str | None)
         KdumpkeyError: The backup or the device has changed meanwhile.
     """
     with open_readonly(backup_path) as file, open_readwrite(path, exclusive=True) as device:
-        size = header_size(what.backup)
+        size, grown_from = header_size(what.backup), None
         if read_header(file) != what.backup:
             raise UsageError(f"{backup_path} was changed meanwhile.")
         if device.size < size:
             if device.is_block:
                 raise DeviceError(f"Device {device.name} is too small. (LUKS needs at least {size} bytes.)")
             os.ftruncate(device.fileno(), size)
-            device.size = size
+            grown_from, device.size = device.size, size
+        try:
+            device.reserve(0, size)
+        except WriteError:
+            if grown_from is not None:
+                os.ftruncate(device.fileno(), grown_from)
+            raise
         replaced = what.present or what.other
         if replaced is not None and keep is not None:
             back_up(device, replaced, keep)

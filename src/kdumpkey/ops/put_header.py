@@ -37,19 +37,19 @@ def put_header(device: Device, made: LuksHeader, sealed: SealedKeyslot, number: 
     """
     old = _old_header(device)
     final, size = _final_place(made, number), _taken(made, sealed)
-    start, end = 2 * _copy_size(made), _areas_end(made)
+    start, end = 2 * _copy_size(made), areas_end(made)
     header = _with_keyslot(made, sealed, number, final)
     spare = None if old is None else _spare(old, made, number, size, min(end, device.size))
     if spare is not None:
         store.create(device, _with_keyslot(made, sealed, number, spare), {spare: sealed.area})
-        _wipe_around(device, start, end, spare, size)
+        _wipe_around(device, start, end, spare, len(sealed.area))
     crowded = spare is None and _same_places(old, made)
     store.create(device, header, {final: sealed.area}, crowded=crowded)
     if spare is not None:
         with lock.exclusive(device):
             store.wipe(device, spare, size)
     else:
-        _wipe_around(device, start, end, final, size)
+        _wipe_around(device, start, end, final, len(sealed.area))
     if old is not None:
         _wipe_behind(device, end, old)
 
@@ -66,7 +66,8 @@ def _copy_size(header: LuksHeader) -> int:
     return _LUKS1_AREAS // 2 if isinstance(header, Luks1Header) else cast("Luks2Header", header).metadata_size
 
 
-def _areas_end(header: LuksHeader) -> int:
+def areas_end(header: LuksHeader) -> int:
+    """Bytes from a device's beginning that are written for a header."""
     return header_end(header) if isinstance(header, Luks1Header) else cast("Luks2Header", header).areas_end
 
 

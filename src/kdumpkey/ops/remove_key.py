@@ -43,7 +43,8 @@ def erase(store: HeaderStore) -> tuple[int, ...]:
         if numbers:
             store.erase(without_keyslots(header, *numbers))
         for offset, size in every_area(header):
-            store.wipe_area(offset, size)
+            for start, nbytes in store.device.data_in(offset, size):  # a hole may have no room to be filled
+                store.wipe_area(start, nbytes)
         return numbers
 
 
