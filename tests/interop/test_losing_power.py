@@ -62,7 +62,7 @@ CASES = [
     *(("luks1", name) for name in (*OF_LUKS1, *SIXTH)),
     ("luks2, all keyslots taken", "luksChangeKey"),
 ]
-# A keyslot that is overwritten where it lies opens by nothing from the first of its sectors on, within so many
+# A keyslot that is overwritten where it lies opens by nothing from its first sector on, within so many
 # writes. LUKS1's keyslot 6 lies in both sectors of its header.
 IN_PLACE = [
     ("luks2, no room for an area", "luksChangeKey", 1),
@@ -87,7 +87,7 @@ def test_every_cut_leaves_what_opens_the_device(
     bench.device.write_bytes(before)
     recorder = recorded(bench, edit.line, b"two", monkeypatch, 128 * 1024)
     counted = tally(f"{layout}: {name}")
-    # 32 keyslots fill the JSON area: a tear at every sector is an image of its own, and a third of them will do.
+    # 32 keyslots fill the JSON area, so that each tear is an image of its own: a third of them will do.
     step = 3 if "all keyslots" in layout else 1
     for what, image in islice(recorder.cuts(before), 0, None, step):
         # Of what is changed, the old passphrase or the new one opens, never neither.
