@@ -182,6 +182,7 @@ SAME_REFUSALS = [
     ("luksAddKey CHEAP -d KEY:wrong DEV KEY:three", b""),
     ("luksAddKey CHEAP -d KEY:one -S 1 -q DEV KEY:three", b""),
     ("luksAddKey CHEAP -d KEY:one -S 99 -q DEV KEY:three", b""),
+    ("luksAddKey CHEAP -d KEY:one -S 32 -q DEV KEY:three", b""),
     ("luksAddKey CHEAP -d missing DEV KEY:three", b""),
     ("luksAddKey CHEAP -d KEY:one DEV missing", b""),
     ("luksAddKey CHEAP -d KEY:one missing KEY:three", b""),

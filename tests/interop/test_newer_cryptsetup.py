@@ -22,6 +22,12 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+def test_it_is_as_new_as_it_is_to_be(newer_cryptsetup: Path) -> None:
+    name, version, *_ = run([newer_cryptsetup, "--version"]).out.split()
+    assert name == "cryptsetup"
+    assert tuple(int(number) for number in version.split(".")[:2]) >= (2, 8)
+
+
 def test_both_write_for_each_other(newer_cryptsetup: Path, tmp_path: Path, kind: str) -> None:
     device = tmp_path / "device"
     device.touch()
