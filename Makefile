@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CC_ASAN ?= cc
-NATIVE_SOURCES := $(wildcard cext/*/*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
-NATIVE_SOURCES := $(filter-out $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx)),$(NATIVE_SOURCES))
+NATIVE_SOURCES := $(wildcard cext/*/kdk_*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
+GENERATED := $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx))
 
 .PHONY: lab man build demo test bench bench-once lint format asan dist clean
 build: $(VENV)/native.stamp
@@ -65,4 +65,4 @@ dist: build
 	tests/wheel.sh $(BIN)/python
 
 clean:
-	rm -rf build dist .venv src/*.egg-info src/kdumpkey/_native/*.so cext/aesxts/aesxts.c cext/secret/secret.c cext/region/region.c
+	rm -rf build dist .venv src/*.egg-info src/kdumpkey/_native/*.so $(GENERATED)
