@@ -8,8 +8,8 @@ from kdumpkey.errors import HeaderError, NotLuksError
 from kdumpkey.luks import layout
 
 if TYPE_CHECKING:
-    from kdumpkey.blockio import Reader
     from kdumpkey.luks.model import LuksHeader
+    from kdumpkey.storage.device import Reader
 
 
 def read_header(

@@ -10,13 +10,13 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.host.blocks import block_name, crypt_devices, numbered
+from kdumpkey.host.mounts import mount_at
 from kdumpkey.kdump.doctor import fixes
-from kdumpkey.kdump.doctor.blocks import block_name, crypt_devices, numbered
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.doctor.mounts import mount_at
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import CryptDevice, Host
+    from kdumpkey.host.host import CryptDevice, Host
 
 PATH: Final = "etc/crypttab"
 _WHY: Final = "Nobody puts the key into the keyring then, so the image is loaded without it, or not at all."

@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import CryptDevice, Host
+from kdumpkey.host.settings import KDUMP_CONF, KDUMP_TOOLS
 
-KDUMP_CONF: Final = "etc/kdump.conf"
-KDUMP_TOOLS: Final = "etc/default/kdump-tools"
+if TYPE_CHECKING:
+    from kdumpkey.host.host import CryptDevice, Host
+
 _GRUB_PIECE: Final = "/etc/default/grub.d/kdump-tools.cfg"
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.host.kexec_limits import forbidden
+from kdumpkey.host.later_loads import loaded_after, moment
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.doctor.traces import loaded_after, moment
-from kdumpkey.kdump.record import RECORD, parse_record
+from kdumpkey.kernel.linux.record import RECORD, parse_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kdumpkey.kdump.doctor.host import CryptDevice, Host
-    from kdumpkey.kdump.record import LoadRecord
+    from kdumpkey.host.host import CryptDevice, Host
+    from kdumpkey.kernel.linux.record import LoadRecord
 
 _LOADED: Final = "sys/kernel/kexec_crash_loaded"
 _WHY: Final = "Without a loaded image the machine only restarts: there is no dump."
@@ -23,18 +24,6 @@ _WHY_KEYS: Final = "An image without the key boots, and then cannot open the dev
 def is_loaded(host: Host) -> bool | None:
     """Whether an image is loaded; None: the kernel does not say."""
     return {"1": True, "0": False}.get(host.word(_LOADED) or "")
-
-
-def forbidden(host: Host) -> str:
-    """What keeps everybody from loading an image until the machine restarts; empty: nothing.
-
-    Source: the kernel's documentation, admin-guide/sysctl/kernel.
-    """
-    if host.word("proc/sys/kernel/kexec_load_disabled") == "1":
-        return "kernel.kexec_load_disabled is 1"
-    if host.word("proc/sys/kernel/kexec_load_limit_panic") == "0":
-        return "kernel.kexec_load_limit_panic is 0"
-    return ""
 
 
 def record_of(host: Host) -> LoadRecord | None:

@@ -7,17 +7,17 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.host.initramfs import Initramfs, UnreadableInitramfsError, read_initramfs
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 from kdumpkey.kdump.doctor.image import is_loaded, loaded_since, record_of
-from kdumpkey.kdump.initramfs import Initramfs, UnreadableInitramfsError, read_initramfs
-from kdumpkey.kdump.linux import file_stamp
+from kdumpkey.kernel.linux.kernel import file_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kdumpkey.kdump.doctor.host import CryptDevice, Host
-    from kdumpkey.kdump.record import RecordedImage
+    from kdumpkey.host.host import CryptDevice, Host
+    from kdumpkey.kernel.linux.record import RecordedImage
 
 _PLACES: Final = (
     "boot/initramfs-{}kdump.img",

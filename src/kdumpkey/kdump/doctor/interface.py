@@ -10,7 +10,7 @@ from kdumpkey.kdump.doctor.finding import Finding, Verdict
 from kdumpkey.kdump.doctor.fixes import to_read
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import Host
+    from kdumpkey.host.host import Host
 
 PATH: Final = "sys/kernel/config/crash_dm_crypt_keys"
 _ARCHES: Final = ("x86_64", "aarch64", "ppc64le")

@@ -9,14 +9,14 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.host.later_loads import moment
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 from kdumpkey.kdump.doctor.image import is_loaded, recorded
-from kdumpkey.kdump.doctor.traces import moment
-from kdumpkey.kdump.restoring import DIRECTORY
+from kdumpkey.kernel.linux.restore import DIRECTORY
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import CryptDevice, Host
+    from kdumpkey.host.host import CryptDevice, Host
 
 _WHY: Final = (
     "Every load asks the keyring for it; without it the load fails, and the image before is lost too."

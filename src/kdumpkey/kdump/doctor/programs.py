@@ -13,7 +13,7 @@ from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import Host
+    from kdumpkey.host.host import Host
 
 _FOLDERS: Final = ("usr/lib64", "usr/lib", "lib64", "lib", "usr/local/lib64", "usr/local/lib")
 _WHY: Final = "An older one passes the option over without a word; the key is then never in the keyring."

@@ -8,8 +8,8 @@ from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import Host
-    from kdumpkey.kdump.estimate import Estimate
+    from kdumpkey.host.host import Host
+    from kdumpkey.kdump.estimate.rules import Estimate
 
 _SIZE: Final = "sys/kernel/kexec_crash_size"
 _TYPICAL: Final = "typical"  # how an estimate marks what it could not look up

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.host.units import Unit, read_unit
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.doctor.units import Unit, read_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kdumpkey.kdump.doctor.host import CryptDevice, Host
+    from kdumpkey.host.host import CryptDevice, Host
 
 ARM: Final = "kdumpkey-arm.service"  # what kdump generate systemd makes
 _UNITS: Final = ("kdump.service", "kdump-tools.service")

@@ -12,12 +12,13 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.host.mounts import mount_at
+from kdumpkey.host.settings import KDUMP_CONF, KDUMP_TOOLS, shell_settings
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.doctor.fixes import KDUMP_CONF, KDUMP_TOOLS, to_read
-from kdumpkey.kdump.doctor.mounts import mount_at
+from kdumpkey.kdump.doctor.fixes import to_read
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import Host
+    from kdumpkey.host.host import Host
 
 WHY: Final = "The dump goes where kdump's configuration says; its devices are what must be opened."
 NAME_DEVICES: Final = "Name the encrypted devices: kdumpkey kdump doctor DEVICE…"
@@ -143,21 +144,6 @@ def _by_kdump_tools(host: Host, found: list[Finding]) -> list[DumpTarget] | None
         origin = f"{place}, by /{KDUMP_TOOLS}" if place == path else "/, which kdump-tools boots to write it"
         targets.append(DumpTarget(mount.source, origin, mount.remote, mount.number))
     return targets
-
-
-def shell_settings(text: str) -> dict[str, str]:
-    """The plain assignments of a file that a shell reads; the last of a name counts."""
-    found: dict[str, str] = {}
-    for line in text.splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if not equals or not name.isidentifier():
-            continue
-        try:
-            words = shlex.split(value, comments=True)
-        except ValueError:
-            words = [value.strip("\"'")]
-        found[name] = words[0] if words else ""
-    return found
 
 
 def _unknown(found: list[Finding], what: str, fix: str = NAME_DEVICES) -> None:
