@@ -65,4 +65,4 @@ dist: build
 	tests/wheel.sh $(BIN)/python
 
 clean:
-	rm -rf build dist .venv src/*.egg-info src/kdumpkey/_native/*.so cext/aesxts/aesxts.c cext/secret/secret.c cext/region/region.c
+	rm -rf build dist .venv src/*.egg-info src/kdumpkey/_native/*.so cext/aesxts/aesxts.c cext/secret/secret.c cext/region/region.c cext/argon2/argon2.c
