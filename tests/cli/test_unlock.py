@@ -18,7 +18,7 @@ import pytest
 from both import ENVIRONMENT, Result, ours
 from forked import in_child
 from kdumpkey._native.aesxts import tier_status, tiers
-from kdumpkey.ops.open import open_luks
+from kdumpkey.luks.device import open_luks
 
 DATA = {"luks1.img": 3 << 20, "luks2.img": 20 << 20}
 

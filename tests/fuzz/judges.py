@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from fuzz.images import Image
-from kdumpkey.blockio import open_readonly
 from kdumpkey.errors import DeviceError, HeaderError
 from kdumpkey.luks import read_header
 from kdumpkey.luks.model import Luks2Header
+from kdumpkey.storage.device import open_readonly
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from forked import in_child
-from kdumpkey.blockio import BytesReader, open_readonly
 from kdumpkey.errors import DeviceError, OutputError, OutputExistsError, UsageError
-from kdumpkey.ops import decrypt
-from kdumpkey.ops.decrypt import decrypt_to_file, decrypt_to_stream, part_of
-from kdumpkey.volume import CryptSegment, Volume
+from kdumpkey.storage.device import BytesReader, open_readonly
+from kdumpkey.volume import decrypt
+from kdumpkey.volume.decrypt import decrypt_to_file, decrypt_to_stream, part_of
+from kdumpkey.volume.volume import CryptSegment, Volume
 
 MIB = 1 << 20
 SIZE = 5 * MIB + 512  # more than a piece for each thread, and not whole pieces
@@ -253,8 +253,8 @@ def test_a_closed_pipe_is_an_error_of_the_output(volume: Volume) -> None:
 
 STOPPED = """
 import os, signal, sys, time
-from kdumpkey.blockio import BytesReader
-from kdumpkey.ops.decrypt import decrypt_to_file
+from kdumpkey.storage.device import BytesReader
+from kdumpkey.volume.decrypt import decrypt_to_file
 from kdumpkey.volume import CryptSegment, Volume
 
 size = 8 << 20

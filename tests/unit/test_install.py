@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kdumpkey.errors import OutputError, UsageError
-from kdumpkey.ops.install import PROGRAM, Installed, install
+from kdumpkey.kdump.install import PROGRAM, Installed, install
 from roots import IMAGE, UUID
 from tools import chrooted
 

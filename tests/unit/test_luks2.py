@@ -10,12 +10,12 @@ import pytest
 
 from fuzz.base_headers import base
 from fuzz.images import Copy, Image, image_of
-from kdumpkey.blockio import BytesReader
 from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.errors import AmbiguousSignatureError, DeviceError, HeaderError, NotLuksError
 from kdumpkey.luks import luks2, read_header
 from kdumpkey.luks.layout import LUKS2_METADATA_SIZES, Luks2Binary
 from kdumpkey.luks.model import CopyState, Luks2Header, UnknownKdf
+from kdumpkey.storage.device import BytesReader
 
 SIZE = 16777216
 TEXT = json.dumps(base("plain"), separators=(",", ":")).encode()

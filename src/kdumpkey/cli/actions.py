@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
-
-from kdumpkey.frozen import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ answered.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from kdumpkey.cli import actions, options
@@ -15,7 +16,6 @@ from kdumpkey.cli.actions import Action
 from kdumpkey.cli.options import Kind, Option
 from kdumpkey.cli.values import convert
 from kdumpkey.errors import UsageError
-from kdumpkey.frozen import dataclass
 
 _AT_ONCE: Final = ("help", "usage", "version")  # what these ask for is done where they stand
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from kdumpkey.cli.printable import printable
 from kdumpkey.errors import PermissionDeniedError, UsageError, kernel_error
-from kdumpkey.kdump.kernel import CrashImage
+from kdumpkey.kernel.protocol import CrashImage
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
-    from kdumpkey.kdump.kernel import NamedKey
-    from kdumpkey.kdump.linux import LinuxKernel
-    from kdumpkey.ops.linux_keys import Keys
+    from kdumpkey.kdump.linux_keys import Keys
+    from kdumpkey.kernel.linux.kernel import LinuxKernel
+    from kdumpkey.kernel.protocol import NamedKey
     from kdumpkey.secret import SecretBuffer
 
 
@@ -26,11 +26,11 @@ def this_kernel(session: Session) -> LinuxKernel:
     Raises:
         KernelError: configfs cannot be mounted.
     """
-    from kdumpkey.kdump.linux import LinuxKernel  # noqa: PLC0415 - a simulated machine needs none
+    from kdumpkey.kernel.linux.kernel import LinuxKernel  # noqa: PLC0415 - a simulated machine needs none
 
     kernel = LinuxKernel()
     if session.invocation.flag("mount-configfs"):
-        from kdumpkey.kdump.configfs import mount_configfs  # noqa: PLC0415 - who does not ask needs none
+        from kdumpkey.kernel.linux.configfs import mount_configfs  # noqa: PLC0415 - who does not ask needs none
 
         mount_configfs(kernel.root)
         if kernel.interface is None:
@@ -52,7 +52,7 @@ def crash_image(session: Session) -> CrashImage:
     kernel, initrd, command_line = (options.text(name) for name in ("kernel", "initrd", "command-line"))
     if kernel is not None and command_line is not None:
         return CrashImage(Path(kernel), Path(initrd) if initrd else None, command_line)
-    from kdumpkey.ops.find_image import find_image  # noqa: PLC0415
+    from kdumpkey.kernel.linux.find_image import find_image  # noqa: PLC0415
 
     found = find_image(Path("/"), os.uname().release)
     return CrashImage(
@@ -64,8 +64,8 @@ def crash_image(session: Session) -> CrashImage:
 
 def name(session: Session, kernel: LinuxKernel) -> None:
     """Put a volume key into root's keyring and name it, or only name one that is there."""
-    from kdumpkey.ops.arm import TIMEOUT_S  # noqa: PLC0415
-    from kdumpkey.ops.linux_keys import LinuxKeys  # noqa: PLC0415
+    from kdumpkey.kdump.arm import TIMEOUT_S  # noqa: PLC0415
+    from kdumpkey.kdump.linux_keys import LinuxKeys  # noqa: PLC0415
 
     options = session.invocation
     timeout_s = options.number("key-timeout")
@@ -84,7 +84,7 @@ def name(session: Session, kernel: LinuxKernel) -> None:
         if word is not None:
             from kdumpkey.cli.opening import open_data_and_header  # noqa: PLC0415
             from kdumpkey.cli.unlocking import volume_key  # noqa: PLC0415
-            from kdumpkey.ops.kdump import description_of  # noqa: PLC0415
+            from kdumpkey.kdump.keys import description_of  # noqa: PLC0415
 
             with open_data_and_header(session) as luks, volume_key(session, luks) as (key, _):
                 description = description or description_of(luks.header.uuid)
@@ -115,8 +115,8 @@ def _tell_named(session: Session, named: list[NamedKey]) -> None:
 def load(session: Session, kernel: LinuxKernel) -> None:
     """Load the crash image with the keys that are named."""
     from kdumpkey.cli.kdump_report import keys_json  # noqa: PLC0415
-    from kdumpkey.ops.linux_keys import LinuxKeys  # noqa: PLC0415
-    from kdumpkey.ops.linux_load import load_named  # noqa: PLC0415
+    from kdumpkey.kdump.linux_keys import LinuxKeys  # noqa: PLC0415
+    from kdumpkey.kdump.linux_load import load_named  # noqa: PLC0415
 
     image = crash_image(session)
     with kernel.alone() as held:
@@ -159,7 +159,7 @@ def crash(session: Session, kernel: LinuxKernel) -> None:
 
 def audit(session: Session, kernel: LinuxKernel) -> None:
     """Say what of keys lies about, as far as anybody can see."""
-    from kdumpkey.ops.linux_audit import audit_linux  # noqa: PLC0415
+    from kdumpkey.kdump.linux_audit import audit_linux  # noqa: PLC0415
 
     found = audit_linux(kernel)
     if session.invocation.flag("json"):

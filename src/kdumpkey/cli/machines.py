@@ -12,8 +12,8 @@ from kdumpkey.errors import UsageError
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
-    from kdumpkey.kdump.linux import LinuxKernel
-    from kdumpkey.kdump.machine import Machine
+    from kdumpkey.kernel.linux.kernel import LinuxKernel
+    from kdumpkey.kernel.simulated.machine import Machine
 
 VARIABLE: Final = "KDUMPKEY_MACHINE"
 _SESSION: Final = "KDUMPKEY_SESSION"
@@ -46,7 +46,7 @@ def choose(session: Session) -> tuple[LinuxKernel | None, str]:
         how = "--machine" if session.invocation.text("machine") else f"${VARIABLE}"
         return None, f"{how} names it"
     from kdumpkey.cli.linux_machine import this_kernel  # noqa: PLC0415 - a simulated machine needs none
-    from kdumpkey.kdump.linux import INTERFACE  # noqa: PLC0415
+    from kdumpkey.kernel.linux.kernel import INTERFACE  # noqa: PLC0415
 
     kernel = this_kernel(session)
     if kernel.interface is not None:
@@ -62,7 +62,7 @@ def open_machine(session: Session) -> Iterator[Machine]:
         DeviceError: There is none.
         PermissionDeniedError: It is not this user's alone.
     """
-    from kdumpkey.kdump.machine import LOGIN, opened  # noqa: PLC0415 - the kdump kernel's time is short
+    from kdumpkey.kernel.simulated.machine import LOGIN, opened  # noqa: PLC0415 - the kdump kernel's time is short
 
     caller = session.invocation.text("session") or session.streams.environment.get(_SESSION) or LOGIN
     with opened(machine_path(session), session=caller) as machine:

@@ -10,7 +10,7 @@ from kdumpkey.errors import HeaderError, NotLuksError
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
-    from kdumpkey.ops.open import LuksDevice
+    from kdumpkey.luks.device import LuksDevice
 
 VERSIONS: Final = {None: None, "luks": None, "luks1": 1, "luks2": 2}
 _BY: Final = {"UUID=": "/dev/disk/by-uuid/", "PARTUUID=": "/dev/disk/by-partuuid/"}
@@ -48,7 +48,7 @@ def open_header_alone(session: Session) -> LuksDevice:
 
 
 def _open(session: Session, path: str, header: str | None, *, writable: bool = False) -> LuksDevice:
-    from kdumpkey.ops.open import open_luks  # noqa: PLC0415 - formatting opens nothing
+    from kdumpkey.luks.device import open_luks  # noqa: PLC0415 - formatting opens nothing
 
     wanted = session.invocation.text("type")
     with refusing(header or path):

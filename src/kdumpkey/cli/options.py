@@ -7,10 +7,9 @@ every option with every action.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
-
-from kdumpkey.frozen import dataclass
 
 
 class Kind(Enum):

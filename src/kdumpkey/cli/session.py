@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from kdumpkey.cli.argv import Invocation
 from kdumpkey.cli.streams import Streams, encode, write_all
-from kdumpkey.frozen import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, Union
-
-from kdumpkey.frozen import dataclass
 
 if TYPE_CHECKING:
     from kdumpkey.crypto.kdf import Argon2, Pbkdf2

@@ -10,15 +10,15 @@ from kdumpkey.cli import argon2_text as text
 from kdumpkey.cli.opening import device_path, refusing
 from kdumpkey.cli.values import size_of
 from kdumpkey.errors import OutputError, UsageError
-from kdumpkey.ops import kdf_cost as costs
-from kdumpkey.ops.kdf_advice import advise as find_advice
-from kdumpkey.ops.kdf_cost import Cell
+from kdumpkey.kdump.cost import measure as costs
+from kdumpkey.kdump.cost.advice import advise as find_advice
+from kdumpkey.kdump.cost.measure import Cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kdumpkey.cli.session import Session
-    from kdumpkey.ops.kdf_cost import Cost, Proof
+    from kdumpkey.kdump.cost.measure import Cost, Proof
 
 _MIB: Final = 1 << 20
 _RUNS: Final = 3
@@ -134,7 +134,7 @@ def _grid(session: Session) -> list[Cell]:
 
 
 def _keyslots(devices: Sequence[str]) -> list[Cell]:
-    from kdumpkey.ops.kdf_keyslots import keyslot_cells  # noqa: PLC0415 - only devices need the header's code
+    from kdumpkey.kdump.cost.keyslots import keyslot_cells  # noqa: PLC0415 - only devices need the header's code
 
     cells = []
     for device in map(device_path, devices):

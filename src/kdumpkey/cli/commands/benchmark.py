@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey._native.aesxts import usable_tiers
+from kdumpkey.crypto.benchmark import argon2_speed, cipher_speed, pbkdf2_speed
 from kdumpkey.errors import CipherError, UsageError
-from kdumpkey.ops.benchmark import argon2_speed, cipher_speed, pbkdf2_speed
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session

@@ -10,7 +10,7 @@ from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.streams import write_all
 from kdumpkey.errors import PermissionDeniedError, UsageError
-from kdumpkey.ops import configure
+from kdumpkey.luks import configure
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
@@ -78,7 +78,7 @@ def header_restore(session: Session) -> None:
     path = session.invocation.text("header") or device_path(session.device)
     if backup is None:
         raise UsageError("Option --header-backup-file is required.")
-    from kdumpkey.ops import header_restore as ops  # noqa: PLC0415 - nothing else here needs it
+    from kdumpkey.luks import restore as ops  # noqa: PLC0415 - nothing else here needs it
 
     found = ops.examine(path, backup)
     kind = f"LUKS{found.backup.version}" if found.backup.version == 2 else "LUKS"

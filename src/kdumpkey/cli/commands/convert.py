@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.cli.changing import open_for_change
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.errors import DeviceError, UsageError
-from kdumpkey.ops import convert as ops
+from kdumpkey.luks import convert as ops
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session

@@ -12,7 +12,7 @@ from kdumpkey.cli.passphrase import STDIN, confirm
 from kdumpkey.cli.progress import progress_bar
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import DeviceError, PermissionDeniedError, UsageError
-from kdumpkey.ops.encrypt import encrypt_file
+from kdumpkey.volume.encrypt import encrypt_file
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session

@@ -6,22 +6,16 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.blockio import open_readonly
-from kdumpkey.cli.changing import (
-    ONLY_LUKS2,
-    area_cipher,
-    kdf_request,
-    key_file_argument,
-    warn_of_other_bytes,
-)
+from kdumpkey.cli.changing import ONLY_LUKS2, area_cipher, kdf_request, key_file_argument, warn_of_other_bytes
 from kdumpkey.cli.keyfile import read_exactly, read_key_file
 from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.passphrase import STDIN, confirm, read_passphrase
 from kdumpkey.cli.unlocking import checks_memory, interruptible
 from kdumpkey.errors import CipherError, PermissionDeniedError, UsageError
+from kdumpkey.luks.create import Format, canonical_cipher, format_device, volume_key_size
 from kdumpkey.luks.header import primary_version
 from kdumpkey.luks.layout import LUKS1_SLOTS
-from kdumpkey.ops.format import Format, canonical_cipher, format_device, volume_key_size
+from kdumpkey.storage.device import open_readonly
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session

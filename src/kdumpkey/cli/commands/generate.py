@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdumpkey.ops.apply import apply
-from kdumpkey.ops.generate import generate as make
+from kdumpkey.kdump.generate.apply import apply
+from kdumpkey.kdump.generate.generate import generate as make
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session

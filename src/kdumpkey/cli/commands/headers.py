@@ -33,7 +33,7 @@ def header_backup(session: Session) -> None:
     path = session.invocation.text("header-backup-file")
     if path is None:
         raise UsageError("Option --header-backup-file is required.")
-    from kdumpkey.ops.header_backup import back_up  # noqa: PLC0415
+    from kdumpkey.luks.backup import back_up  # noqa: PLC0415
 
     with open_header_alone(session) as luks:
         back_up(luks.header_device, luks.header, path)

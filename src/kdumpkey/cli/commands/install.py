@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdumpkey.ops.install import install as put
+from kdumpkey.kdump.install import install as put
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session

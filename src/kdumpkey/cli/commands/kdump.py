@@ -18,14 +18,14 @@ from kdumpkey.cli.machines import (
     refuse_arguments,
 )
 from kdumpkey.errors import KernelError, UsageError, kernel_error
-from kdumpkey.kdump import machine as machines
-from kdumpkey.kdump.kernel import CrashImage, Stage
+from kdumpkey.kernel.protocol import CrashImage, Stage
+from kdumpkey.kernel.simulated import machine as machines
 from kdumpkey.region.crashkernel import parse_crashkernel
 from kdumpkey.region.model import Policy, sizes_of_files
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
-    from kdumpkey.kdump.machine import Machine
+    from kdumpkey.kernel.simulated.machine import Machine
 
 _BASE: Final = 0x2000_0000
 _RAM: Final = 4 << 30
@@ -225,7 +225,7 @@ def reboot(session: Session) -> None:
 
 def audit(session: Session) -> None:
     """Look for keys in the reserved memory."""
-    from kdumpkey.kdump.audit import audit as look  # noqa: PLC0415
+    from kdumpkey.kernel.simulated.audit import audit as look  # noqa: PLC0415
 
     refuse_arguments(session)
     if (kernel := linux_kernel(session)) is not None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from kdumpkey.cli.from_kdump import key_handed_over
 from kdumpkey.cli.machines import refuse_arguments
 from kdumpkey.cli.opening import device_path
-from kdumpkey.ops.open import open_luks
-from kdumpkey.ops.save import save_file
+from kdumpkey.luks.device import open_luks
+from kdumpkey.volume.save import save_file
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session

@@ -11,7 +11,7 @@ from kdumpkey.keyring import KeyName, parse_keyring, parse_volume_key_source
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
-    from kdumpkey.kdump.machine import Machine
+    from kdumpkey.kernel.simulated.machine import Machine
 
 _ARGUMENTS: Final = {
     "list": "<keyring>",

@@ -9,8 +9,8 @@ from kdumpkey.cli.passphrase import confirm, read_passphrase
 from kdumpkey.cli.rules import slot_number
 from kdumpkey.cli.unlocking import checks_memory, interruptible
 from kdumpkey.errors import KeyMismatchError, KeyslotError, NothingToReadError, WrongKeyError
+from kdumpkey.luks.remove_key import check_active, erase, is_last, kill_slot
 from kdumpkey.luks.unlock import open_keyslot
-from kdumpkey.ops.remove_key import check_active, erase, is_last, kill_slot
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import DeviceMapperError, InactiveError, UsageError
+from kdumpkey.luks.activation import FLAGS, Mapping, close_mapping, find_mapping, keep_mapping
 from kdumpkey.mapping.device import backing_file, device_path
 from kdumpkey.mapping.dmsetup import DIRECTORY, DeviceMapper
-from kdumpkey.ops.map import FLAGS, Mapping, close_mapping, find_mapping, keep_mapping
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session

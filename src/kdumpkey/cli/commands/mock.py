@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.machines import refuse_arguments
 from kdumpkey.errors import BusyError, DeviceError, KdumpkeyError, ResourceError, UsageError, WrongKeyError
-from kdumpkey.mock.scenario import CRASH, REBOOT, Scenario, parse_scenario
-from kdumpkey.ops.mock import (
+from kdumpkey.mock.run import (
     UNPACKED_BYTES,
     Bench,
     Memory,
@@ -20,6 +19,7 @@ from kdumpkey.ops.mock import (
     shipped_scenarios,
     stage_kind,
 )
+from kdumpkey.mock.scenario import CRASH, REBOOT, Scenario, parse_scenario
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session

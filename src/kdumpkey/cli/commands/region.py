@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.cli import region_text as text
 from kdumpkey.cli.machines import refuse_arguments
 from kdumpkey.errors import KernelError, UsageError, kernel_error
-from kdumpkey.ops.region import Machine, layout_of
+from kdumpkey.region.comparison import Machine, layout_of
 from kdumpkey.region.model import PAGE, Policy
 from kdumpkey.region.placement import FAILED
 

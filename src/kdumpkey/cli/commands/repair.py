@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kdumpkey.cli.opening import VERSIONS, device_path
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.errors import HeaderError, NotLuksError, PermissionDeniedError, UsageError
-from kdumpkey.ops import repair as ops
+from kdumpkey.luks import repair as ops
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from kdumpkey.cli.session import Session
     from kdumpkey.keyring import LinkTarget
-    from kdumpkey.ops.open import LuksDevice
+    from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
-    from kdumpkey.volume import Volume
+    from kdumpkey.volume.volume import Volume
 
 _KNOWN: Final = ("luks", "luks1", "luks2", "plain", "loopaes", "tcrypt", "bitlk", "fvault2")
 
@@ -48,6 +48,8 @@ def unlock(session: Session) -> None:
     options = session.invocation
     link = _link_target(session)
     with open_data_and_header(session) as luks:
+        if options.text("to") is not None:
+            luks.check_data_apart()
         name = options.text("map")
         map_it = None if name is None else _mapping_to(session, luks, name)
         with volume_key(session, luks) as (key, keyslot):
@@ -76,7 +78,7 @@ def _mapping_to(session: Session, luks: LuksDevice, name: str) -> Callable[[Secr
 
 def _decrypt(session: Session, luks: LuksDevice, volume: Volume, output: str) -> dict[str, object]:
     from kdumpkey.cli.progress import progress_bar  # noqa: PLC0415 - a mere check shows none
-    from kdumpkey.ops.decrypt import decrypt_to_file, decrypt_to_stream, part_of  # noqa: PLC0415
+    from kdumpkey.volume.decrypt import decrypt_to_file, decrypt_to_stream, part_of  # noqa: PLC0415
 
     options = session.invocation
     part = part_of(volume, options.number("from") or 0, options.number("length"))
@@ -137,7 +139,7 @@ def _link_target(session: Session) -> Callable[[SecretBuffer], None]:
 
 def _link_simulated(session: Session, target: LinkTarget, key: SecretBuffer) -> None:
     from kdumpkey.cli.machines import open_machine  # noqa: PLC0415
-    from kdumpkey.ops.kdump import link  # noqa: PLC0415
+    from kdumpkey.kdump.keys import link  # noqa: PLC0415
 
     with open_machine(session) as machine:
         try:
