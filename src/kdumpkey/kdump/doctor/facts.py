@@ -12,12 +12,15 @@ from kdumpkey.errors import KdumpkeyError, KeyringError
 from kdumpkey.host.crypttab import CRYPTTAB, Entry, by_initramfs_tools, entry_of
 from kdumpkey.host.host import CryptDevice, Host, Missing
 from kdumpkey.host.interface import Interface, read_interface
+from kdumpkey.host.kdump_utils import KdumpUtils, read_kdump_utils
 from kdumpkey.host.kexec import CrashMemory, read_crash_memory
+from kdumpkey.host.kexec_call import KexecCall, read_kexec_calls
 from kdumpkey.host.keys import ListedKey, listed_keys
 from kdumpkey.host.later_loads import loaded_after
 from kdumpkey.host.libraries import Libraries, read_libraries
 from kdumpkey.host.system import System, read_system
 from kdumpkey.host.units import Unit, read_unit
+from kdumpkey.kdump.doctor.fixes import ARM
 from kdumpkey.kdump.doctor.kdump_image import KdumpImage, read_kdump_image
 from kdumpkey.kdump.estimate.machine import Machine, estimate_machine
 from kdumpkey.kdump.estimate.rules import Estimate, Keyslot
@@ -28,7 +31,6 @@ from kdumpkey.keyring import SpecialKeyring, request_key, search_keyring
 if TYPE_CHECKING:
     from kdumpkey.kernel.linux.record import RecordedImage
 
-ARM: Final = "kdumpkey-arm.service"  # what kdump generate systemd makes
 _UNITS: Final = ("kdump.service", "kdump-tools.service")
 _OPTIONS: Final = ("CRASH_DM_CRYPT", "DM_CRYPT", "CONFIGFS_FS")
 _EVERY_USER: Final = ["0", "0", "4294967295"]  # the identity map: root here is the machine's root
@@ -112,7 +114,8 @@ class HostFacts:
         keys: The keys that are listed; None: they cannot be.
         record: The record of the load.
         image: The initramfs of the kdump kernel.
-        knows_keys: kdump-utils are installed that can hand keys over.
+        kdump_utils: What the kdump-utils that are installed can do.
+        kexec_calls: By which system call kdump's tools are set to load.
         devices: The encrypted devices that a dump has to pass.
     """
 
@@ -131,8 +134,14 @@ class HostFacts:
     keys: tuple[ListedKey, ...] | None
     record: Record
     image: KdumpImage
-    knows_keys: bool
+    kdump_utils: KdumpUtils
+    kexec_calls: tuple[KexecCall, ...]
     devices: tuple[DeviceFacts, ...]
+
+    @property
+    def arms_itself(self) -> bool:
+        """Whether this program's own service loads the image again at boot, with the keys."""
+        return self.arming is not None and not self.arming.masked and self.arming.enabled
 
     @property
     def crypts(self) -> tuple[CryptDevice, ...]:
@@ -182,7 +191,8 @@ def read_facts(host: Host, devices: Sequence[CryptDevice], now: float) -> HostFa
         keys=None if keys is None else tuple(keys),
         record=record,
         image=read_kdump_image(host, system, devices, record.image),
-        knows_keys=host.exists("usr/lib/dracut/modules.d/99kdumpbase/kexec-crypt-setup.sh"),
+        kdump_utils=read_kdump_utils(host),
+        kexec_calls=read_kexec_calls(host),
         devices=(),
     )
     return replace(facts, devices=tuple(_device(host, facts, device) for device in devices))
@@ -238,7 +248,8 @@ def _estimate(host: Host, devices: Sequence[CryptDevice], image: RecordedImage |
 
 
 def _builtin(host: Host) -> frozenset[str] | None:
-    text = host.text(f"lib/modules/{host.release}/modules.builtin")
+    places = (f"{folder}/{host.release}/modules.builtin" for folder in ("lib/modules", "usr/lib/modules"))
+    text = next((text for place in places if (text := host.text(place)) is not None), None)
     return None if text is None else frozenset(text.split())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.host import Missing
-from kdumpkey.host.kexec import CRASH_LOADED
 from kdumpkey.host.later_loads import moment
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
@@ -25,8 +24,7 @@ def check_image(facts: HostFacts) -> list[Finding]:
     if memory.by_firmware:
         what = "This machine dumps by firmware (fadump), not by a crash image."
         why = "fadump boots the machine's own initramfs, with all of its memory: nothing is handed over."
-        fix = "Have kdump in its place: grubby --update-kernel=ALL --remove-args=fadump && reboot"
-        return [Finding("image", Verdict.UNKNOWN, what, why, fix)]
+        return [Finding("image", Verdict.UNKNOWN, what, why, fixes.without_fadump(facts.system))]
     if isinstance(memory.loaded, Missing):
         return [_unread(facts, memory.loaded)]
     if not memory.loaded and memory.forbidden:
@@ -41,11 +39,11 @@ def check_image(facts: HostFacts) -> list[Finding]:
 
 def _unread(facts: HostFacts, loaded: Missing) -> Finding:
     if facts.memory.sysfs is True and loaded is Missing.ABSENT:
-        what = f"There is no /{CRASH_LOADED}: this kernel has no kexec."
+        what = f"There is no /{facts.memory.loaded_file}: this kernel has no kexec."
         fix = "Boot a kernel with CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP."
         return Finding("image", Verdict.BROKEN, what, _WHY, fix)
-    fix = fixes.see_sysfs(facts, CRASH_LOADED)
-    return Finding("image", Verdict.UNKNOWN, f"/{CRASH_LOADED} cannot be read.", _WHY, fix)
+    fix = fixes.see_sysfs(facts, facts.memory.loaded_file)
+    return Finding("image", Verdict.UNKNOWN, f"/{facts.memory.loaded_file} cannot be read.", _WHY, fix)
 
 
 def _check_held(facts: HostFacts, device: CryptDevice) -> Finding:
