@@ -17,6 +17,7 @@ from typing import Final
 
 from kdumpkey.errors import OutputError, ResourceError, UsageError
 from kdumpkey.kdump import runtime_modules
+from kdumpkey.storage.publish import write_file
 
 PACKAGES: Final = Path("/usr/lib/kdumpkey")
 PROGRAM: Final = Path("/usr/bin/kdumpkey")
@@ -201,8 +202,7 @@ class _Root:
         """Write a file, in place of one that is there."""
         path = self._folder(target.parent) / target.name
         path.unlink(missing_ok=True)
-        path.write_bytes(data)
-        path.chmod(mode)
+        write_file(path, data, mode=mode)
         self.made.append(path)
 
     def strip(self) -> None:
