@@ -23,9 +23,11 @@ def mapping_to(session: Session, luks: LuksDevice, name: str) -> Callable[[Secre
     """See that the volume can be mapped; what is returned maps it with its key, and says where it then is.
 
     Raises:
+        OverlapError: The data would begin inside the header.
         DeviceMapperError: There is no device-mapper, or not for this user.
         KdumpkeyError: As `check_mappable`.
     """
+    luks.check_data_apart()
     options = session.invocation
     if options.flag("refresh"):
         raise UsageError("kdumpkey does not do open --refresh; cryptsetup does.")

@@ -13,6 +13,7 @@ import re
 import stat
 import zlib
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,13 @@ _PIECE: Final = 64 << 10  # bytes: /proc/sys refuses to be read by millions, ENO
 _MOST_NAMES: Final = 20_000  # of one directory
 _MOST_LINKS: Final = 40  # as the kernel has it
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
+
+
+class Missing(Enum):
+    """Why there is no content of a file to look at."""
+
+    ABSENT = "absent"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,13 @@ class Host:
         """A file's text; None: it is absent, or it cannot be read, which `absent` tells apart."""
         content = self.content(relative)
         return None if content is None else content.decode("utf-8", "replace")
+
+    def read(self, relative: str) -> str | Missing:
+        """A file's text, or why there is none."""
+        text = self.text(relative)
+        if text is not None:
+            return text
+        return Missing.ABSENT if self.absent(relative) else Missing.UNREADABLE
 
     def content(self, relative: str) -> bytes | None:
         """A regular file's bytes; None: it is absent, cannot be read, or is longer than any text."""

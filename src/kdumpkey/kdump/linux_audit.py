@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.host import Host
-from kdumpkey.kdump.doctor.key import ListedKey, listed_keys
+from kdumpkey.host.keys import ListedKey, listed_keys
 from kdumpkey.kdump.freshness import State, keys_now
 from kdumpkey.kdump.keys import PREFIX
 from kdumpkey.kernel.linux.record import RECORD

@@ -45,8 +45,10 @@ def check_mappable(mapper: DeviceMapper, luks: LuksDevice, name: str) -> None:
         BusyError: There is a mapping of this name, or the device is mounted or mapped.
         MappingError: No mapping can have this name, or the volume cannot be mapped.
         RequirementsError: The header demands features that are not implemented.
+        OverlapError: The data would begin inside the header.
     """
     check_name(name)
+    luks.check_data_apart()
     if mapper.info(name) is not None:
         raise BusyError(f"Device {name} already exists.")
     open_readonly(luks.device.name, exclusive=True).close()

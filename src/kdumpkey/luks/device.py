@@ -6,11 +6,13 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from kdumpkey.errors import CipherError, DeviceError, KeyslotError
+from kdumpkey.errors import CipherError, DeviceError, KeyslotError, OverlapError
 from kdumpkey.luks import read_header
+from kdumpkey.luks.header import header_bytes
 from kdumpkey.luks.model import SECTOR, LuksHeader, Segment
 from kdumpkey.luks.unlock import Unlocked, check_requirements, unlock, verify_volume_key
 from kdumpkey.storage.device import Device, open_readonly, open_readwrite
+from kdumpkey.storage.extent import extent_of, overlap
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -37,13 +39,17 @@ def open_luks(
         HeaderError: There is one, and it is damaged or inconsistent.
         DeviceError: A device does not exist, cannot be read, or is neither file nor block device.
         BusyError: The device is to be written, and is in use.
+        OverlapError: The device is to be written, and its data would begin inside its own header.
     """
     device = open_readwrite(path, exclusive=True) if writable else open_readonly(path)
     header_device = device
     try:
         if header is not None:
             header_device = open_readonly(header)
-        return LuksDevice(device, header_device, read_header(header_device, version=version))
+        luks = LuksDevice(device, header_device, read_header(header_device, version=version))
+        if writable:
+            luks.check_data_apart()
+        return luks
     except BaseException:
         device.close()
         header_device.close()
@@ -115,6 +121,7 @@ class LuksDevice:
             WrongKeyError: It is not this volume's key.
             RequirementsError: The header demands features that are not implemented.
             CipherError: The cipher is not implemented, or the segment is authenticated.
+            OverlapError: The data would begin inside the header.
             DeviceError: The device ends before its data does.
         """
         from kdumpkey.volume.volume import CryptSegment, Volume  # noqa: PLC0415 - a passphrase that is only checked needs none
@@ -134,6 +141,7 @@ class LuksDevice:
             As `volume`.
         """
         check_requirements(self.header, "open")
+        self.check_data_apart()
         digest = verify_volume_key(self.header, volume_key)
         segments = []
         for segment in self.header.data_segments:
@@ -141,6 +149,21 @@ class LuksDevice:
                 raise KeyslotError(f"Segment {segment.id} has another volume key than this one.")
             segments.append((segment, self._size_of(segment)))
         return segments, digest
+
+    def check_data_apart(self) -> None:
+        """Refuse data that share a byte with their own header, by whatever names the two were opened.
+
+        So they do where a detached header is given in the place of the device that it is for.
+
+        Raises:
+            OverlapError: They do.
+        """
+        data, metadata = extent_of(self.device.fileno()), extent_of(self.header_device.fileno())
+        header = range(header_bytes(self.header))
+        for segment in self.header.data_segments:
+            stop = self.device.size if segment.size is None else segment.offset + segment.size
+            if overlap(data, range(segment.offset, max(stop, segment.offset + 1)), metadata, header):
+                raise OverlapError("Device header overlaps with data area.")
 
     def _size_of(self, segment: Segment) -> int:
         if segment.type not in ("crypt", "linear"):

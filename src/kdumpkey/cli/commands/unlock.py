@@ -48,6 +48,8 @@ def unlock(session: Session) -> None:
     options = session.invocation
     link = _link_target(session)
     with open_data_and_header(session) as luks:
+        if options.text("to") is not None:
+            luks.check_data_apart()
         name = options.text("map")
         map_it = None if name is None else _mapping_to(session, luks, name)
         with volume_key(session, luks) as (key, keyslot):

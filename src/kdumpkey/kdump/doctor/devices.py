@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.crypto.kdf import Argon2
 from kdumpkey.errors import HeaderError, KdumpkeyError
 from kdumpkey.host.blocks import aliases, beneath, block_name, crypt_devices, folder_of, numbered
+from kdumpkey.host.crypttab import CRYPTTAB, entry_named, entry_of
+from kdumpkey.host.system import read_system
 from kdumpkey.kdump.doctor import CryptDevice, Finding, Host, Verdict, fixes
-from kdumpkey.kdump.doctor.crypttab import PATH as CRYPTTAB
-from kdumpkey.kdump.doctor.crypttab import entry_named, entry_of
 from kdumpkey.kdump.doctor.target import NAME_DEVICES, WHY, DumpTarget, dump_targets
 from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.model import PRIORITY_IGNORE
@@ -141,7 +141,7 @@ def _with_header(host: Host, device: CryptDevice, found: list[Finding]) -> Crypt
         finding(Verdict.BROKEN, f"The header: {_relative(host, error)}", fix)
         return device
     except (KdumpkeyError, OSError) as error:
-        fix = fixes.to_read(host, device.name) if host.is_here else _IMAGE_OF_HEADER
+        fix = fixes.to_read(read_system(host), device.name) if host.is_here else _IMAGE_OF_HEADER
         finding(Verdict.UNKNOWN, f"The header: {_relative(host, error)}", fix)
         return device
     largest = _largest_kib(header)

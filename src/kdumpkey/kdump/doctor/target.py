@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.mounts import mount_at
 from kdumpkey.host.settings import KDUMP_CONF, KDUMP_TOOLS, shell_settings
+from kdumpkey.host.system import read_system
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 from kdumpkey.kdump.doctor.fixes import to_read
 
@@ -65,7 +66,7 @@ def dump_targets(host: Host, found: list[Finding]) -> list[DumpTarget] | None:
 def _by_kdump_conf(host: Host, found: list[Finding]) -> list[DumpTarget] | None:
     text = host.text(KDUMP_CONF)
     if text is None:
-        _unknown(found, f"/{KDUMP_CONF} cannot be read.", to_read(host, KDUMP_CONF))
+        _unknown(found, f"/{KDUMP_CONF} cannot be read.", to_read(read_system(host), KDUMP_CONF))
         return None
     if "\ufffd" in text or "\0" in text:
         _unknown(found, f"/{KDUMP_CONF} is no text.")
@@ -119,7 +120,7 @@ def _parted(word: str) -> tuple[str, ...]:
 def _by_kdump_tools(host: Host, found: list[Finding]) -> list[DumpTarget] | None:
     text = host.text(KDUMP_TOOLS)
     if text is None:
-        _unknown(found, f"/{KDUMP_TOOLS} cannot be read.", to_read(host, KDUMP_TOOLS))
+        _unknown(found, f"/{KDUMP_TOOLS} cannot be read.", to_read(read_system(host), KDUMP_TOOLS))
         return None
     settings = shell_settings(text)
     if settings.get("USE_KDUMP", "1") == "0":

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from kdumpkey.kdump.doctor.crypttab import is_line_of, wanted_option
+from kdumpkey.host.crypttab import is_line_of
+from kdumpkey.kdump.doctor.crypttab import wanted_option
 from kdumpkey.kdump.generate.change import Change
 from kdumpkey.kdump.generate.setup import Setup
 

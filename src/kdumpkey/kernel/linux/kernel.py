@@ -21,7 +21,7 @@ from typing import Final
 
 from kdumpkey.errors import KernelError, kernel_error
 from kdumpkey.host.host import Host
-from kdumpkey.host.kexec_limits import forbidden
+from kdumpkey.host.kexec import forbidden
 from kdumpkey.host.later_loads import loaded_after
 from kdumpkey.kernel.linux.crash_image import check_image
 from kdumpkey.kernel.linux.files import alone, doing, replace_private, text_of, tools_waiting, write_once
