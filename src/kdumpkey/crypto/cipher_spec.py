@@ -1,8 +1,8 @@
 """The cipher specifications of dm-crypt: ``aes-xts-plain64``, ``capi:cbc(aes)-essiv:sha256`` and the like.
 
-Two programs read a specification: dm-crypt for a volume's data, cryptsetup itself for a keyslot's area. From
-a few specifications they generate different IVs, so the caller says what a specification is for. What only one
-of the two reads is read here as that one does.
+Two programs read a specification: dm-crypt for a volume's data, cryptsetup itself for a keyslot's area. They
+make different IVs of a few specifications, so the caller says what one is for. What only one of the two reads
+is read here as that one does.
 
 Source: the kernel's documentation, admin-guide/device-mapper/dm-crypt; cryptsetup, by running it.
 """
@@ -24,6 +24,7 @@ _CAPI_ESSIV: Final = re.compile(r"essiv\((?P<inner>[a-z0-9]+\([^(),]+\)),(?P<has
 _AES_KEY_SIZES: Final = (16, 24, 32)
 _XTS_KEY_SIZES: Final = (32, 48, 64)
 _MODES: Final = ("xts", "cbc", "ecb", "ctr", "cfb", "ofb")
+_CRYPTSETUP_XTS_KEY_SIZES: Final = {"eboiv": (32,)}  # all of it is to be one key of AES
 _STREAMING: Final = ("ctr", "cfb", "ofb")  # to the kernel, their blocks have one byte
 _IVS: Final = ("plain", "plain64", "plain64be", "essiv", "benbi", "eboiv", "null")
 _PREFIXES: Final = ("benbi", "eboiv")  # cryptsetup looks no further
@@ -105,6 +106,23 @@ class CipherSpec:
                 f"{self.text} has keys of {', '.join(most)} or {last} bits, not of {nbytes * 8}"
             )
 
+    def is_cryptsetups(self, key_size: int) -> bool:
+        """Whether cryptsetup itself, without dm-crypt, encrypts keyslots with it.
+
+        Args:
+            key_size: Bytes of the key.
+        """
+        if self.is_null or self.text.startswith(_CAPI) or self.names_needless_iv:
+            return False
+        if self.mode == "xts" and key_size not in _CRYPTSETUP_XTS_KEY_SIZES.get(self.iv, (32, 64)):
+            return False
+        return ":" not in self.text or self.iv in ("essiv", *_PREFIXES)
+
+    @property
+    def names_needless_iv(self) -> bool:
+        """Whether it has an IV that ECB does not take: dm-crypt ignores it, cryptsetup refuses it."""
+        return self.mode == "ecb" and not self.is_null and not self.text.endswith(("-ecb", ")", ")-"))
+
     @property
     def block_shift(self) -> int:
         """By how many bits ``benbi`` shifts a sector's number, to count cipher blocks.
@@ -128,7 +146,7 @@ def dm_crypt_refusal(text: str) -> str:
     """
     if text.startswith(_CAPI):
         api, _, options = text.removeprefix(_CAPI).partition(":")
-        name, _, iv = api.rpartition("-")
+        name, _, iv = api.rpartition("-") if "-" in api else (api, "", "")
         mode = name.partition("(")[0]
     else:
         if "(" in text:

@@ -56,7 +56,8 @@ class SectorIvs:
         if key is not None:
             with memoryview(key) as view:
                 # dm-crypt makes an EBOIV by the volume's own cipher out of zeros: with XTS, twice.
-                twice = spec.iv == "eboiv" and spec.mode == "xts" and not spec.keyslot
+                as_dm_crypt = not (spec.keyslot and spec.is_cryptsetups(len(view)))
+                twice = spec.iv == "eboiv" and spec.mode == "xts" and as_dm_crypt
                 half = len(view) // 2
                 for part in (view[half:], view[:half]) if twice else (view,):
                     aes = Cipher(algorithms.AES(part), modes.ECB())  # noqa: S305 (what these IVs are)
