@@ -132,6 +132,7 @@ setup(
     cmdclass={"build_ext": Hardened, "sdist": ReproducibleSdist},
     ext_modules=[
         extension("aesxts", "common/kdk_cpu.c", "secret/kdk_secret.c"),
+        extension("argon2", "common/kdk_cpu.c", "secret/kdk_secret.c", libraries=("pthread",)),
         extension("region", libraries=("m",)),
         extension("secret", "common/kdk_cpu.c"),
     ],

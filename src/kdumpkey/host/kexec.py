@@ -13,8 +13,8 @@ from kdumpkey.host.host import Missing
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
-CRASH_SIZE: Final = "sys/kernel/kexec_crash_size"
-CRASH_LOADED: Final = "sys/kernel/kexec_crash_loaded"
+# Linux 7.0 gave these files a directory of their own; the names of old are to go.
+_PLACES: Final = ("sys/kernel/kexec/{}", "sys/kernel/kexec_{}")
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class CrashMemory:
 
     Attributes:
         sysfs: Whether /sys/kernel is there; `Missing.UNREADABLE` is neither.
+        size_file: What says how much is reserved.
+        loaded_file: What says whether it holds an image.
         size_bytes: How much is reserved.
         loaded: Whether it holds an image.
         forbidden: What keeps everybody from loading one; empty: nothing.
@@ -30,6 +32,8 @@ class CrashMemory:
     """
 
     sysfs: bool | Missing
+    size_file: str
+    loaded_file: str
     size_bytes: int | Missing
     loaded: bool | Missing
     forbidden: str
@@ -40,22 +44,31 @@ class CrashMemory:
         """Whether an image is known to be loaded."""
         return self.loaded is True
 
-    @property
-    def without_kexec(self) -> bool:
-        """Whether the kernel cannot load any, for one of its files of that is certainly not there."""
-        return self.sysfs is True and Missing.ABSENT in (self.size_bytes, self.loaded)
-
 
 def read_crash_memory(host: Host) -> CrashMemory:
     """Read what the kernel says."""
-    size, loaded = host.read(CRASH_SIZE), host.read(CRASH_LOADED)
+    size_file, loaded_file = kexec_file(host, "crash_size"), kexec_file(host, "crash_loaded")
+    size, loaded = host.read(size_file), host.read(loaded_file)
     return CrashMemory(
         sysfs=_is_there(host, "sys/kernel"),
+        size_file=size_file,
+        loaded_file=loaded_file,
         size_bytes=size if isinstance(size, Missing) else _number(size),
         loaded=loaded if isinstance(loaded, Missing) else _flag(loaded),
         forbidden=forbidden(host),
         by_firmware=host.word("sys/kernel/fadump_enabled") == "1",
     )
+
+
+def kexec_file(host: Host, name: str) -> str:
+    """Where sysfs says something of kexec, by the name that this kernel has for it.
+
+    Args:
+        host: The machine.
+        name: ``crash_loaded``, ``crash_size``, ``crash_elfcorehdr_size`` or ``loaded``.
+    """
+    *newer, old = (place.format(name) for place in _PLACES)
+    return next((place for place in newer if not host.absent(place)), old)
 
 
 def forbidden(host: Host) -> str:

@@ -7,6 +7,7 @@ from typing import Final
 
 KDUMP_CONF: Final = "etc/kdump.conf"
 KDUMP_TOOLS: Final = "etc/default/kdump-tools"
+SYSCONFIG: Final = "etc/sysconfig/kdump"  # of kdump-utils, and of SUSE's kdump
 
 
 def shell_settings(text: str) -> dict[str, str]:

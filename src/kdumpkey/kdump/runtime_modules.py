@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib import metadata
+from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Final
 
@@ -43,19 +44,35 @@ def runtime_modules() -> list[tuple[str, str]]:
     read: set[str] = set()
     while unread := {name: module for name, module in sys.modules.items() if name not in read}:
         read |= set(unread)
-        for module in unread.values():
-            ours = module.__name__.partition(".")[0] == PROGRAM
-            for name in _imports(module):
-                top = name.partition(".")[0]
+        for name, module in unread.items():
+            ours = name.partition(".")[0] == PROGRAM
+            for named in {named for file in files_of(name, module) for named in _imports(file)}:
+                top = named.partition(".")[0]
                 if (_is_standard(top) and top not in _FOR_PEOPLE) or (ours and top in required):
-                    _try(name)
-    made = ((name, getattr(module, "__file__", None)) for name, module in sorted(sys.modules.items()))
+                    _try(named)
     wanted = required | {PROGRAM}
     return [
         (name, file)
-        for name, file in made
-        if file and name != "__main__" and ((top := name.partition(".")[0]) in wanted or _is_standard(top))
+        for name, module in sorted(sys.modules.items())
+        if name != "__main__" and ((top := name.partition(".")[0]) in wanted or _is_standard(top))
+        for file in files_of(name, module)
     ]
+
+
+def files_of(name: str, module: ModuleType) -> list[str]:
+    """The files that importing a name may need: the module's own, and the one that is found by the name.
+
+    The two differ where importing a file puts another module under its name. collections.abc of some
+    releases of Python is such a file: it puts _collections_abc there, whose own file is another one.
+    """
+    files = {getattr(module, "__file__", None)}
+    above, _, _ = name.rpartition(".")
+    # os.path and the like are in no package: the module above put them there, and no file has that name.
+    folders = getattr(sys.modules.get(above), "__path__", None)
+    if not above or folders is not None:
+        found = PathFinder.find_spec(name, folders)
+        files.add(found.origin if found is not None and found.has_location else None)
+    return sorted(file for file in files if file is not None)
 
 
 def _is_standard(top: str) -> bool:
@@ -89,12 +106,11 @@ def _required() -> set[str]:
     }
 
 
-def _imports(module: ModuleType) -> Iterator[str]:
-    """What a module's source names after import and from, wherever it stands, but for relative imports."""
-    path = getattr(module, "__file__", None)
-    if path is None or not path.endswith(".py"):
+def _imports(file: str) -> Iterator[str]:
+    """What a source file names after import and from, wherever it stands, but for relative imports."""
+    if not file.endswith(".py"):
         return
-    with open(path, "rb") as source:
+    with open(file, "rb") as source:
         tree = ast.parse(source.read())
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

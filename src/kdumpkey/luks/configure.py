@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 from kdumpkey.errors import HeaderError, KeyslotError, UsageError
 from kdumpkey.luks import header_changes as edit
 from kdumpkey.luks import luks1, strict_json
-from kdumpkey.luks.model import Luks1Header, Luks2Header
+from kdumpkey.luks.model import KEYRING_TOKEN, Luks1Header, Luks2Header
 from kdumpkey.luks.unlock import check_requirements
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ _LABEL_BYTES: Final = 48
 _WHITE_SPACE: Final = b" \t\n\r"  # of JSON: an editor ends every file with a newline
 _RESERVED: Final = "luks2-"
 _KEYRING_MEMBERS: Final = 3
-KEYRING_TOKEN: Final = "luks2-keyring"  # noqa: S105 - a type's name
 PRIORITIES: Final = {"ignore": 0, "normal": None, "prefer": 2}
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kdumpkey.errors import KeyringError, KeyslotError, WrongKeyError
+from kdumpkey.luks.model import KEYRING_TOKEN
 from kdumpkey.luks.unlock import Unlocked, unlock
 
 if TYPE_CHECKING:
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.luks.model import Token
-
-KEYRING_TOKEN: Final = "luks2-keyring"  # noqa: S105 - a type's name
 
 
 def unlock_by_token(

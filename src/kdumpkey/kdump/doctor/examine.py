@@ -16,6 +16,7 @@ from kdumpkey.kdump.doctor.facts import HostFacts, read_facts
 from kdumpkey.kdump.doctor.image import check_image
 from kdumpkey.kdump.doctor.initramfs import check_initramfs
 from kdumpkey.kdump.doctor.interface import check_interface
+from kdumpkey.kdump.doctor.kdump_tools import check_kdump_tools
 from kdumpkey.kdump.doctor.key import check_items, check_key
 from kdumpkey.kdump.doctor.programs import check_programs
 from kdumpkey.kdump.doctor.reserved import check_reserved
@@ -64,6 +65,7 @@ def check(facts: HostFacts) -> list[Finding]:
     found = check_reserved(facts)
     if facts.devices:
         found += check_interface(facts) + check_programs(facts) + check_items(facts) + check_service(facts)
+        found += check_kdump_tools(facts)
     for device in facts.devices:
         found += check_crypttab(facts, device) + check_key(facts, device)
     found += check_image(facts) + check_stale(facts)

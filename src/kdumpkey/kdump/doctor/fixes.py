@@ -13,7 +13,20 @@ if TYPE_CHECKING:
     from kdumpkey.host.system import System
     from kdumpkey.kdump.doctor.facts import HostFacts
 
+ARM: Final = "kdumpkey-arm.service"  # what kdump generate systemd makes
 _GRUB_PIECE: Final = "/etc/default/grub.d/kdump-tools.cfg"
+_UPGRADE: Final = {
+    Family.RED_HAT: "dnf upgrade",
+    Family.DEBIAN: "apt-get install",
+    Family.SUSE: "zypper update",
+    Family.OTHER: "dnf upgrade",
+}
+_INSTALL: Final = {
+    Family.RED_HAT: "dnf",
+    Family.DEBIAN: "apt-get",
+    Family.SUSE: "zypper",
+    Family.OTHER: "dnf",
+}
 
 
 def to_read(system: System, path: str) -> str:
@@ -33,45 +46,103 @@ def arm(devices: Sequence[CryptDevice]) -> str:
     return shlex.join(["kdumpkey", "kdump", "arm", *(device.name for device in devices)])
 
 
+def arm_at_boot(facts: HostFacts) -> str:
+    """Put the drop-in and the service that arms in place."""
+    names = " ".join(device.name for device in facts.crypts)
+    command = f"kdumpkey kdump generate systemd --apply {names}"
+    return f"{command} && systemctl daemon-reload && systemctl enable --now {ARM}"
+
+
+def by_kdump_utils(facts: HostFacts) -> bool:
+    """Whether kdump-utils have the hook and the list of devices made with each kdump initramfs."""
+    tools = facts.kdump_utils
+    return tools.knows_keys and (facts.system.arch == "x86_64" or not tools.only_x86_64)
+
+
+def without_kdump_utils(facts: HostFacts) -> str:
+    """Have this program do what kdump-utils leave undone: the hook, and the load."""
+    names = [device.name for device in facts.crypts]
+    hook = shlex.join(["kdumpkey", "kdump", "generate", "dracut", "--apply", *names])
+    conf = shlex.join(["kdumpkey", "kdump", "generate", "kdump.conf", "--apply", *names])
+    return f"{hook} && {conf} && {rebuild(facts.system)} && {arm_at_boot(facts)}"
+
+
 def crypttab(system: System, device: CryptDevice) -> str:
     """Have the key linked at every boot; the machine's own initramfs has a copy of crypttab."""
-    rebuild = "update-initramfs -u" if system.is_debian else "dracut -f"
-    return f"{shlex.join(['kdumpkey', 'kdump', 'generate', 'crypttab', '--apply', device.name])} && {rebuild}"
+    made = shlex.join(["kdumpkey", "kdump", "generate", "crypttab", "--apply", device.name])
+    if system.ostree:
+        return f"{made} && rpm-ostree initramfs-etc --track=/etc/crypttab && systemctl reboot"
+    return f"{made} && {'update-initramfs -u' if system.is_debian else 'dracut -f'}"
 
 
 def rebuild(system: System) -> str:
     """Make the kdump initramfs anew; it is loaded with the next load."""
     if system.is_debian:
         return f"/etc/kernel/postinst.d/kdump-tools {system.release or '$(uname -r)'}"
-    return "kdumpctl rebuild"
+    return "mkdumprd -f" if system.is_suse else "kdumpctl rebuild"
 
 
 def reserve(system: System, size: str) -> str:
     """Boot with so much reserved."""
+    if system.ostree:
+        given = any(word.startswith("crashkernel=") for word in system.command_line)
+        return f"rpm-ostree kargs --{'replace' if given else 'append'}=crashkernel={size} && systemctl reboot"
     if system.is_debian:
         setting = f'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT crashkernel={size}"'
         return f"echo '{setting}' > {_GRUB_PIECE} && update-grub && reboot"
+    if system.is_suse:
+        return f"update-bootloader --add-option crashkernel={size} && update-bootloader --config && reboot"
     return f"grubby --update-kernel=ALL --args=crashkernel={size} && reboot"
+
+
+def kernel_argument(system: System, argument: str) -> str:
+    """Boot with an argument in place of one of the same name."""
+    if system.ostree:
+        return f"rpm-ostree kargs --replace={shlex.quote(argument)} && systemctl reboot"
+    if system.is_debian:
+        return f"Put {argument} into GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub && reboot"
+    if system.is_suse:
+        option = shlex.quote(argument)
+        return f"update-bootloader --add-option {option} && update-bootloader --config && reboot"
+    return f"grubby --update-kernel=ALL --args={shlex.quote(argument)} && reboot"
+
+
+def without_fadump(system: System) -> str:
+    """Boot with kdump in fadump's place."""
+    if system.ostree:
+        return "Have kdump in its place: rpm-ostree kargs --delete-if-present=fadump=on && systemctl reboot"
+    return "Have kdump in its place: grubby --update-kernel=ALL --remove-args=fadump && reboot"
 
 
 def install(system: System, package: str) -> str:
     """Get a package whose name every distribution shares."""
-    return f"{'apt-get' if system.is_debian else 'dnf'} install {package}"
+    if system.ostree:
+        return f"rpm-ostree install {package} && systemctl reboot"
+    return f"{_INSTALL[system.family]} install {package}"
 
 
 def upgrade(system: System, package: str, version: str) -> str:
     """Get a newer version of a package."""
-    command = "apt-get install" if system.is_debian else "dnf upgrade"
-    return f"{command} {package}, from a release of the distribution that has {version} or newer"
+    if system.ostree:
+        return f"rpm-ostree upgrade && systemctl reboot, to a release that has {package} {version} or newer"
+    return (
+        f"{_UPGRADE[system.family]} {package}, from a release of the distribution that has {version} or newer"
+    )
 
 
 def install_kdump(system: System) -> str:
     """Get kdump's tools; empty: it is not known what the distribution calls them."""
-    if system.is_debian:
-        return "apt-get install kdump-tools"
-    if system.family is Family.OTHER:
-        return ""
-    return "dnf install kdump-utils && systemctl enable --now kdump"
+    match system.family:
+        case Family.DEBIAN:
+            return install(system, "kdump-tools")
+        case Family.SUSE:
+            return f"{install(system, 'kdump')} && systemctl enable --now kdump"
+        case Family.RED_HAT if system.ostree:
+            return "rpm-ostree install kdump-utils && systemctl reboot, then systemctl enable --now kdump"
+        case Family.RED_HAT:
+            return f"{install(system, 'kdump-utils')} && systemctl enable --now kdump"
+        case Family.OTHER:
+            return ""
 
 
 def install_cryptsetup(system: System) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.host import Missing
-from kdumpkey.host.kexec import CRASH_LOADED
 from kdumpkey.host.later_loads import moment
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 from kdumpkey.kernel.linux.record import RECORD
 
 if TYPE_CHECKING:
-    from kdumpkey.host.host import CryptDevice
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.kdump.doctor.facts import DeviceFacts, HostFacts
 
 _WHY: Final = "Without a loaded image the machine only restarts: there is no dump."
 _WHY_KEYS: Final = "An image without the key boots, and then cannot open the device: no dump."
@@ -25,31 +23,34 @@ def check_image(facts: HostFacts) -> list[Finding]:
     if memory.by_firmware:
         what = "This machine dumps by firmware (fadump), not by a crash image."
         why = "fadump boots the machine's own initramfs, with all of its memory: nothing is handed over."
-        fix = "Have kdump in its place: grubby --update-kernel=ALL --remove-args=fadump && reboot"
-        return [Finding("image", Verdict.UNKNOWN, what, why, fix)]
+        return [Finding("image", Verdict.UNKNOWN, what, why, fixes.without_fadump(facts.system))]
     if isinstance(memory.loaded, Missing):
         return [_unread(facts, memory.loaded)]
     if not memory.loaded and memory.forbidden:
         what = f"No crash image is loaded, and none can be until the machine restarts: {memory.forbidden}."
         fix = "Undo what sets it: grep -r kexec_load /etc/sysctl.conf /etc/sysctl.d /usr/lib/sysctl.d; reboot"
         return [Finding("image", Verdict.BROKEN, what, _WHY, fix)]
+    if not memory.loaded and facts.is_prepared:
+        what = "No crash image is loaded yet; the keys are named, and the next load takes them along."
+        return [Finding("image", Verdict.WARNING, what, _WHY, fixes.restart(facts.system))]
     if not memory.loaded:
         return [Finding("image", Verdict.BROKEN, "No crash image is loaded.", _WHY, _load(facts))]
     found = [Finding("image", Verdict.GOOD, "A crash image is loaded.", _WHY)]
-    return found + [_check_held(facts, device) for device in facts.crypts]
+    return found + [_check_held(facts, about) for about in facts.devices]
 
 
 def _unread(facts: HostFacts, loaded: Missing) -> Finding:
     if facts.memory.sysfs is True and loaded is Missing.ABSENT:
-        what = f"There is no /{CRASH_LOADED}: this kernel has no kexec."
+        what = f"There is no /{facts.memory.loaded_file}: this kernel has no kexec."
         fix = "Boot a kernel with CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP."
         return Finding("image", Verdict.BROKEN, what, _WHY, fix)
-    fix = fixes.see_sysfs(facts, CRASH_LOADED)
-    return Finding("image", Verdict.UNKNOWN, f"/{CRASH_LOADED} cannot be read.", _WHY, fix)
+    fix = fixes.see_sysfs(facts, facts.memory.loaded_file)
+    return Finding("image", Verdict.UNKNOWN, f"/{facts.memory.loaded_file} cannot be read.", _WHY, fix)
 
 
-def _check_held(facts: HostFacts, device: CryptDevice) -> Finding:
+def _check_held(facts: HostFacts, about: DeviceFacts) -> Finding:
     """Whether the image holds a device's key."""
+    device = about.device
 
     def finding(verdict: Verdict, what: str, fix: str) -> Finding:
         return Finding("image-key", verdict, what, _WHY_KEYS, fix, device.name)
@@ -67,7 +68,7 @@ def _check_held(facts: HostFacts, device: CryptDevice) -> Finding:
     if not device.uuid and record.descriptions:
         what = "By the record of its load, the image holds keys; none is named by this device, without UUID."
         return finding(Verdict.UNKNOWN, what, "kdumpkey kdump status, which names the keys")
-    if device.description in record.descriptions:
+    if not set(record.descriptions).isdisjoint(about.names):
         what = f"By the record of its load ({moment(record.loaded_at)}), the image holds the key."
         return finding(Verdict.GOOD, what, "")
     return finding(Verdict.BROKEN, "By the record of the load, the image does not hold this key.", load)

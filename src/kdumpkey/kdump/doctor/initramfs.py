@@ -120,7 +120,7 @@ class _Checked:
     def _listing(self) -> str:
         """Have the devices listed in it."""
         # kdump-utils that can do it make their rules anew each time; this program's table is made by hand.
-        if self.facts.knows_keys and not self.found.has(TABLE):
+        if fixes.by_kdump_utils(self.facts) and not self.found.has(TABLE):
             return _anew(self.facts)
         piece = "initramfs-tools" if self._by_tools or self.facts.system.is_debian else "dracut"
         names = [device.name for device in self.facts.crypts]

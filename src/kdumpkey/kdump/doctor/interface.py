@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 _ARCHES: Final = ("x86_64", "aarch64", "ppc64le")
 _LATER: Final = ("aarch64", "ppc64le")  # by the devicetree, which came after x86_64
-_HANDS_OVER: Final = (7, 2)
+_HANDS_OVER: Final = (7, 1)
 _MOST_KEYS: Final = 128
 _LONGEST: Final = 127  # bytes: the kernel takes 128, cuts them to 127, and then finds no such key
 _WHY: Final = "Without it no key reaches the kdump kernel, which can then ask nobody for a passphrase."
+_ELSEWHERE: Final = "Dump to another machine, or to a device without encryption: man 5 kdump.conf"
 _WHY_LOAD: Final = (
     "The next load fails, and a load that fails takes the image before it along: no dump at all."
 )
@@ -44,8 +45,7 @@ def _missing(facts: HostFacts) -> Finding:
     mounted, config = facts.interface.configfs, facts.config["CRASH_DM_CRYPT"]
     if arch and arch not in _ARCHES:
         what = f"{name} cannot hand keys over on {arch}."
-        fix = "Dump to another machine, or to a device without encryption: man 5 kdump.conf"
-        return Finding("interface", Verdict.BROKEN, what, _WHY, fix)
+        return Finding("interface", Verdict.BROKEN, what, _WHY, _ELSEWHERE)
     if config == "n" or (mounted and config is None):
         what = f"{name} is built without CONFIG_CRASH_DM_CRYPT."
         fix = "Boot a kernel that has it: Linux 6.16 or newer, or RHEL 10's, with CONFIG_CRASH_DM_CRYPT=y."
@@ -68,6 +68,10 @@ def _missing(facts: HostFacts) -> Finding:
 
 def _architecture(facts: HostFacts) -> list[Finding]:
     arch = facts.system.arch
+    if arch and arch not in _ARCHES:
+        # The interface is built everywhere; what passes the keys on is not.
+        what = f"{_kernel(facts)} takes keys, and passes none on: on {arch}, no kernel does."
+        return [Finding("architecture", Verdict.BROKEN, what, _WHY, _ELSEWHERE)]
     if arch not in _LATER or _version(facts.system.release) >= _HANDS_OVER:
         return []
     what = f"{_kernel(facts)} takes keys; whether it passes them on, on {arch}, its version does not tell."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.host import Missing
-from kdumpkey.host.kexec import CRASH_SIZE
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
@@ -46,10 +45,10 @@ def check_reserved(facts: HostFacts) -> list[Finding]:
 def _unread(facts: HostFacts, size: Missing) -> Finding:
     if facts.memory.sysfs is True and size is Missing.ABSENT:
         fix = "Boot a kernel with CONFIG_KEXEC_FILE and CONFIG_CRASH_DUMP."
-        what = f"There is no /{CRASH_SIZE}: this kernel has no kexec."
+        what = f"There is no /{facts.memory.size_file}: this kernel has no kexec."
         return Finding("crashkernel", Verdict.BROKEN, what, _WHY, fix)
-    fix = fixes.see_sysfs(facts, CRASH_SIZE)
-    return Finding("crashkernel", Verdict.UNKNOWN, f"/{CRASH_SIZE} cannot be read.", _WHY, fix)
+    fix = fixes.see_sysfs(facts, facts.memory.size_file)
+    return Finding("crashkernel", Verdict.UNKNOWN, f"/{facts.memory.size_file} cannot be read.", _WHY, fix)
 
 
 def _least(needed: Estimate) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.kdump.doctor import fixes
-from kdumpkey.kdump.doctor.facts import ARM
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -34,8 +33,8 @@ def shares_keyring(facts: HostFacts) -> bool:
 def check_service(facts: HostFacts) -> list[Finding]:
     """Judge the units with their drop-ins."""
     ours, unit = facts.arming, facts.service
-    arming = _arming(facts)
-    if ours is not None and not ours.masked and ours.enabled:
+    arming = fixes.arm_at_boot(facts)
+    if ours is not None and facts.arms_itself:
         # It loads once more, with the keys, when kdump's own service is through.
         return [_keyring(facts, ours)]
     if unit is None:
@@ -65,11 +64,4 @@ def _keyring(facts: HostFacts, unit: Unit) -> Finding:
     what = f"{unit.name} has KeyringMode={mode}."
     # What a service inherits depends on how the manager itself was started.
     verdict = Verdict.UNKNOWN if mode == "inherit" else Verdict.BROKEN
-    return Finding("service", verdict, what, _WHY, _arming(facts))
-
-
-def _arming(facts: HostFacts) -> str:
-    """Put the drop-in and the service that arms in place."""
-    names = " ".join(device.name for device in facts.crypts)
-    command = f"kdumpkey kdump generate systemd --apply {names}"
-    return f"{command} && systemctl daemon-reload && systemctl enable --now {ARM}"
+    return Finding("service", verdict, what, _WHY, fixes.arm_at_boot(facts))

@@ -21,7 +21,7 @@ from typing import Final
 
 from kdumpkey.errors import KernelError, kernel_error
 from kdumpkey.host.host import Host
-from kdumpkey.host.kexec import forbidden
+from kdumpkey.host.kexec import forbidden, kexec_file
 from kdumpkey.host.later_loads import loaded_after
 from kdumpkey.kernel.linux.crash_image import check_image
 from kdumpkey.kernel.linux.files import alone, doing, replace_private, text_of, tools_waiting, write_once
@@ -80,8 +80,8 @@ class LinuxKernel:
         """What can be seen; the keys of the image are those of the record, if it is of this boot."""
         interface = self.interface
         stage = self._stage()
-        loaded = self._word("sys/kernel/kexec_crash_loaded") == "1"
-        size = self._word("sys/kernel/kexec_crash_size")
+        loaded = self._of_kexec("crash_loaded") == "1"
+        size = self._of_kexec("crash_size")
         last = self.last_record() if loaded else None
         since = self._since(last)
         record = None if since else last
@@ -185,7 +185,7 @@ class LinuxKernel:
             self.load_image(image)
         except KernelError as error:
             # Not allowed, it has not come to the image: what is loaded is what was.
-            if error.errno == errno.EPERM and last and self._word("sys/kernel/kexec_crash_loaded") == "1":
+            if error.errno == errno.EPERM and last and self._of_kexec("crash_loaded") == "1":
                 doing(lambda: replace_private(self.root / RECORD, last), f"{RECORD} cannot be written")
             raise
         if self._named() != named:
@@ -239,7 +239,7 @@ class LinuxKernel:
         Raises:
             KernelError: EINVAL: no crash image is loaded; EPERM …: not for this user.
         """
-        if self._word("sys/kernel/kexec_crash_loaded") != "1":
+        if self._of_kexec("crash_loaded") != "1":
             raise kernel_error(errno.EINVAL, "no crash image is loaded: a crash would leave no dump")
         self._write(self.root / "proc/sysrq-trigger", "c")
 
@@ -260,6 +260,9 @@ class LinuxKernel:
             raise kernel_error(
                 errno.EINVAL, f"more keys are named than the {held} that the image is known to hold"
             )
+
+    def _of_kexec(self, name: str) -> str | None:
+        return self._word(kexec_file(Host(self.root), name))
 
     def _stage(self) -> Stage:
         """The kdump kernel is the one with /proc/vmcore, and with `restore`."""
