@@ -139,7 +139,7 @@ def open_keyslot(
     if digest is None:
         raise KeyslotError(f"Keyslot {keyslot.id} is in no digest.")
     if memoryview(passphrase).nbytes and _is_unencrypted(keyslot):
-        # Every passphrase would do: somebody who put such a keyslot there would be believed by all of them.
+        # Every passphrase would open it, and nobody would notice a header that somebody else put there.
         raise KeyMismatchError(
             f"keyslot {keyslot.id} has the null cipher, which only an empty passphrase opens"
         )
