@@ -57,10 +57,10 @@ lab: build
 	$(BIN)/python lab/run.py --jobs 2
 
 man: build
-	$(BIN)/python -m kdumpkey.cli.manual > man/kdumpkey.8
-	$(BIN)/python -m kdumpkey.cli.completion bash > completion/kdumpkey.bash
-	$(BIN)/python -m kdumpkey.cli.completion zsh > completion/_kdumpkey
-	$(BIN)/python -m kdumpkey.cli.completion fish > completion/kdumpkey.fish
+	$(BIN)/python -P -m kdumpkey.cli.manual > man/kdumpkey.8
+	$(BIN)/python -P -m kdumpkey.cli.completion bash > completion/kdumpkey.bash
+	$(BIN)/python -P -m kdumpkey.cli.completion zsh > completion/_kdumpkey
+	$(BIN)/python -P -m kdumpkey.cli.completion fish > completion/kdumpkey.fish
 
 format: $(VENV)/deps.stamp
 	$(BIN)/ruff check --fix src tests bench lab setup.py
