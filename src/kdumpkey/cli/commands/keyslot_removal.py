@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.cli.changing import as_device, key_file_argument, open_for_change
+from kdumpkey.cli.changing import key_file_argument, open_for_change
 from kdumpkey.cli.passphrase import confirm, read_passphrase
 from kdumpkey.cli.rules import slot_number
 from kdumpkey.cli.unlocking import checks_memory, interruptible
 from kdumpkey.errors import KeyMismatchError, KeyslotError, NothingToReadError, WrongKeyError
-from kdumpkey.luks.remove_key import check_active, erase, is_last, kill_slot
+from kdumpkey.luks.remove_key import (
+    check_active,
+    erase,
+    is_last,
+    is_reencrypting,
+    keyslot_to_remove,
+    kill_slot,
+)
 from kdumpkey.luks.unlock import open_keyslot
 
 if TYPE_CHECKING:
@@ -41,9 +48,8 @@ def luks_remove_key(session: Session) -> None:
         with (
             read_passphrase(session, "Enter passphrase to be deleted: ", path=path) as passphrase,
             interruptible(),
-            as_device(store).unlock(passphrase, check_memory=checks_memory(session)) as opened,
         ):
-            number = opened.keyslot
+            number = keyslot_to_remove(store, passphrase, check_memory=checks_memory(session))
         session.explain(f"Key slot {number} unlocked.\nKeyslot {number} is selected for deletion.")
         if is_last(store.header, number):
             confirm(session, _LAST, _NOT_WIPED)
@@ -88,6 +94,8 @@ def _open_one_of(
     store: HeaderStore, passphrase: SecretBuffer, number: int, last: bool, check_memory: bool
 ) -> int:
     header = store.header
+    if is_reencrypting(header):  # then the data open with a passphrase of both keys only
+        keyslot_to_remove(store, passphrase, check_memory=check_memory)
     candidates = [number] if last else [other for other in sorted(header.keyslots) if other != number]
     for candidate in candidates:
         if not last and header.is_unbound(candidate):
