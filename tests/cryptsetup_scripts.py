@@ -60,7 +60,9 @@ def source_tree() -> Path:
     return tests
 
 
-def run_script(tests: Path, script: str, program: Path | str, folder: Path) -> Outcome:
+def run_script(
+    tests: Path, script: str, program: Path | str, folder: Path, reencrypts: Path | str | None = None
+) -> Outcome:
     """Run one of the scripts in a folder of its own, which is made and removed.
 
     Args:
@@ -68,6 +70,7 @@ def run_script(tests: Path, script: str, program: Path | str, folder: Path) -> O
         script: Its name.
         program: What takes cryptsetup's place.
         folder: A path that is not there yet.
+        reencrypts: What is called to reencrypt, for a program that does not; default: the program.
 
     Raises:
         UnavailableError: The tree has no such script.
@@ -88,6 +91,7 @@ def run_script(tests: Path, script: str, program: Path | str, folder: Path) -> O
         "COMPAT_CALLS": str(calls),
         "COMPAT_FAILED": str(failed),
         "COMPAT_PROGRAM": str(program),
+        "COMPAT_REENCRYPTS": str(reencrypts or program),
         "COMPAT_SCRIPT": f"./{script}",
         "CRYPTSETUP_PATH": str(folder / "bin"),
         "LC_ALL": "C",
