@@ -9,6 +9,7 @@ from kdumpkey.cli.opening import VERSIONS, device_path
 from kdumpkey.cli.passphrase import STDIN
 from kdumpkey.cli.unlocking import checks_memory
 from kdumpkey.errors import HeaderError, NotLuksError, UsageError
+from kdumpkey.luks import new_keyslot
 from kdumpkey.luks.choose_kdf import KdfRequest, checked_request, choose_kdf
 from kdumpkey.luks.new_keyslot import AreaCipher, Recipe
 from kdumpkey.luks.store import HeaderStore, open_store
@@ -106,12 +107,16 @@ def kdf_request(session: Session) -> KdfRequest:
 
 
 def area_cipher(session: Session) -> AreaCipher | None:
-    """The encryption that the options want for a keyslot's area; None: as the data's."""
+    """The encryption that the options want for a keyslot's area; None: as the data's.
+
+    Raises:
+        CipherError: It cannot be.
+    """
     options = session.invocation
     encryption, bits = options.text("keyslot-cipher"), options.number("keyslot-key-size")
     if encryption is None or bits is None:
         return None
-    return AreaCipher(encryption, bits // 8)
+    return new_keyslot.area_cipher(encryption, bits // 8)
 
 
 def read_new_passphrase(session: Session, prompt: str, path: str | None) -> SecretBuffer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kdumpkey.cli.argv import Invocation
-from kdumpkey.cli.streams import Streams, encode, write_all
+from kdumpkey.cli.streams import Streams
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Session:
 
     def write(self, text: str) -> None:
         """Write text to standard output as it is."""
-        write_all(self.streams.stdout, encode(text))
+        self.streams.show(text)
 
     def say(self, line: str) -> None:
         """Write a line to standard output."""

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.cli.printable import printable
 from kdumpkey.errors import CannotTellError, NoDumpError
 from kdumpkey.kdump.doctor import CANNOT_TELL, FAILS, Verdict, exit_code
 from kdumpkey.kdump.doctor.examine import examine
+from kdumpkey.printable import printable
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session

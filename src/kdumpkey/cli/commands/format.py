@@ -12,7 +12,7 @@ from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.passphrase import STDIN, confirm, read_passphrase
 from kdumpkey.cli.unlocking import checks_memory, interruptible
 from kdumpkey.errors import CipherError, PermissionDeniedError, UsageError
-from kdumpkey.luks.create import Format, canonical_cipher, format_device, volume_key_size
+from kdumpkey.luks.create import Format, canonical_cipher, cipher_warnings, format_device, volume_key_size
 from kdumpkey.luks.header import primary_version
 from kdumpkey.luks.layout import LUKS1_SLOTS
 from kdumpkey.storage.device import open_readonly
@@ -35,6 +35,8 @@ def luks_format(session: Session) -> None:
     what = _format(session, _VERSIONS[kind])
     path, header = device_path(session.device), options.text("header")
     key_file = key_file_argument(session, "key-file")
+    for warning in cipher_warnings(what.encryption):
+        session.complain(f"WARNING: {warning}")
     _check_device(session, path, header)
     with ExitStack() as stack:
         passphrase = stack.enter_context(
