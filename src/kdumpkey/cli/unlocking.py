@@ -146,6 +146,7 @@ def _try(session: Session, luks: LuksDevice, passphrase: SecretBuffer) -> Unlock
                 keyslot=session.invocation.number("key-slot"),
                 unbound=session.invocation.flag("unbound"),
                 check_memory=checks_memory(session),
+                serialize=session.invocation.flag("serialize-memory-hard-pbkdf"),
             )
     except ResourceError:
         from kdumpkey.cli.from_kdump import keys_are_handed_over  # noqa: PLC0415 - when all else has failed
@@ -179,6 +180,7 @@ def by_token(session: Session, luks: LuksDevice) -> Unlocked | None:
                     keyslot=options.number("key-slot"),
                     unbound=options.flag("unbound"),
                     check_memory=checks_memory(session),
+                    serialize=options.flag("serialize-memory-hard-pbkdf"),
                 )
         except WrongKeyError:
             number = options.number("token-id")

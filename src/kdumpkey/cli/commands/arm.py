@@ -16,6 +16,7 @@ from kdumpkey.kdump.arm import arm as arm_keys
 from kdumpkey.kdump.freshness import origin_of
 from kdumpkey.kdump.keys import description_of
 from kdumpkey.kdump.linux_keys import LinuxKeys, read_user_key
+from kdumpkey.luks.data_access import check_data_opens
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
@@ -36,6 +37,8 @@ def arm(session: Session) -> None:
         for device in options.arguments:
             one = replace(session, invocation=replace(options, arguments=(device,)))
             luks = stack.enter_context(open_data_and_header(one))
+            for warning in check_data_opens(luks.header, luks.device.name):
+                session.complain(f"WARNING: {warning}")
             description = description_of(luks.header.uuid)
             key = _key(one, luks, keys, description, stack)
             origin = origin_of(luks, key, description, luks.device.name, options.text("header") or "")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.cli.opening import VERSIONS, open_data_and_header
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import KeyNotFoundError, KeyringError, UsageError
+from kdumpkey.luks.data_access import check_data_opens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,8 @@ def unlock(session: Session) -> None:
                 "version": luks.header.version,
                 "keyslot": keyslot,
             }
+            for warning in check_data_opens(luks.header, luks.device.name):
+                session.complain(f"WARNING: {warning}")
             if map_it is not None:
                 result["map"] = map_it(key)
             if (output := options.text("to")) is not None:
