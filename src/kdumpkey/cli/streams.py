@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import field
-
-from kdumpkey.frozen import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -26,6 +24,11 @@ class Streams:
     def stdin_is_terminal(self) -> bool:
         """Whether a person types what is read."""
         return os.isatty(self.stdin)
+
+    @property
+    def stdout_is_terminal(self) -> bool:
+        """Whether a person sees the result."""
+        return os.isatty(self.stdout)
 
     @property
     def stderr_is_terminal(self) -> bool:
