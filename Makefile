@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CC_ASAN ?= cc
-NATIVE_SOURCES := $(wildcard cext/*/*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
-NATIVE_SOURCES := $(filter-out $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx)),$(NATIVE_SOURCES))
+LOCK := requirements-dev.lock
+NATIVE_SOURCES := $(wildcard cext/*/kdk_*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
+GENERATED := $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx))
 
-.PHONY: lab man build demo test bench bench-once lint format asan dist clean
+.PHONY: lab lock man build demo test bench bench-once lint format asan dist clean
 build: $(VENV)/native.stamp
 	@$(BIN)/python -m compileall -q src/kdumpkey  # as installing does: where bytecode is not kept, each start would compile anew
 
@@ -15,14 +16,21 @@ $(VENV)/python.stamp:
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "this Python has no venv module (Debian: apt-get install python3-venv)"; exit 1; }
 	touch $@
 
-$(VENV)/deps.stamp: $(VENV)/python.stamp pyproject.toml
-	$(BIN)/python -c 'import tomllib,pathlib; p=tomllib.loads(pathlib.Path("pyproject.toml").read_text()); o=p["project"]; print("\n".join([*p["build-system"]["requires"],*o["dependencies"],*o["optional-dependencies"]["dev"],*o["optional-dependencies"]["bench"]]))' > $(VENV)/requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --requirement $(VENV)/requirements.txt
+$(VENV)/deps.stamp: $(VENV)/python.stamp $(LOCK) pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)
 	touch $@
 
 $(VENV)/native.stamp: $(VENV)/deps.stamp $(NATIVE_SOURCES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@$(BIN)/python -m pip check >/dev/null || { $(BIN)/python -m pip check; echo "$(LOCK) does not fit pyproject.toml: run make lock"; exit 1; }
 	touch $@
+
+# Run it after a change to the dependencies in pyproject.toml. UPGRADE=--upgrade takes the newest releases of all of them.
+lock: $(VENV)/python.stamp
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"
+	$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--custom-compile-command "make lock" --extra dev --extra bench $(UPGRADE) --output-file $(LOCK) pyproject.toml
 
 demo: build
 	@$(BIN)/python tests/demo.py
@@ -63,4 +71,4 @@ dist: build
 	tests/wheel.sh $(BIN)/python
 
 clean:
-	rm -rf build dist .venv src/*.egg-info src/kdumpkey/_native/*.so cext/aesxts/aesxts.c cext/secret/secret.c cext/region/region.c
+	rm -rf build dist .venv src/*.egg-info src/kdumpkey/_native/*.so $(GENERATED)

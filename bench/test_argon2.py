@@ -11,7 +11,7 @@ from statistics import median
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from kdumpkey.ops.kdf_cost import Cell, measure
+from kdumpkey.kdump.cost.measure import Cell, measure
 from measure import Row
 
 Figure = Callable[[Row], None]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from kdumpkey import memory
+from kdumpkey.memory import available as memory
 from measure import Row
 from programs import Run, console_script, run
 from tools import unavailable

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-UNLOCK = HERE.parent / "src/kdumpkey/kdump/pieces/scripts/unlock.sh"
+UNLOCK = HERE.parent / "src/kdumpkey/kdump/generate/scripts/unlock.sh"
 sys.path.insert(0, str(HERE.parent / "tests"))
 from newer_release import unpacked  # noqa: E402 (the tests' own way to a newer Debian)
 

@@ -9,8 +9,8 @@ import pytest
 
 from both import Result, ours, run
 from kdumpkey.luks import store
+from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.model import CopyState
-from kdumpkey.ops.open import open_luks
 from power import Recorder
 from tools import require_tool
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kdumpkey.errors import kernel_error
-from kdumpkey.kdump.kernel import CrashImage
-from kdumpkey.kdump.linux import INTERFACE, LinuxKernel
-from kdumpkey.kdump.record import RECORD
+from kdumpkey.kernel.linux.kernel import INTERFACE, LinuxKernel
+from kdumpkey.kernel.linux.record import RECORD
+from kdumpkey.kernel.protocol import CrashImage
 from kdumpkey.secret import SecretBuffer
 
 IMAGE = CrashImage(Path("/boot/vmlinuz"), None, "panic=10")

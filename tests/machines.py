@@ -6,8 +6,8 @@ import random
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from kdumpkey.kdump.kernel import CrashImage, Loaded
-from kdumpkey.kdump.machine import LOGIN, Machine, MachineConfig, boot, opened
+from kdumpkey.kernel.protocol import CrashImage, Loaded
+from kdumpkey.kernel.simulated.machine import LOGIN, Machine, MachineConfig, boot, opened
 from kdumpkey.keyring.service import SpecialKeyring
 from kdumpkey.region.model import ImageSizes, Policy
 

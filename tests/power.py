@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from kdumpkey.blockio import Device
+from kdumpkey.storage.device import Device
 
 SECTOR = 512
 SMALL = 64  # sectors: a write of no more is torn after each of them, a larger one after some

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from kdumpkey.blockio import BytesReader
-from kdumpkey.kdump.linux import file_stamp
+from kdumpkey.kdump.freshness import fingerprint
+from kdumpkey.kernel.linux.kernel import file_stamp
 from kdumpkey.luks import read_header
-from kdumpkey.ops.freshness import fingerprint
+from kdumpkey.storage.device import BytesReader
 
 IMAGE: Final = Path(__file__).parent / "images" / "luks2.img.xz"
 UUID: Final = "b37125e4-9897-4a30-a4a5-25f69a1a7c0f"

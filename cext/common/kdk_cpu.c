@@ -40,6 +40,12 @@ uint32_t kdk_cpu_features(void)
         features |= KDK_CPU_YMM;
     if (avx & BIT(b7, 16) & os_zmm)
         features |= KDK_CPU_ZMM;
+    if (avx & avx2 & BIT(b7, 8) & os_ymm)
+        features |= KDK_CPU_AVX2;
+    if ((features & KDK_CPU_AVX2) && (BIT(b7, 16) & BIT(b7, 17) & BIT(b7, 30) & BIT(b7, 31) & os_zmm))
+        features |= KDK_CPU_AVX512;
+    if (BIT(b7, 29) & BIT(c1, 19) & BIT(c1, 9))
+        features |= KDK_CPU_SHANI;
     return features;
 }
 
@@ -47,13 +53,24 @@ uint32_t kdk_cpu_features(void)
 
 #include <sys/auxv.h>
 
-#ifndef HWCAP_AES
-#define HWCAP_AES (1u << 3)
-#endif
+/* The kernel's numbers (arch/arm64/include/uapi/asm/hwcap.h), for C libraries that do not name them yet. */
+#define HAS_AES (1u << 3)
+#define HAS_SHA1 (1u << 5)
+#define HAS_SHA2 (1u << 6)
+#define HAS_SHA512 (1u << 21)
 
 uint32_t kdk_cpu_features(void)
 {
-    return (getauxval(AT_HWCAP) & HWCAP_AES) ? KDK_CPU_ARMV8CE : 0;
+    const unsigned long has = getauxval(AT_HWCAP);
+    uint32_t features = KDK_CPU_NEON;
+
+    if (has & HAS_AES)
+        features |= KDK_CPU_ARMV8CE;
+    if ((has & HAS_SHA1) && (has & HAS_SHA2))
+        features |= KDK_CPU_ARMV8SHA;
+    if (has & HAS_SHA512)
+        features |= KDK_CPU_ARMV8SHA512;
+    return features;
 }
 
 #else

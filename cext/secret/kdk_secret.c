@@ -44,7 +44,7 @@ int kdk_secret_map(kdk_secret *secret, size_t length)
 #endif
 
 /* Hash functions, OpenSSL and Python's own copying leave pieces of secrets in the vector registers; see kdk_secret_copy. */
-static void clear_vector_registers(void)
+void kdk_secret_clear_registers(void)
 {
 #if defined(__x86_64__)
     static uint32_t features; /* CPUID is slow under a hypervisor; two threads that write the same value do no harm */
@@ -77,7 +77,7 @@ void kdk_secret_wipe(kdk_secret *secret)
 {
     if (secret->data)
         kdk_wipe(secret->data, secret->mapped);
-    clear_vector_registers();
+    kdk_secret_clear_registers();
 }
 
 void kdk_secret_unmap(kdk_secret *secret)

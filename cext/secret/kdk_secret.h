@@ -20,6 +20,9 @@ int kdk_secret_map(kdk_secret *secret, size_t length);
 /* Zeroes the whole mapping and leaves it mapped; clears the vector registers, too. */
 void kdk_secret_wipe(kdk_secret *secret);
 
+/* Clears the vector registers of the calling thread. */
+void kdk_secret_clear_registers(void);
+
 /* Zeroes, then gives the mapping back. Harmless when nothing is mapped. */
 void kdk_secret_unmap(kdk_secret *secret);
 

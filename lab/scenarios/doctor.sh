@@ -15,8 +15,8 @@ first() {
     # A load as any program makes it: with the keyrings that its caller has, and without a record.
     cat >/tmp/load.py <<'END'
 from pathlib import Path
-from kdumpkey.kdump.kernel import CrashImage
-from kdumpkey.kdump.kexec import load_crash_image
+from kdumpkey.kernel.protocol import CrashImage
+from kdumpkey.kernel.linux.kexec import load_crash_image
 load_crash_image(CrashImage(kernel=Path("/payload/bzImage"), initrd=Path("/payload/initramfs.gz"), command_line="x"))
 END
     description=kdump-cryptsetup:vk-$uuid0

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
         ResourceError,
         WrongKeyError,
     )
+    from kdumpkey.luks.device import LuksDevice, open_luks
     from kdumpkey.luks.model import LuksHeader
-    from kdumpkey.ops.open import LuksDevice, open_luks
     from kdumpkey.secret import SecretBuffer
-    from kdumpkey.volume import Volume
+    from kdumpkey.volume.volume import Volume
 
 __version__ = "0.1.0"
 
@@ -62,14 +62,14 @@ _HOMES: Final = {
     "HeaderError": _ERRORS,
     "KdumpkeyError": _ERRORS,
     "KeyslotError": _ERRORS,
-    "LuksDevice": "kdumpkey.ops.open",
+    "LuksDevice": "kdumpkey.luks.device",
     "LuksHeader": "kdumpkey.luks.model",
     "NotLuksError": _ERRORS,
     "ResourceError": _ERRORS,
     "SecretBuffer": "kdumpkey.secret",
-    "Volume": "kdumpkey.volume",
+    "Volume": "kdumpkey.volume.volume",
     "WrongKeyError": _ERRORS,
-    "open_luks": "kdumpkey.ops.open",
+    "open_luks": "kdumpkey.luks.device",
 }
 
 

@@ -54,6 +54,10 @@ class AmbiguousSignatureError(HeaderError):
     """One copy of the LUKS2 header is damaged or older, and the device has a signature of something else."""
 
 
+class OverlapError(KdumpkeyError):
+    """The data would begin inside the header that they are opened by."""
+
+
 class ConversionError(KdumpkeyError):
     """A header of one version of LUKS says what the other version cannot."""
 

@@ -17,8 +17,8 @@ from fake_linux import FakeKeys, FakeLinux
 from forked import in_child
 from kdumpkey import keyring
 from kdumpkey.errors import KeyringError
+from kdumpkey.kdump.linux_keys import LinuxKeys
 from kdumpkey.keyring import SpecialKeyring
-from kdumpkey.ops.linux_keys import LinuxKeys
 from tools import unavailable
 
 CHEAP = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
@@ -35,7 +35,7 @@ class RealKeys(FakeKeys):
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLinux:
     made = FakeLinux(tmp_path)
     made.keys = RealKeys(tmp_path / "keyring")
-    monkeypatch.setattr("kdumpkey.kdump.linux.LinuxKernel", lambda: made.kernel)
+    monkeypatch.setattr("kdumpkey.kernel.linux.kernel.LinuxKernel", lambda: made.kernel)
     return made
 
 

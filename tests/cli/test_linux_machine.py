@@ -13,9 +13,9 @@ from both import ours
 from fake_linux import IMAGE, FakeKeys, FakeLinux
 from kdumpkey.cli.main import main
 from kdumpkey.cli.streams import Streams
-from kdumpkey.kdump.linux import INTERFACE
-from kdumpkey.ops.freshness import origin_of
-from kdumpkey.ops.open import open_luks
+from kdumpkey.kdump.freshness import origin_of
+from kdumpkey.kernel.linux.kernel import INTERFACE
+from kdumpkey.luks.device import open_luks
 
 _UUID = "0f4f4f9d-7f0e-4d39-9d3d-3c0f9a4f5b11"
 _NAME = f"kdump-cryptsetup:vk-{_UUID}"
@@ -24,13 +24,13 @@ _NAME = f"kdump-cryptsetup:vk-{_UUID}"
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLinux:
     made = FakeLinux(tmp_path)
-    monkeypatch.setattr("kdumpkey.kdump.linux.LinuxKernel", lambda: made.kernel)
+    monkeypatch.setattr("kdumpkey.kernel.linux.kernel.LinuxKernel", lambda: made.kernel)
     return made
 
 
 @pytest.fixture
 def keys(fake: FakeLinux, monkeypatch: pytest.MonkeyPatch) -> FakeKeys:
-    monkeypatch.setattr("kdumpkey.ops.linux_keys.LinuxKeys", lambda: fake.keys)
+    monkeypatch.setattr("kdumpkey.kdump.linux_keys.LinuxKeys", lambda: fake.keys)
     return fake.keys
 
 

@@ -52,9 +52,9 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDmsetup:
     def block_device(*_: object, **__: object) -> Iterator[int]:
         yield 0
 
-    monkeypatch.setattr("kdumpkey.ops.map._block_device", block_device)
-    monkeypatch.setattr("kdumpkey.ops.map.device_number", lambda _: "8:1")
-    monkeypatch.setattr("kdumpkey.ops.map.is_readonly", lambda _: False)
+    monkeypatch.setattr("kdumpkey.luks.activation._block_device", block_device)
+    monkeypatch.setattr("kdumpkey.luks.activation.device_number", lambda _: "8:1")
+    monkeypatch.setattr("kdumpkey.luks.activation.is_readonly", lambda _: False)
     made = FakeDmsetup.made(tmp_path)
     monkeypatch.setattr(DeviceMapper, "find", lambda *_: made.mapper)
     return made

@@ -30,7 +30,7 @@ _NEVER = {
     "kdumpkey.mapping",
     "kdumpkey.mock",
     "kdumpkey.region",
-    "kdumpkey.volume",
+    "kdumpkey.volume.volume",
     "pydantic",
     "pydoc",
     "rich",
@@ -44,7 +44,7 @@ _NOT_TO_FORMAT = {
     "kdumpkey.crypto.calibrate",
     "kdumpkey.luks.signatures",
     "kdumpkey.luks.unlock",
-    "kdumpkey.ops.open",
+    "kdumpkey.luks.device",
 }
 
 
@@ -65,21 +65,21 @@ def words(tmp_path: Path) -> list[str]:
 
 def test_formatting_with_forced_costs_imports_nothing_to_measure_open_or_ask_with(words: list[str]) -> None:
     modules = _modules_of(*words)
-    assert "kdumpkey.ops.format" in modules
+    assert "kdumpkey.luks.create" in modules
     assert modules.isdisjoint(_NEVER | _NOT_TO_FORMAT), sorted(modules & (_NEVER | _NOT_TO_FORMAT))
 
 
 def test_checking_a_passphrase_imports_nothing_to_write_or_hand_over_with(words: list[str]) -> None:
     _modules_of(*words)
     modules = _modules_of("unlock", "--test", "--key-file", words[-1], words[-2])
-    unneeded = _NEVER | {"kdumpkey.luks.store", "kdumpkey.ops.format", "kdumpkey.crypto.calibrate"}
+    unneeded = _NEVER | {"kdumpkey.luks.store", "kdumpkey.luks.create", "kdumpkey.crypto.calibrate"}
     assert "kdumpkey.luks.unlock" in modules
     assert modules.isdisjoint(unneeded), sorted(modules & unneeded)
 
 
 @pytest.mark.parametrize("word", ["--version", "--help", "--usage"])
 def test_what_no_action_does_imports_no_action(word: str) -> None:
-    unneeded = _NEVER | {"kdumpkey.luks", "kdumpkey.ops", "kdumpkey.cli.commands"}
+    unneeded = _NEVER | {"kdumpkey.luks", "kdumpkey.luks.device", "kdumpkey.cli.commands"}
     unneeded -= {"rich"} if word == "--help" else set()  # it draws the help
     modules = _modules_of(word)
     assert modules.isdisjoint(unneeded), sorted(modules & unneeded)

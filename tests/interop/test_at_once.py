@@ -10,8 +10,8 @@ import pytest
 
 from both import ENVIRONMENT, ours, run
 from cuts import Bench, images, opens_by_ours, opens_by_theirs
+from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.model import CopyState
-from kdumpkey.ops.open import open_luks
 from tools import require_tool
 
 __all__ = ["images"]

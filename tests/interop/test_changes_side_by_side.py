@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from both import ours, run
-from kdumpkey.luks import edit
+from kdumpkey.luks import header_changes as edit
 from kdumpkey.luks.model import Luks2Header
 from kdumpkey.luks.store import open_store, write_header
 from kdumpkey.luks.strict_json import JsonObject

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from both import Result, ours, run
-from kdumpkey.blockio import Device
 from kdumpkey.errors import DeviceError
+from kdumpkey.storage.device import Device
 from tools import require_tool
 
 pytestmark = pytest.mark.usefixtures("each_cryptsetup")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import roots
-from kdumpkey.ops.apply import Applied, apply
-from kdumpkey.ops.generate import generate
+from kdumpkey.kdump.generate.apply import Applied, apply
+from kdumpkey.kdump.generate.generate import generate
 from newer_release import UnavailableError, unpacked
 from tools import require_tool, unavailable
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import roots
-from kdumpkey.ops.apply import apply
-from kdumpkey.ops.generate import generate
+from kdumpkey.kdump.generate.apply import apply
+from kdumpkey.kdump.generate.generate import generate
 from layered_root import run_layered, unpacked_packages
 from roots import IMAGE, UUID
 from tools import chrooted, require_tool

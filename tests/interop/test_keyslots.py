@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from both import Result, ours, run
-from kdumpkey.ops.open import open_luks
+from kdumpkey.luks.device import open_luks
 from tools import require_tool
 
 pytestmark = pytest.mark.usefixtures("each_cryptsetup")

@@ -11,8 +11,8 @@ import pytest
 
 from both import ENVIRONMENT, ours
 from cuts import Bench, assert_mended, images, opened_by_both, recorded, tally
+from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.model import CopyState
-from kdumpkey.ops.open import open_luks
 
 __all__ = ["images"]
 PASSPHRASES = ("one", "two", "three")

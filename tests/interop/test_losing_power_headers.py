@@ -20,7 +20,7 @@ from cuts import (
     recorded,
     tally,
 )
-from kdumpkey.blockio import Device
+from kdumpkey.storage.device import Device
 
 __all__ = ["images"]
 MIB = 1 << 20

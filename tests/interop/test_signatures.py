@@ -11,10 +11,10 @@ import pytest
 from foreign_signatures import FOREIGN, HARMLESS, SIZE, Edits
 from fuzz.base_headers import base
 from fuzz.images import image_of
-from kdumpkey.blockio import open_readonly
 from kdumpkey.errors import AmbiguousSignatureError
 from kdumpkey.luks import read_header
 from kdumpkey.luks.signatures import foreign_signature
+from kdumpkey.storage.device import open_readonly
 from tools import require_tool
 
 

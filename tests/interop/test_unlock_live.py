@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from kdumpkey.blockio import open_readonly
 from kdumpkey.errors import WrongKeyError
 from kdumpkey.luks import luks1, luks2, read_header
 from kdumpkey.luks.model import CopyState, Luks1Header, Luks2Header
 from kdumpkey.luks.strict_json import pretty
 from kdumpkey.luks.unlock import unlock, verify_volume_key
+from kdumpkey.storage.device import open_readonly
 from tools import require_tool
 
 CIPHERS = [("aes-xts-plain64", 256), ("aes-xts-plain64", 512), ("aes-cbc-essiv:sha256", 256)]

@@ -9,7 +9,7 @@ import pytest
 
 from both import ours
 from cuts import LUKS1, LUKS2, Bench, opens_by_ours, opens_by_theirs
-from kdumpkey.ops.open import open_luks
+from kdumpkey.luks.device import open_luks
 
 pytestmark = pytest.mark.usefixtures("each_cryptsetup")
 MIB = 1 << 20

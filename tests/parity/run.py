@@ -18,7 +18,7 @@ from typing import Protocol
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from kdumpkey import keyring
 from kdumpkey.errors import KernelError, KeyringError
-from kdumpkey.kdump.kernel import CrashImage
+from kdumpkey.kernel.protocol import CrashImage
 from kdumpkey.keyring import Permission, SpecialKeyring
 from parity.steps import LIVES, Step
 
@@ -66,13 +66,13 @@ class LinuxBackend:
             os.close(file)
 
     def load(self) -> None:
-        from kdumpkey.kdump.kexec import load_crash_image
+        from kdumpkey.kernel.linux.kexec import load_crash_image
 
         words = [os.environ[f"PARITY_{name}"] for name in ("KERNEL", "INITRD", "COMMAND_LINE")]
         load_crash_image(CrashImage(Path(words[0]), Path(words[1]), words[2]))
 
     def unload(self) -> None:
-        from kdumpkey.kdump.kexec import unload_crash_image
+        from kdumpkey.kernel.linux.kexec import unload_crash_image
 
         unload_crash_image()
 

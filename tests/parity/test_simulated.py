@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kdumpkey.kdump.machine import Machine
-from kdumpkey.kdump.simulated_configfs import SimulatedConfigfs, parse_boolean
+from kdumpkey.kernel.simulated.configfs import SimulatedConfigfs, parse_boolean
+from kdumpkey.kernel.simulated.machine import Machine
 from kdumpkey.keyring import SpecialKeyring
 from kdumpkey.region.model import Policy
 from machines import IMAGE, Bench

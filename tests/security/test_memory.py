@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kdumpkey.crypto import kdf
-from kdumpkey.ops.open import open_luks
+from kdumpkey.luks.device import open_luks
 from memory_scan import child
 from naive_ciphers import crypt
 from tools import require_tool

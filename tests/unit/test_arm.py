@@ -14,11 +14,11 @@ import pytest
 
 from fake_linux import IMAGE, FakeLinux
 from kdumpkey.errors import KernelError, KeyNotFoundError, kernel_error
-from kdumpkey.kdump.kernel import CrashImage
-from kdumpkey.kdump.linux import INTERFACE
-from kdumpkey.kdump.record import KeyOrigin
-from kdumpkey.ops.arm import TIMEOUT_S, KeyToArm, arm, ready
-from kdumpkey.ops.find_image import find_image
+from kdumpkey.kdump.arm import TIMEOUT_S, KeyToArm, arm, ready
+from kdumpkey.kernel.linux.find_image import find_image
+from kdumpkey.kernel.linux.kernel import INTERFACE
+from kdumpkey.kernel.linux.record import KeyOrigin
+from kdumpkey.kernel.protocol import CrashImage
 from kdumpkey.secret import SecretBuffer
 
 

@@ -16,10 +16,11 @@ from types import FrameType
 import pytest
 
 from fake_linux import IMAGE, FakeLinux
-from kdumpkey.kdump import linux, linux_files
-from kdumpkey.ops import arm as arm_module
-from kdumpkey.ops import linux_load
-from kdumpkey.ops.arm import KeyToArm, arm
+from kdumpkey.kdump import arm as arm_module
+from kdumpkey.kdump import linux_load
+from kdumpkey.kdump.arm import KeyToArm, arm
+from kdumpkey.kernel.linux import files as linux_files
+from kdumpkey.kernel.linux import kernel as linux
 from kdumpkey.secret import SecretBuffer
 
 _OLD, _NEW = ("k:old", "k:both"), ("k:both", "k:new")

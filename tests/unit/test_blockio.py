@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kdumpkey.blockio import BytesReader, open_readonly, open_readwrite
 from kdumpkey.errors import DeviceError
 from kdumpkey.secret import SecretBuffer
+from kdumpkey.storage.device import BytesReader, open_readonly, open_readwrite
 
 
 @pytest.fixture

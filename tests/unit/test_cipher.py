@@ -11,13 +11,7 @@ from hypothesis import strategies as st
 from forked import in_child
 from kdumpkey._native import aesxts
 from kdumpkey.crypto.cipher import SECTOR_SIZES, CipherSpec, SectorCipher, sector_cipher
-from kdumpkey.errors import (
-    CipherError,
-    TierError,
-    TierNotBuiltError,
-    TierNotOnThisCpuError,
-    UnknownTierError,
-)
+from kdumpkey.errors import CipherError, TierError, TierNotBuiltError, TierNotOnThisCpuError, UnknownTierError
 from kdumpkey.secret import SecretBuffer
 from naive_ciphers import crypt
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from kdumpkey.errors import KernelError
-from kdumpkey.kdump.crash_image import check_image
-from kdumpkey.kdump.kernel import CrashImage
+from kdumpkey.kernel.linux.crash_image import check_image
+from kdumpkey.kernel.protocol import CrashImage
 
 SETUP_SECTORS = 31
 CODE = 64 * 1024

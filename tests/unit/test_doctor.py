@@ -15,7 +15,7 @@ import roots
 from doctor_trees import TREES
 from kdumpkey.errors import UsageError
 from kdumpkey.kdump.doctor import Finding, Host, Verdict, exit_code
-from kdumpkey.ops.doctor import examine
+from kdumpkey.kdump.doctor.examine import examine
 from roots import LOADED_AT, Tree
 
 GOLDEN: Final = Path(__file__).parents[1] / "golden" / "doctor.txt"

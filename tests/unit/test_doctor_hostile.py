@@ -14,10 +14,10 @@ from typing import Final
 import pytest
 
 import roots
+from kdumpkey.host.blocks import beneath
+from kdumpkey.host.host import Host
 from kdumpkey.kdump.doctor import Finding, Verdict, exit_code
-from kdumpkey.kdump.doctor.blocks import beneath
-from kdumpkey.kdump.doctor.host import Host
-from kdumpkey.ops.doctor import examine
+from kdumpkey.kdump.doctor.examine import examine
 from roots import FEDORA, RECORD
 
 LIMIT_S: Final = 20

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kdumpkey.errors import DeviceError, NotAKernelError, UsageError
-from kdumpkey.kdump.estimate import Estimate, Item, Keyslot, estimate
-from kdumpkey.ops.estimate import Machine, estimate_machine, kernel_size, keyslots_of
+from kdumpkey.kdump.estimate.machine import Machine, estimate_machine, kernel_size, keyslots_of
+from kdumpkey.kdump.estimate.rules import Estimate, Item, Keyslot, estimate
 
 MIB, GIB = 1 << 20, 1 << 30
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from both import ours
-from kdumpkey.kdump.record import KeyOrigin, LoadRecord, parse_record
-from kdumpkey.ops.freshness import State, key_now, keys_now, origin_of
-from kdumpkey.ops.open import open_luks
+from kdumpkey.kdump.freshness import State, key_now, keys_now, origin_of
+from kdumpkey.kernel.linux.record import KeyOrigin, LoadRecord, parse_record
+from kdumpkey.luks.device import open_luks
 from tools import require_tool
 
 UUID = "0f4f4f9d-7f0e-4d39-9d3d-3c0f9a4f5b11"

@@ -12,9 +12,9 @@ import pytest
 import roots
 from kdumpkey.errors import OutputError, UsageError
 from kdumpkey.kdump.doctor import Verdict
-from kdumpkey.ops.apply import BACKUP, apply
-from kdumpkey.ops.doctor import examine
-from kdumpkey.ops.generate import PIECES, generate
+from kdumpkey.kdump.doctor.examine import examine
+from kdumpkey.kdump.generate.apply import BACKUP, apply
+from kdumpkey.kdump.generate.generate import PIECES, generate
 from roots import LINK, UUID
 from tools import require_tool
 

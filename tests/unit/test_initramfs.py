@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from kdumpkey.kdump import initramfs as module
-from kdumpkey.kdump.initramfs import Initramfs, UnreadableInitramfsError, read_initramfs
+from kdumpkey.host import initramfs as module
+from kdumpkey.host.initramfs import Initramfs, UnreadableInitramfsError, read_initramfs
 from roots import cpio
 from tools import require_tool
 

@@ -12,11 +12,22 @@ from pathlib import Path
 import pytest
 
 from kdumpkey.errors import OutputError, UsageError
-from kdumpkey.ops.install import PROGRAM, Installed, install
+from kdumpkey.kdump import runtime_modules
+from kdumpkey.kdump.install import PACKAGES, PROGRAM, Installed, install
 from roots import IMAGE, UUID
 from tools import chrooted
 
 MOST_BYTES = 64 << 20
+IMPORT_EACH = """
+import importlib, json, sys
+names = json.load(sys.stdin)
+sys.path.insert(0, sys.argv[1])
+for name in names:
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        print(name, error)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +61,25 @@ def test_it_opens_an_image_there_with_nothing_else_around(made: tuple[Path, Inst
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["uuid"] == UUID
+
+
+def test_every_module_that_it_may_import_can_be_imported_there_alone(made: tuple[Path, Installed]) -> None:
+    root, _ = made
+    listed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", runtime_modules.__name__], capture_output=True, check=True
+    )
+    names = sorted({name for name, _ in json.loads(listed.stdout)})
+    assert {"collections.abc", "importlib.abc", "os.path", "kdumpkey.cli.commands.unlock"} <= set(names)
+    python = Path(sys.executable).resolve()
+    done = subprocess.run(
+        [*chrooted(root), python, "-ISW", "ignore", "-c", IMPORT_EACH, str(PACKAGES)],
+        input=json.dumps(names),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.defpath + ":/usr/sbin"},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_second_run_leaves_all_as_it_is(made: tuple[Path, Installed]) -> None:

@@ -14,9 +14,8 @@ import pytest
 from kdumpkey.cli.argon2_plot import frontier
 from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.errors import ResourceError
-from kdumpkey.memory_limits import memory_limit
-from kdumpkey.ops.kdf_advice import Advice, advise, memory_time_product
-from kdumpkey.ops.kdf_cost import (
+from kdumpkey.kdump.cost.advice import Advice, advise, memory_time_product
+from kdumpkey.kdump.cost.measure import (
     DEFAULT_MEMORY_MIB,
     DEFAULT_RESERVED,
     Cell,
@@ -30,6 +29,7 @@ from kdumpkey.ops.kdf_cost import (
     measure,
     prove,
 )
+from kdumpkey.memory.limits import memory_limit
 
 MIB = 1 << 20
 SMALL = Cell("argon2id", 32 * 1024, 1, 1)
@@ -64,7 +64,7 @@ def test_the_peak_is_what_a_control_group_counts(mib: int) -> None:
             pytest.skip("no control group can be made here")
         reading = _peak_file(limit.kind)
         child = subprocess.run(
-            [sys.executable, "-m", "kdumpkey.ops.kdf_run"],
+            [sys.executable, "-m", "kdumpkey.kdump.cost.run"],
             input=request,
             stdout=subprocess.PIPE,
             check=True,
@@ -159,7 +159,7 @@ def test_the_grid_has_every_combination_and_the_default_fits_the_time() -> None:
 
 def test_the_time_told_counts_the_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
     # The probe: 64 MiB, 4 passes, 1 lane in 0.4 s. The cell has twice its memory: 0.8 s, and 0.25 s to start.
-    monkeypatch.setattr("kdumpkey.ops.kdf_cost._run", lambda *_, **__: ({"seconds": 0.4}, 0))
+    monkeypatch.setattr("kdumpkey.kdump.cost.measure._run", lambda *_, **__: ({"seconds": 0.4}, 0))
     cells = [Cell("argon2id", 128 * 1024, 4, 1)]
     assert expected_seconds(cells, 3) == pytest.approx(3 * (0.8 + 0.25))
     # 192M leave 100 MiB and 256M leave 164: refused at once in one, run in the other.
@@ -211,7 +211,7 @@ def test_the_product_counts_memory_twice_and_passes_once() -> None:
 
 
 def _costing(monkeypatch: pytest.MonkeyPatch, cost_of: Callable[[Cell], Cost]) -> None:
-    monkeypatch.setattr("kdumpkey.ops.kdf_advice.measure", lambda cell, _runs: cost_of(cell))
+    monkeypatch.setattr("kdumpkey.kdump.cost.advice.measure", lambda cell, _runs: cost_of(cell))
 
 
 def test_advice_never_has_fewer_passes_than_cryptsetup_takes(monkeypatch: pytest.MonkeyPatch) -> None:

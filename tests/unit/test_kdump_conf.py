@@ -10,8 +10,8 @@ import pytest
 
 import roots
 from kdumpkey.errors import UsageError
-from kdumpkey.ops.apply import apply
-from kdumpkey.ops.generate import generate
+from kdumpkey.kdump.generate.apply import apply
+from kdumpkey.kdump.generate.generate import generate
 from layered_root import run_layered, unpacked_packages
 from tools import require_tool
 

@@ -22,7 +22,7 @@ from kdumpkey.errors import (
     KeyRevokedError,
     KeyringError,
 )
-from kdumpkey.kdump import kexec
+from kdumpkey.kernel.linux import kexec
 from kdumpkey.keyring import Permission, SpecialKeyring, _calls
 from kdumpkey.secret import SecretBuffer
 from tools import unavailable

@@ -11,9 +11,9 @@ import pytest
 
 from fake_linux import IMAGE, FakeLinux
 from kdumpkey.errors import KernelError
-from kdumpkey.kdump.kernel import CrashImage, NamedKey, Stage
-from kdumpkey.kdump.linux import INTERFACE
-from kdumpkey.kdump.record import RECORD, LoadRecord, parse_record
+from kdumpkey.kernel.linux.kernel import INTERFACE
+from kdumpkey.kernel.linux.record import RECORD, LoadRecord, parse_record
+from kdumpkey.kernel.protocol import CrashImage, NamedKey, Stage
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kdumpkey.blockio import open_readwrite
 from kdumpkey.errors import DeviceError
 from kdumpkey.luks import lock
+from kdumpkey.storage.device import open_readwrite
 from tools import require_tool
 
 DEADLINE_S = 30

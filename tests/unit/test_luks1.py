@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from fuzz.images import luks1_image
-from kdumpkey.blockio import BytesReader
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import HeaderError, NotLuksError
 from kdumpkey.luks import luks1, read_header
 from kdumpkey.luks.model import Luks1Header
+from kdumpkey.storage.device import BytesReader
 
 
 def read(size: int = 2068480, **changes: Any) -> Luks1Header:

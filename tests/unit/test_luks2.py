@@ -10,12 +10,12 @@ import pytest
 
 from fuzz.base_headers import base
 from fuzz.images import Copy, Image, image_of
-from kdumpkey.blockio import BytesReader
 from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.errors import AmbiguousSignatureError, DeviceError, HeaderError, NotLuksError
 from kdumpkey.luks import luks2, read_header
 from kdumpkey.luks.layout import LUKS2_METADATA_SIZES, Luks2Binary
 from kdumpkey.luks.model import CopyState, Luks2Header, UnknownKdf
+from kdumpkey.storage.device import BytesReader
 
 SIZE = 16777216
 TEXT = json.dumps(base("plain"), separators=(",", ":")).encode()
@@ -76,10 +76,10 @@ def test_segments_with_their_backups_apart() -> None:
 
 def test_a_kdf_that_cannot_be_run_is_kept_as_unknown() -> None:
     metadata = base("plain")
-    metadata["keyslots"]["0"]["kdf"] = {"type": "argon2", "x": 1}
-    assert read(image_of(metadata).content()).keyslots[0].kdf == UnknownKdf("argon2")
+    metadata["keyslots"]["0"]["kdf"] = {"type": "argon2", "x": 1, "memory": "7x"}
+    assert read(image_of(metadata).content()).keyslots[0].kdf == UnknownKdf("argon2", memory_kib=7)
     metadata = base("plain")
-    metadata["keyslots"]["0"]["kdf"]["salt"] = "no base64"
+    metadata["keyslots"]["0"]["kdf"]["salt"] = "not base64!"
     assert isinstance(read(image_of(metadata).content()).keyslots[0].kdf, UnknownKdf)
 
 

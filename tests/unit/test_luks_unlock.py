@@ -10,13 +10,13 @@ import pytest
 
 from fuzz.base_headers import base
 from fuzz.images import Image, SparseReader, image_of
-from kdumpkey import memory
 from kdumpkey.crypto import af, kdf
 from kdumpkey.crypto.cipher import CipherSpec, sector_cipher
 from kdumpkey.errors import CipherError, DeviceError, KdfError, KeyslotError, ResourceError, WrongKeyError
 from kdumpkey.luks import read_header
 from kdumpkey.luks.model import Af, Digest, Keyslot, Luks2Header, UnknownKdf
 from kdumpkey.luks.unlock import Unlocked, open_keyslot, unlock, verify_volume_key
+from kdumpkey.memory import available as memory
 from kdumpkey.secret import SecretBuffer
 
 SALT = b"t" * 32

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kdumpkey.kdump.kernel import Stage
-from kdumpkey.kdump.machine import Machine, destroy
+from kdumpkey.kernel.protocol import Stage
+from kdumpkey.kernel.simulated.machine import Machine, destroy
 from kdumpkey.region.model import Policy
 from machines import IMAGE, Bench
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from kdumpkey.errors import KernelDeniedError, KernelError
-from kdumpkey.kdump.kernel import Stage
+from kdumpkey.kernel.protocol import Stage
 from kdumpkey.region.model import Policy
 from machines import IMAGE, Bench
 

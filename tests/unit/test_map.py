@@ -22,8 +22,8 @@ from kdumpkey.errors import (
     WrongKeyError,
 )
 from kdumpkey.keyring import SpecialKeyring
-from kdumpkey.ops.map import check_mappable, close_mapping, find_mapping, keep_mapping, map_volume
-from kdumpkey.ops.open import LuksDevice, open_luks
+from kdumpkey.luks.activation import check_mappable, close_mapping, find_mapping, keep_mapping, map_volume
+from kdumpkey.luks.device import LuksDevice, open_luks
 from kdumpkey.secret import SecretBuffer
 from tools import require_tool, unavailable
 
@@ -62,9 +62,9 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDmsetup:
     def block_device(*_: object, **__: object) -> Iterator[int]:
         yield 0
 
-    monkeypatch.setattr("kdumpkey.ops.map._block_device", block_device)
-    monkeypatch.setattr("kdumpkey.ops.map.device_number", lambda _: "8:1")
-    monkeypatch.setattr("kdumpkey.ops.map.is_readonly", lambda _: False)
+    monkeypatch.setattr("kdumpkey.luks.activation._block_device", block_device)
+    monkeypatch.setattr("kdumpkey.luks.activation.device_number", lambda _: "8:1")
+    monkeypatch.setattr("kdumpkey.luks.activation.is_readonly", lambda _: False)
     return FakeDmsetup.made(tmp_path)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from forked import in_child
 from kdumpkey.errors import ResourceError
-from kdumpkey.memory import MACHINE, Availability, available, check_fits
+from kdumpkey.memory.available import MACHINE, Availability, available, check_fits
 
 MIB = 1024 * 1024
 V1_NO_LIMIT = 9223372036854771712

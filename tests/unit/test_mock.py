@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from kdumpkey import memory_limits as limits
 from kdumpkey.errors import UsageError
-from kdumpkey.memory_limits import Limit, memory_limit
+from kdumpkey.memory import limits
+from kdumpkey.memory.limits import Limit, memory_limit
+from kdumpkey.mock.run import shipped_scenarios
 from kdumpkey.mock.scenario import CRASH, FIRST, KDUMP, REBOOT, parse_scenario
-from kdumpkey.ops.mock import shipped_scenarios
 
 MIB = 1 << 20
 SCRIPT = """\

@@ -14,7 +14,7 @@ SCRIPTS = [
     ".ci/run",
     *(
         str(path.relative_to(TOP))
-        for folder in ("lab", "src/kdumpkey/kdump/pieces/scripts", "tests")
+        for folder in ("lab", "src/kdumpkey/kdump/generate/scripts", "tests")
         for path in (TOP / folder).glob("*.sh")
     ),
 ]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kdumpkey.errors import KernelError
-from kdumpkey.kdump.kernel import Stage
-from kdumpkey.kdump.machine import MachineConfig, boot, opened
+from kdumpkey.kernel.protocol import Stage
+from kdumpkey.kernel.simulated.machine import MachineConfig, boot, opened
 from kdumpkey.keyring.service import Permission
 from kdumpkey.region.model import ImageSizes, Policy
 from machines import IMAGE, MIB, SMALL, Bench

@@ -15,8 +15,8 @@ from kdumpkey.errors import (
     KeyRevokedError,
     KeyringError,
 )
-from kdumpkey.kdump.simulated_keyring import SimulatedKeyrings
-from kdumpkey.kdump.simulated_keys import POSSESSOR, USER, Process
+from kdumpkey.kernel.simulated.keyring import SimulatedKeyrings
+from kdumpkey.kernel.simulated.keys import POSSESSOR, USER, Process
 from kdumpkey.keyring.service import Permission, SpecialKeyring
 
 NAME = "kdump-cryptsetup:vk-1"

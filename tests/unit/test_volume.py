@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdumpkey._native.aesxts import AesXts
-from kdumpkey.blockio import BytesReader, Device, open_readonly, open_readwrite
 from kdumpkey.errors import CipherError, DeviceError, TierError
-from kdumpkey.volume import CryptSegment, Volume
+from kdumpkey.storage.device import BytesReader, Device, open_readonly, open_readwrite
+from kdumpkey.volume.volume import CryptSegment, Volume
 
 KEY = bytes(range(64))
 XTS = "aes-xts-plain64"

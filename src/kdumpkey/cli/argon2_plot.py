@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from kdumpkey.cli.plots import COLOURS, new_figure, save
-from kdumpkey.ops.kdf_cost import UNPACKED_BYTES, Cost, Verdict, available_kib
+from kdumpkey.kdump.cost.measure import UNPACKED_BYTES, Cost, Verdict, available_kib
 
 _MIB: Final = 1 << 20
 _MARKERS: Final = "osD^vP"

@@ -7,8 +7,8 @@ import io
 from collections.abc import Sequence
 from typing import Final
 
-from kdumpkey.ops.kdf_advice import Advice
-from kdumpkey.ops.kdf_cost import Cell, Cost, Proof, Verdict, as_row
+from kdumpkey.kdump.cost.advice import Advice
+from kdumpkey.kdump.cost.measure import Cell, Cost, Proof, Verdict, as_row
 
 _MIB: Final = 1 << 20
 _SHORT: Final = {Verdict.FITS: "fits", Verdict.DOES_NOT_FIT: "-", Verdict.KILLED: "killed"}

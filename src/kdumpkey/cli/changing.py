@@ -11,15 +11,15 @@ from kdumpkey.cli.options import NewKeyfileOffset, NewKeyfileSize
 from kdumpkey.cli.passphrase import STDIN
 from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.errors import HeaderError, NotLuksError, UsageError
+from kdumpkey.luks.choose_kdf import KdfRequest, checked_request, choose_kdf
+from kdumpkey.luks.new_keyslot import AreaCipher, Recipe
 from kdumpkey.luks.store import HeaderStore, open_store
-from kdumpkey.ops.choose_kdf import KdfRequest, checked_request, choose_kdf
-from kdumpkey.ops.new_keyslot import AreaCipher, Recipe
 
 if TYPE_CHECKING:
     from kdumpkey.cli.options import HeaderChoice, KdfChoice, PassphraseSource
     from kdumpkey.cli.session import Session
+    from kdumpkey.luks.device import LuksDevice
     from kdumpkey.luks.model import LuksHeader
-    from kdumpkey.ops.open import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
 ONLY_LUKS2: Final = "Keyslot encryption parameters can be set only for LUKS2 device."
@@ -74,7 +74,7 @@ def open_for_change(
 
 def as_device(store: HeaderStore) -> LuksDevice:
     """The store as what keyslots are opened with; it stays the store's to close."""
-    from kdumpkey.ops.open import LuksDevice  # noqa: PLC0415 - formatting opens no keyslot
+    from kdumpkey.luks.device import LuksDevice  # noqa: PLC0415 - formatting opens no keyslot
 
     return LuksDevice(store.device, store.device, store.header)
 

@@ -16,7 +16,7 @@ from kdumpkey.secret import wipe
 if TYPE_CHECKING:
     from kdumpkey.cli.options import UnlockSource
     from kdumpkey.cli.session import Session
-    from kdumpkey.ops.open import LuksDevice
+    from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
 _VOLUME_KEY_WARNING: Final = (

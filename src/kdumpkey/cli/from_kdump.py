@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdumpkey.cli.machines import linux_kernel, names_machine, open_machine
-from kdumpkey.kdump.restoring import can_restore, restore_keys
+from kdumpkey.kernel.linux.restore import can_restore, restore_keys
 
 if TYPE_CHECKING:
     from kdumpkey.cli.options import MachineChoice
     from kdumpkey.cli.session import Session
-    from kdumpkey.ops.open import LuksDevice
+    from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
 
@@ -25,14 +25,14 @@ def key_handed_over(
         DeviceError: There is no machine.
     """
     if not names_machine(session, choice) and can_restore():
-        from kdumpkey.ops.linux_kdump import key_from_linux  # noqa: PLC0415 - a simulated machine needs none
+        from kdumpkey.kdump.linux_restored import key_from_linux  # noqa: PLC0415 - a simulated machine needs none
 
         return key_from_linux(restore_keys, luks)
     if (kernel := linux_kernel(session, choice, mount_configfs=mount_configfs)) is not None:
-        from kdumpkey.ops.linux_kdump import key_from_linux  # noqa: PLC0415
+        from kdumpkey.kdump.linux_restored import key_from_linux  # noqa: PLC0415
 
         return key_from_linux(kernel.restore, luks)
-    from kdumpkey.ops.kdump import key_from_kdump  # noqa: PLC0415 - nor does Linux's own kernel need the other
+    from kdumpkey.kdump.keys import key_from_kdump  # noqa: PLC0415 - nor does Linux's own kernel need the other
 
     with open_machine(session, choice) as machine:
         key, restored = key_from_kdump(machine, luks)
@@ -42,7 +42,7 @@ def key_handed_over(
 
 def keys_are_handed_over(session: Session, choice: MachineChoice) -> bool:
     """Whether this is a kdump kernel whose crashed one may have handed keys over."""
-    from kdumpkey.kdump.kernel import Stage  # noqa: PLC0415
+    from kdumpkey.kernel.protocol import Stage  # noqa: PLC0415
 
     kernel = linux_kernel(session, choice)
     return kernel is not None and kernel.status().stage is Stage.KDUMP
@@ -54,8 +54,8 @@ def read_simulated(session: Session, source: str, choice: MachineChoice) -> Secr
     Raises:
         KeyringError: There is none, or it may not be read.
     """
+    from kdumpkey.kdump.keys import read_user_key  # noqa: PLC0415
     from kdumpkey.keyring import parse_volume_key_source  # noqa: PLC0415
-    from kdumpkey.ops.kdump import read_user_key  # noqa: PLC0415
 
     with open_machine(session, choice) as machine:
         return read_user_key(machine, parse_volume_key_source(source).key.description)

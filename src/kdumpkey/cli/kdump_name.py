@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdumpkey.errors import UsageError
-from kdumpkey.ops.kdump import description_of, give_key
+from kdumpkey.kdump.keys import description_of, give_key
 
 if TYPE_CHECKING:
     from kdumpkey.cli.named_key import KeyToName
     from kdumpkey.cli.session import Session
-    from kdumpkey.kdump.kernel import NamedKey
-    from kdumpkey.kdump.machine import Machine
+    from kdumpkey.kernel.protocol import NamedKey
+    from kdumpkey.kernel.simulated.machine import Machine
 
 
 def name_key(session: Session, machine: Machine, what: KeyToName) -> tuple[NamedKey, tuple[str, ...]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdumpkey.kdump.kernel import HeldKey, KernelStatus, Stage
+from kdumpkey.kernel.protocol import HeldKey, KernelStatus, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from kdumpkey.kdump.audit import KeyPages
-    from kdumpkey.kdump.machine import Machine
+    from kdumpkey.kernel.simulated.audit import KeyPages
+    from kdumpkey.kernel.simulated.machine import Machine
 
 _STAGES = {Stage.FIRST: "first kernel", Stage.KDUMP: "kdump kernel"}
 

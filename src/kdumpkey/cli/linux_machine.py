@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from kdumpkey.cli.printable import printable
 from kdumpkey.errors import PermissionDeniedError, UsageError, kernel_error
-from kdumpkey.kdump.kernel import CrashImage
+from kdumpkey.kernel.protocol import CrashImage
 
 if TYPE_CHECKING:
     from kdumpkey.cli.named_key import KeyToName
     from kdumpkey.cli.options import ImageChoice
     from kdumpkey.cli.session import Session
-    from kdumpkey.kdump.kernel import NamedKey
-    from kdumpkey.kdump.linux import LinuxKernel
-    from kdumpkey.ops.linux_keys import Keys
+    from kdumpkey.kdump.linux_keys import Keys
+    from kdumpkey.kernel.linux.kernel import LinuxKernel
+    from kdumpkey.kernel.protocol import NamedKey
     from kdumpkey.secret import SecretBuffer
 
 
@@ -28,11 +28,11 @@ def this_kernel(*, mount_configfs: bool = False) -> LinuxKernel:
     Raises:
         KernelError: configfs cannot be mounted.
     """
-    from kdumpkey.kdump.linux import LinuxKernel  # noqa: PLC0415 - a simulated machine needs none
+    from kdumpkey.kernel.linux.kernel import LinuxKernel  # noqa: PLC0415 - a simulated machine needs none
 
     kernel = LinuxKernel()
     if mount_configfs:
-        from kdumpkey.kdump import configfs  # noqa: PLC0415 - who does not ask needs none
+        from kdumpkey.kernel.linux import configfs  # noqa: PLC0415 - who does not ask needs none
 
         configfs.mount_configfs(kernel.root)
         if kernel.interface is None:
@@ -53,7 +53,7 @@ def crash_image(image: ImageChoice) -> CrashImage:
     kernel, initrd, command_line = image.kernel, image.initrd, image.command_line
     if kernel is not None and command_line is not None:
         return CrashImage(Path(kernel), Path(initrd) if initrd else None, command_line)
-    from kdumpkey.ops.find_image import find_image  # noqa: PLC0415
+    from kdumpkey.kernel.linux.find_image import find_image  # noqa: PLC0415
 
     found = find_image(Path("/"), os.uname().release)
     return CrashImage(
@@ -65,8 +65,8 @@ def crash_image(image: ImageChoice) -> CrashImage:
 
 def name(session: Session, kernel: LinuxKernel, what: KeyToName, *, as_json: bool) -> None:
     """Put a volume key into root's keyring and name it, or only name one that is there."""
-    from kdumpkey.ops.arm import TIMEOUT_S  # noqa: PLC0415
-    from kdumpkey.ops.linux_keys import LinuxKeys  # noqa: PLC0415
+    from kdumpkey.kdump.arm import TIMEOUT_S  # noqa: PLC0415
+    from kdumpkey.kdump.linux_keys import LinuxKeys  # noqa: PLC0415
 
     timeout_s, count = what.timeout_s, what.count
     word, description = what.device, what.description
@@ -82,7 +82,7 @@ def name(session: Session, kernel: LinuxKernel, what: KeyToName, *, as_json: boo
         if word is not None:
             from kdumpkey.cli.opening import open_data_and_header  # noqa: PLC0415
             from kdumpkey.cli.unlocking import volume_key  # noqa: PLC0415
-            from kdumpkey.ops.kdump import description_of  # noqa: PLC0415
+            from kdumpkey.kdump.keys import description_of  # noqa: PLC0415
 
             with (
                 open_data_and_header(word, what.header) as luks,
@@ -116,8 +116,8 @@ def _tell_named(session: Session, named: list[NamedKey], *, as_json: bool) -> No
 def load(session: Session, kernel: LinuxKernel, choice: ImageChoice, *, as_json: bool) -> None:
     """Load the crash image with the keys that are named."""
     from kdumpkey.cli.kdump_report import keys_json  # noqa: PLC0415
-    from kdumpkey.ops.linux_keys import LinuxKeys  # noqa: PLC0415
-    from kdumpkey.ops.linux_load import load_named  # noqa: PLC0415
+    from kdumpkey.kdump.linux_keys import LinuxKeys  # noqa: PLC0415
+    from kdumpkey.kdump.linux_load import load_named  # noqa: PLC0415
 
     image = crash_image(choice)
     with kernel.alone() as held:
@@ -160,7 +160,7 @@ def crash(session: Session, kernel: LinuxKernel, *, this_machine: bool) -> None:
 
 def audit(session: Session, kernel: LinuxKernel, *, as_json: bool) -> None:
     """Say what of keys lies about, as far as anybody can see."""
-    from kdumpkey.ops.linux_audit import audit_linux  # noqa: PLC0415
+    from kdumpkey.kdump.linux_audit import audit_linux  # noqa: PLC0415
 
     found = audit_linux(kernel)
     if as_json:

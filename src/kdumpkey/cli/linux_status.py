@@ -7,12 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from kdumpkey.cli.kdump_report import duration
-from kdumpkey.kdump.kernel import HeldKey, KernelStatus, Stage
-from kdumpkey.ops.freshness import Freshness, State, keys_now
+from kdumpkey.kdump.freshness import Freshness, State, keys_now
+from kdumpkey.kernel.protocol import HeldKey, KernelStatus, Stage
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
-    from kdumpkey.kdump.linux import LinuxKernel
+    from kdumpkey.kernel.linux.kernel import LinuxKernel
 
 
 def status(session: Session, kernel: LinuxKernel, chosen: str, *, as_json: bool) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from kdumpkey.cli.options import MachineChoice
     from kdumpkey.cli.session import Session
-    from kdumpkey.kdump.linux import LinuxKernel
-    from kdumpkey.kdump.machine import Machine
+    from kdumpkey.kernel.linux.kernel import LinuxKernel
+    from kdumpkey.kernel.simulated.machine import Machine
 
 VARIABLE: Final = "KDUMPKEY_MACHINE"
 _SESSION: Final = "KDUMPKEY_SESSION"
@@ -49,7 +49,7 @@ def choose(
         how = "--machine" if choice.folder else f"${VARIABLE}"
         return None, f"{how} names it"
     from kdumpkey.cli.linux_machine import this_kernel  # noqa: PLC0415 - a simulated machine needs none
-    from kdumpkey.kdump.linux import INTERFACE  # noqa: PLC0415
+    from kdumpkey.kernel.linux.kernel import INTERFACE  # noqa: PLC0415
 
     kernel = this_kernel(mount_configfs=mount_configfs)
     if kernel.interface is not None:
@@ -65,7 +65,7 @@ def open_machine(session: Session, choice: MachineChoice) -> Iterator[Machine]:
         DeviceError: There is none.
         PermissionDeniedError: It is not this user's alone.
     """
-    from kdumpkey.kdump.machine import LOGIN, opened  # noqa: PLC0415 - the kdump kernel's time is short
+    from kdumpkey.kernel.simulated.machine import LOGIN, opened  # noqa: PLC0415 - the kdump kernel's time is short
 
     caller = choice.session or session.streams.environment.get(_SESSION) or LOGIN
     with opened(machine_path(session, choice), session=caller) as machine:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.commands.mapping import device_mapper
 from kdumpkey.errors import DeviceMapperError, KdumpkeyError
+from kdumpkey.luks.activation import FLAGS, check_mappable, map_volume
 from kdumpkey.mapping.dmsetup import DIRECTORY, running_as_root
-from kdumpkey.ops.map import FLAGS, check_mappable, map_volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kdumpkey.cli.options import MappingFlags
     from kdumpkey.cli.session import Session
-    from kdumpkey.ops.open import LuksDevice
+    from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
 _NOT_PERSISTENT: Final = "Device activated but cannot make flags persistent."
@@ -33,9 +33,11 @@ def mapping_to(
         persistent: Whether the header is to keep the flags.
 
     Raises:
+        OverlapError: The data would begin inside the header.
         DeviceMapperError: There is no device-mapper, or not for this user.
         KdumpkeyError: As `check_mappable`.
     """
+    luks.check_data_apart()
     try:
         mapper = device_mapper(session)
     except DeviceMapperError as error:
@@ -77,8 +79,8 @@ def mapping_to(
 
 def _keep_flags(session: Session, luks: LuksDevice, flags: Sequence[str]) -> None:
     """Write the flags into the header for the next time; the device is open whether that succeeds or not."""
+    from kdumpkey.luks.configure import set_flags  # noqa: PLC0415
     from kdumpkey.luks.store import open_store  # noqa: PLC0415 - nothing else here writes a header
-    from kdumpkey.ops.configure import set_flags  # noqa: PLC0415
 
     try:
         with open_store(luks.header_device.name, version=2) as store:

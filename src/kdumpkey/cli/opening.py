@@ -10,7 +10,7 @@ from kdumpkey.errors import HeaderError, NotLuksError
 
 if TYPE_CHECKING:
     from kdumpkey.cli.options import HeaderChoice
-    from kdumpkey.ops.open import LuksDevice
+    from kdumpkey.luks.device import LuksDevice
 
 VERSIONS: Final = {None: None, "luks": None, "luks1": 1, "luks2": 2}
 _BY: Final = {"UUID=": "/dev/disk/by-uuid/", "PARTUUID=": "/dev/disk/by-partuuid/"}
@@ -45,7 +45,7 @@ def open_header_alone(device: str, header: HeaderChoice) -> LuksDevice:
 
 
 def _open(path: str, header: str | None, wanted: str | None, *, writable: bool = False) -> LuksDevice:
-    from kdumpkey.ops.open import open_luks  # noqa: PLC0415 - formatting opens nothing
+    from kdumpkey.luks.device import open_luks  # noqa: PLC0415 - formatting opens nothing
 
     with refusing(header or path):
         if wanted not in VERSIONS:

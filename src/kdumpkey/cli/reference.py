@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
+from typer import completion
 
 from kdumpkey import __version__
 from kdumpkey.cli.action import LazyGroup
@@ -88,7 +89,8 @@ def program() -> tuple[Program, typer.Context]:
 
 def shared_options() -> list[Described]:
     """The options that every action takes."""
-    return [Described.of(each) for each in program()[0].params if each.help]  # type: ignore[arg-type]
+    params: list[Any] = program()[0].params
+    return [Described.of(each) for each in params if each.help]
 
 
 def actions() -> Iterator[DescribedAction]:
@@ -178,12 +180,13 @@ def markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
-def completion(shell: str) -> str:
+def completion_for(shell: str) -> str:
     """The completion for a shell: a small script that asks kdumpkey itself."""
-    from typer.completion import get_completion_script  # noqa: PLC0415 - nothing but this prints a script
-
     variable = f"_{PROGRAM.upper()}_COMPLETE"
-    script = get_completion_script(prog_name=PROGRAM, complete_var=variable, shell=shell).rstrip() + "\n"
+    script = completion.get_completion_script(  # type: ignore[attr-defined]
+        prog_name=PROGRAM, complete_var=variable, shell=shell
+    )
+    script = script.rstrip() + "\n"
     if shell == "zsh":  # zsh reads the file when it first completes: that time, too, there must be an answer
         script += f'[[ $funcstack[1] == _{PROGRAM} ]] && _{PROGRAM}_completion "$@"\n'
     return script
@@ -220,9 +223,9 @@ def _roff(text: str) -> str:
 FILES: Final[dict[str, Callable[[], str]]] = {
     "man/kdumpkey.8": man_page,
     "docs/cli.md": markdown,
-    "completion/kdumpkey.bash": lambda: completion("bash"),
-    "completion/_kdumpkey": lambda: completion("zsh"),
-    "completion/kdumpkey.fish": lambda: completion("fish"),
+    "completion/kdumpkey.bash": lambda: completion_for("bash"),
+    "completion/_kdumpkey": lambda: completion_for("zsh"),
+    "completion/kdumpkey.fish": lambda: completion_for("fish"),
 }
 
 

@@ -16,8 +16,8 @@ from kdumpkey.luks.model import Luks1Header
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
+    from kdumpkey.luks.device import LuksDevice
     from kdumpkey.luks.unlock import Unlocked
-    from kdumpkey.ops.open import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
 _TRIES: Final = 3
@@ -191,7 +191,7 @@ def by_token(
     if not luks.header.tokens:
         opened = None
     else:
-        from kdumpkey.ops.unlock_by_token import unlock_by_token  # noqa: PLC0415 - few headers have tokens
+        from kdumpkey.luks.unlock_by_token import unlock_by_token  # noqa: PLC0415 - few headers have tokens
 
         try:
             with interruptible():

@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from kdumpkey._native import aesxts
 from kdumpkey.crypto.cipher_spec import CipherSpec
-from kdumpkey.errors import (
-    CipherError,
-    TierError,
-    TierNotBuiltError,
-    TierNotOnThisCpuError,
-    UnknownTierError,
-)
+from kdumpkey.errors import CipherError, TierError, TierNotBuiltError, TierNotOnThisCpuError, UnknownTierError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final, Self
 
 from kdumpkey.crypto import hashes
 from kdumpkey.errors import CipherError
-from kdumpkey.frozen import dataclass
 
 _CAPI = re.compile(r"capi:(?P<mode>[^()-]+)\((?P<cipher>[^()]+)\)(?:-(?P<iv>.+))?")
 _KEY_SIZES: Final = {"xts": (32, 64), "cbc": (16, 24, 32)}

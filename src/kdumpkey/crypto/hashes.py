@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
 from kdumpkey.errors import CipherError
-from kdumpkey.frozen import dataclass
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

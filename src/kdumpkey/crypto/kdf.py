@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto import hashes
 from kdumpkey.errors import KdfError, ResourceError
-from kdumpkey.frozen import dataclass
 from kdumpkey.secret import SecretBuffer, take
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def derive(kdf: Kdf, passphrase: ReadableBuffer, length: int) -> SecretBuffer:
     """Derive a key of `length` bytes from a passphrase.
 
     The costs are taken as they come, within the bounds of the functions themselves: whether Argon2's memory
-    is there is for `kdumpkey.memory.check_fits` to say beforehand.
+    is there is for `kdumpkey.memory.available.check_fits` to say beforehand.
 
     Args:
         kdf: The function with its costs and salt; may come from an untrusted header.

@@ -14,14 +14,7 @@ from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING
 
 from kdumpkey.errors import KeyringError
-from kdumpkey.keyring._calls import (
-    add_key_call,
-    address_of,
-    join_call,
-    keyctl,
-    request_key_call,
-    search_call,
-)
+from kdumpkey.keyring._calls import add_key_call, address_of, join_call, keyctl, request_key_call, search_call
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:

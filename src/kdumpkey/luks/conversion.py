@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import ConversionError, HeaderError
-from kdumpkey.luks import edit, layout, luks1, luks2
+from kdumpkey.luks import header_changes as edit
+from kdumpkey.luks import layout, luks1, luks2
 from kdumpkey.luks.model import SECTOR, Luks1Slot
 
 if TYPE_CHECKING:

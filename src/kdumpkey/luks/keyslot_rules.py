@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from kdumpkey.luks import reencryption_rules
-from kdumpkey.luks.rules import (
-    c_int,
-    c_text,
-    fail,
-    int_member,
-    join,
-    object_member,
-    text_member,
-)
+from kdumpkey.luks.rules import c_int, c_text, fail, int_member, join, object_member, text_member
 from kdumpkey.luks.strict_json import JsonObject
 
 _KDF_MEMBERS = {

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.errors import DeviceError
 
 if TYPE_CHECKING:
-    from kdumpkey.blockio import Device
+    from kdumpkey.storage.device import Device
 
 FOLDER: Final = Path("/run/cryptsetup")
 

@@ -24,7 +24,7 @@ from kdumpkey.luks.model import (
 )
 
 if TYPE_CHECKING:
-    from kdumpkey.blockio import Reader
+    from kdumpkey.storage.device import Reader
 
 _DIGEST_SIZE = 20
 

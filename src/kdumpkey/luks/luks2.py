@@ -18,8 +18,8 @@ from kdumpkey.luks.model import CopyState, HeaderCopy, Luks2Header
 from kdumpkey.luks.validate import validated
 
 if TYPE_CHECKING:
-    from kdumpkey.blockio import Reader
     from kdumpkey.luks.strict_json import JsonObject
+    from kdumpkey.storage.device import Reader
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 
 from kdumpkey.luks.model import SECTOR
 from kdumpkey.luks.rules import (
-    UINT64_MAX,
-    c_text,
     fail,
     int_member,
     join,
     object_member,
     strings_member,
+    strtoull_member,
     text_member,
     uint32_member,
 )
@@ -26,7 +25,6 @@ from kdumpkey.luks.strict_json import JsonObject
 # known of three versions.
 _ANY_VERSION = re.compile(r"online-reencrypt(-v[0-9]+)?")
 _KNOWN_VERSIONS = frozenset({"online-reencrypt", "online-reencrypt-v2", "online-reencrypt-v3"})
-_SPACE = " \t\n\v\f\r"
 
 
 def mandatory_requirements(metadata: JsonObject) -> list[str]:
@@ -80,7 +78,7 @@ def check_keyslot(keyslot: JsonObject, path: str) -> None:
         if sector_size < SECTOR or sector_size & (sector_size - 1):
             fail(join(area_path, "sector_size"), "is not a power of two from 512 on")
     if kind in ("datashift", "datashift-journal"):
-        shift_size = _strtoull(text_member(area, "shift_size", area_path), join(area_path, "shift_size"))
+        shift_size = strtoull_member(area, "shift_size", area_path)
         if shift_size == 0 or shift_size % SECTOR:
             fail(join(area_path, "shift_size"), "is not a positive multiple of 512")
 
@@ -148,17 +146,3 @@ def _alike(one: JsonObject, other: JsonObject) -> bool:
     return one["sector_size"] == other["sector_size"] and text_member(one, "encryption", "") == text_member(
         other, "encryption", ""
     )
-
-
-def _strtoull(text: str, path: str) -> int:
-    # Nobody asks this field to be digits alone; what it means is what C's strtoull makes of it.
-    digits = c_text(text).lstrip(_SPACE)
-    negative = digits.startswith("-")
-    digits = digits[1:] if digits.startswith(("-", "+")) else digits
-    significant = digits.lstrip("0")
-    if not (digits.isascii() and digits.isdigit()) or len(significant) > 20:
-        fail(path, "is not a number of 64 bits")
-    value = int(significant or "0")
-    if value > UINT64_MAX:
-        fail(path, "is not a number of 64 bits")
-    return -value & UINT64_MAX if negative else value

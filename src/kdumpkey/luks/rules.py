@@ -11,6 +11,7 @@ UINT32_MAX = (1 << 32) - 1
 UINT64_MAX = (1 << 64) - 1
 
 _SHOWN = 100
+_SPACE = " \t\n\v\f\r"
 
 
 def fail(path: str, message: str) -> NoReturn:
@@ -87,6 +88,20 @@ def uint64(text: str, path: str) -> int:
     if len(significant) > 20 or int(significant) > UINT64_MAX:
         fail(path, "is larger than 64 bits hold")
     return int(significant)
+
+
+def strtoull_member(parent: JsonObject, name: str, path: str) -> int:
+    """Return the number in a member that must be a string of which C's strtoull takes all.
+
+    Nobody asks these fields to be digits alone: white space and a sign may stand before, and what is negative
+    wraps.
+    """
+    digits, path = text_member(parent, name, path).lstrip(_SPACE), join(path, name)
+    negative = digits.startswith("-")
+    value = uint64(digits[1:] if digits.startswith(("-", "+")) else digits, path)
+    if not digits.lstrip("+-"):
+        fail(path, "is not a number")
+    return -value & UINT64_MAX if negative else value
 
 
 def strings_member(parent: JsonObject, name: str, path: str) -> list[str]:

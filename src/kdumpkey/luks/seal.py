@@ -52,7 +52,7 @@ def seal(
     spec.check_key_size(key_size)
     kdf.check(function)
     if isinstance(function, kdf.Argon2) and check_memory:
-        from kdumpkey import memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
+        from kdumpkey.memory import available as memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
 
         memory.check_fits(function.memory_kib, "the new keyslot", function.variant)
     with kdf.derive(function, passphrase, key_size) as area_key:

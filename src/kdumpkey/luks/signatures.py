@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from kdumpkey.blockio import Reader
+    from kdumpkey.storage.device import Reader
 
 
 class _Magic(NamedTuple):

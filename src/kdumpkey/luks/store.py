@@ -22,12 +22,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
 from kdumpkey._native.aesxts import AesXts
-from kdumpkey.blockio import Device, open_readwrite
 from kdumpkey.errors import ConflictError, DeviceError, HeaderError
-from kdumpkey.luks import layout, lock, writes
+from kdumpkey.luks import layout, lock
+from kdumpkey.luks import write_order as writes
 from kdumpkey.luks.header import primary_version, read_header
 from kdumpkey.luks.model import SECTOR, CopyState, Luks2Header
 from kdumpkey.secret import SecretBuffer
+from kdumpkey.storage.device import Device, open_readwrite
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

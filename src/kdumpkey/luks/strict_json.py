@@ -99,6 +99,16 @@ def pretty(value: JsonValue) -> str:
     return "".join(_pretty(value, "\n"))
 
 
+def spaced(value: JsonValue) -> str:
+    """Write a value as json-c does where a string was asked for: on one line, slashes escaped."""
+    if isinstance(value, dict):
+        members = ", ".join(f"{_slashes_escaped(name)}: {spaced(member)}" for name, member in value.items())
+        return f"{{ {members} }}" if value else "{ }"
+    if isinstance(value, list):
+        return f"[ {', '.join(map(spaced, value))} ]" if value else "[ ]"
+    return _slashes_escaped(value) if isinstance(value, str) else _scalar(value)
+
+
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
     """Keep the collector from walking millions of new values again and again; trees have no cycles."""
@@ -186,6 +196,10 @@ def _scalar(value: JsonValue) -> str:
     if isinstance(value, Real):
         return value.text
     return str(value)
+
+
+def _slashes_escaped(text: str) -> str:
+    return encode_basestring(text).replace("/", "\\/")
 
 
 def _compact(value: JsonValue) -> Iterator[str]:

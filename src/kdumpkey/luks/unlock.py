@@ -9,6 +9,7 @@ Source: spec/luks.md "Unlocking a keyslot".
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from kdumpkey.crypto import af, hashes, kdf
@@ -20,7 +21,6 @@ from kdumpkey.errors import (
     RequirementsError,
     WrongKeyError,
 )
-from kdumpkey.frozen import dataclass
 from kdumpkey.luks.layout import LUKS1_STRIPES
 from kdumpkey.luks.model import (
     PRIORITY_NORMAL,
@@ -36,7 +36,7 @@ from kdumpkey.secret import SecretBuffer
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from kdumpkey.blockio import Reader
+    from kdumpkey.storage.device import Reader
 
 # They show the header, or destroy keys, or try one; all else needs the requirements met.
 ACTIONS_WITHOUT_REQUIREMENTS = frozenset(
@@ -239,7 +239,7 @@ def _area_key(keyslot: Keyslot, passphrase: Buffer, check_memory: bool) -> Secre
         raise KdfError(f"keyslot {keyslot.id} has a salt of {len(function.salt)} bytes, not {_SALT_SIZE}")
     kdf.check(function)
     if isinstance(function, kdf.Argon2) and check_memory:
-        from kdumpkey import memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
+        from kdumpkey.memory import available as memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
 
         memory.check_fits(function.memory_kib, f"keyslot {keyslot.id}", function.variant)
     return kdf.derive(function, passphrase, keyslot.area.key_size)

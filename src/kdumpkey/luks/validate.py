@@ -26,6 +26,7 @@ from kdumpkey.luks.rules import (
     number,
     object_member,
     strings_member,
+    strtoull_member,
     text_member,
     uint32_member,
     uint64,
@@ -75,7 +76,7 @@ def check(metadata: JsonObject, json_size: int) -> None:
     _check_keyslots(metadata)
     _check_config(metadata)
     _check_areas(metadata)
-    if uint64_member(object_member(metadata, "config", ""), "json_size", "config") != json_size:
+    if strtoull_member(object_member(metadata, "config", ""), "json_size", "config") != json_size:
         fail("config.json_size", "differs from the binary header's")
     check_keyslot_types(object_member(metadata, "keyslots", ""), object_member(metadata, "digests", ""))
     reencryption_rules.check_keyslots(metadata)
@@ -206,10 +207,10 @@ def _check_keyslots(metadata: JsonObject) -> None:
 
 def _check_config(metadata: JsonObject) -> None:
     config = object_member(metadata, "config", "")
-    metadata_size = uint64_member(config, "json_size", "config") + LUKS2_HEADER_SIZE
+    metadata_size = strtoull_member(config, "json_size", "config") + LUKS2_HEADER_SIZE
     if metadata_size not in LUKS2_METADATA_SIZES:
         fail("config.json_size", "is none of the nine sizes")
-    keyslots_size = uint64_member(config, "keyslots_size", "config")
+    keyslots_size = strtoull_member(config, "keyslots_size", "config")
     if keyslots_size % _KEYSLOTS_ALIGNMENT or keyslots_size > _KEYSLOTS_MAX:
         fail("config.keyslots_size", "is not a multiple of 4096 up to 128 MiB")
     data_offset = _data_offset(metadata)
@@ -230,8 +231,8 @@ def _data_offset(metadata: JsonObject) -> int:
 
 def _check_areas(metadata: JsonObject) -> None:
     config = object_member(metadata, "config", "")
-    start = 2 * (uint64_member(config, "json_size", "config") + LUKS2_HEADER_SIZE)
-    end = start + uint64_member(config, "keyslots_size", "config")
+    start = 2 * (strtoull_member(config, "json_size", "config") + LUKS2_HEADER_SIZE)
+    end = start + strtoull_member(config, "keyslots_size", "config")
     areas: list[tuple[int, int, str]] = []
     for _, keyslot, path in _members(metadata, "keyslots"):
         area, area_path = object_member(keyslot, "area", path), join(path, "area")

@@ -1,1 +1,1 @@
-"""The commands, one function each: they take a session and print; what they do is in kdumpkey.ops."""
+"""The commands, one function each: they take a session and print; what they do is below."""

@@ -31,14 +31,14 @@ from kdumpkey.cli.options import (
 from kdumpkey.cli.parsers import size_of
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import OutputError, UsageError
-from kdumpkey.ops import kdf_cost as costs
-from kdumpkey.ops.kdf_advice import advise as find_advice
-from kdumpkey.ops.kdf_cost import Cell
+from kdumpkey.kdump.cost import measure as costs
+from kdumpkey.kdump.cost.advice import advise as find_advice
+from kdumpkey.kdump.cost.measure import Cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kdumpkey.ops.kdf_cost import Cost, Proof
+    from kdumpkey.kdump.cost.measure import Cost, Proof
 
 app = typer.Typer()
 _MIB: Final = 1 << 20
@@ -176,7 +176,7 @@ def _grid(kdf: str, memory: str | None, passes: str | None, parallel: str | None
 
 
 def _keyslots(devices: Sequence[str]) -> list[Cell]:
-    from kdumpkey.ops.kdf_keyslots import keyslot_cells  # noqa: PLC0415 - only devices need the header's code
+    from kdumpkey.kdump.cost.keyslots import keyslot_cells  # noqa: PLC0415 - only devices need the header's code
 
     cells = []
     for device in map(device_path, devices):

@@ -26,14 +26,14 @@ from kdumpkey.cli.options import (
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import KeyNotFoundError, NothingToReadError
-from kdumpkey.ops.arm import KeyToArm, ready
-from kdumpkey.ops.arm import arm as arm_keys
-from kdumpkey.ops.freshness import origin_of
-from kdumpkey.ops.kdump import description_of
-from kdumpkey.ops.linux_keys import LinuxKeys, read_user_key
+from kdumpkey.kdump.arm import KeyToArm, ready
+from kdumpkey.kdump.arm import arm as arm_keys
+from kdumpkey.kdump.freshness import origin_of
+from kdumpkey.kdump.keys import description_of
+from kdumpkey.kdump.linux_keys import LinuxKeys, read_user_key
 
 if TYPE_CHECKING:
-    from kdumpkey.ops.open import LuksDevice
+    from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
 

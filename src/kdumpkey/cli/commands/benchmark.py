@@ -20,8 +20,8 @@ from kdumpkey.cli.options import (
     Tiers,
 )
 from kdumpkey.cli.session import Run, Session
+from kdumpkey.crypto.benchmark import argon2_speed, cipher_speed, pbkdf2_speed
 from kdumpkey.errors import CipherError, UsageError
-from kdumpkey.ops.benchmark import argon2_speed, cipher_speed, pbkdf2_speed
 
 app = typer.Typer()
 _HASHES: Final = ("sha1", "sha256", "sha512", "ripemd160", "whirlpool")

@@ -29,7 +29,7 @@ from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.streams import write_all
 from kdumpkey.errors import UsageError
-from kdumpkey.ops import configure
+from kdumpkey.luks import configure
 
 app = typer.Typer()
 _VERBS: Final = ("add", "remove", "import", "export", "unassign")

@@ -14,7 +14,7 @@ from kdumpkey.cli.options import EVERYWHERE, HeaderBackupFile, HeaderChoice
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import DeviceError, UsageError
-from kdumpkey.ops import convert as ops
+from kdumpkey.luks import convert as ops
 
 app = typer.Typer()
 _VERSIONS: Final = {"luks1": 1, "luks2": 2}

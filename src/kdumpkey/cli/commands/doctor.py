@@ -15,7 +15,7 @@ from kdumpkey.cli.printable import printable
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import CannotTellError, NoDumpError
 from kdumpkey.kdump.doctor import CANNOT_TELL, FAILS, Verdict, exit_code
-from kdumpkey.ops.doctor import examine
+from kdumpkey.kdump.doctor.examine import examine
 
 if TYPE_CHECKING:
     from kdumpkey.kdump.doctor import Finding

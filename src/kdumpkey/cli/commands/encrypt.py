@@ -18,7 +18,7 @@ from kdumpkey.cli.progress import progress_bar
 from kdumpkey.cli.session import Run
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import DeviceError, PermissionDeniedError, UsageError
-from kdumpkey.ops.encrypt import encrypt_file
+from kdumpkey.volume.encrypt import encrypt_file
 
 app = typer.Typer()
 

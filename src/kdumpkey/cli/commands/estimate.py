@@ -14,8 +14,8 @@ from kdumpkey.cli.opening import device_path, refusing
 from kdumpkey.cli.options import Arch, Json, ModulesSize, RegionSizes, Release, Root
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import UsageError
-from kdumpkey.kdump.estimate import DEFAULTS, Keyslot
-from kdumpkey.ops.estimate import Found, Machine, estimate_machine, keyslots_of
+from kdumpkey.kdump.estimate.machine import Found, Machine, estimate_machine, keyslots_of
+from kdumpkey.kdump.estimate.rules import DEFAULTS, Keyslot
 from kdumpkey.region.crashkernel import parse_crashkernel
 from kdumpkey.region.model import ImageSizes, Policy, segments_of
 from kdumpkey.region.placement import Layout

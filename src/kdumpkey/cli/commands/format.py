@@ -9,7 +9,6 @@ from typing import Final
 
 import typer
 
-from kdumpkey.blockio import open_readonly
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device, KeyFileArgument
 from kdumpkey.cli.changing import (
@@ -52,9 +51,10 @@ from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import interruptible
 from kdumpkey.errors import CipherError, PermissionDeniedError, UsageError
+from kdumpkey.luks.create import Format, canonical_cipher, format_device, volume_key_size
 from kdumpkey.luks.header import primary_version
 from kdumpkey.luks.layout import LUKS1_SLOTS
-from kdumpkey.ops.format import Format, canonical_cipher, format_device, volume_key_size
+from kdumpkey.storage.device import open_readonly
 
 app = typer.Typer()
 _VERSIONS: Final = {None: 2, "luks": 2, "luks1": 1, "luks2": 2}

@@ -11,8 +11,8 @@ from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Devices
 from kdumpkey.cli.options import Apply, Root, completing
 from kdumpkey.cli.session import Run
-from kdumpkey.ops.apply import apply
-from kdumpkey.ops.generate import generate as make
+from kdumpkey.kdump.generate.apply import apply
+from kdumpkey.kdump.generate.generate import generate as make
 
 app = typer.Typer()
 _PIECES: Final = ("crypttab", "dracut", "initramfs-tools", "kdump.conf", "systemd", "udev")

@@ -11,7 +11,7 @@ from kdumpkey.cli.options import EVERYWHERE, Header, HeaderBackupFile
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import PermissionDeniedError, UsageError
-from kdumpkey.ops import header_restore as ops
+from kdumpkey.luks import restore as ops
 
 app = typer.Typer()
 

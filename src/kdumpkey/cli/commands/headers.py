@@ -58,7 +58,7 @@ def header_backup(
     run.begin()
     if header_backup_file is None:
         raise UsageError("Option --header-backup-file is required.")
-    from kdumpkey.ops.header_backup import back_up  # noqa: PLC0415
+    from kdumpkey.luks.backup import back_up  # noqa: PLC0415
 
     with open_header_alone(device, header) as luks:
         back_up(luks.header_device, luks.header, header_backup_file)

@@ -9,7 +9,7 @@ import typer
 
 from kdumpkey.cli.action import action
 from kdumpkey.cli.session import Run
-from kdumpkey.ops.install import install as put
+from kdumpkey.kdump.install import install as put
 
 app = typer.Typer()
 

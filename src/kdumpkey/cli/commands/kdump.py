@@ -32,13 +32,13 @@ from kdumpkey.cli.options import (
 )
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import KernelError, UsageError, kernel_error
-from kdumpkey.kdump import machine as machines
-from kdumpkey.kdump.kernel import CrashImage, Stage
+from kdumpkey.kernel.protocol import CrashImage, Stage
+from kdumpkey.kernel.simulated import machine as machines
 from kdumpkey.region.crashkernel import parse_crashkernel
 from kdumpkey.region.model import Policy, sizes_of_files
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.machine import Machine
+    from kdumpkey.kernel.simulated.machine import Machine
 
 app = typer.Typer()
 _BASE: Final = 0x2000_0000
@@ -293,7 +293,7 @@ def reboot(run: Run, call: Call) -> None:
 @action(app, "audit", example="kdumpkey kdump audit")
 def audit(run: Run, call: Call) -> None:
     """Look for keys in the reserved memory."""
-    from kdumpkey.kdump.audit import audit as look  # noqa: PLC0415
+    from kdumpkey.kernel.simulated.audit import audit as look  # noqa: PLC0415
 
     session = run.begin()
     if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:

@@ -13,8 +13,8 @@ from kdumpkey.cli.from_kdump import key_handed_over
 from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.options import Json, MachineChoice, MountConfigfs
 from kdumpkey.cli.session import Run
-from kdumpkey.ops.open import open_luks
-from kdumpkey.ops.save import save_file
+from kdumpkey.luks.device import open_luks
+from kdumpkey.volume.save import save_file
 
 app = typer.Typer()
 

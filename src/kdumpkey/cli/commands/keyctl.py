@@ -15,7 +15,7 @@ from kdumpkey.errors import UsageError
 from kdumpkey.keyring import KeyName, parse_keyring, parse_volume_key_source
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.machine import Machine
+    from kdumpkey.kernel.simulated.machine import Machine
 
 app = typer.Typer()
 _ARGUMENTS: Final = {

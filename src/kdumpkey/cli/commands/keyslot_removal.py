@@ -16,8 +16,8 @@ from kdumpkey.cli.passphrase import confirm, read_passphrase
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import interruptible
 from kdumpkey.errors import KeyMismatchError, KeyslotError, NothingToReadError, UsageError, WrongKeyError
+from kdumpkey.luks.remove_key import check_active, erase, is_last, kill_slot
 from kdumpkey.luks.unlock import open_keyslot
-from kdumpkey.ops.remove_key import check_active, erase, is_last, kill_slot
 
 if TYPE_CHECKING:
     from kdumpkey.luks.store import HeaderStore

@@ -37,9 +37,9 @@ from kdumpkey.cli.passphrase import STDIN, read_passphrase
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import by_token, interruptible, key_size
 from kdumpkey.errors import KeyslotError, UsageError
+from kdumpkey.luks.add_key import add_key, add_unbound_key
+from kdumpkey.luks.change_key import change_key
 from kdumpkey.luks.unlock import verify_volume_key
-from kdumpkey.ops.add_key import add_key, add_unbound_key
-from kdumpkey.ops.change_key import change_key
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from kdumpkey.cli.arguments import MappingName
 from kdumpkey.cli.options import EVERYWHERE, CancelDeferred, Deferred
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import DeviceMapperError, InactiveError, UsageError
+from kdumpkey.luks.activation import FLAGS, Mapping, close_mapping, find_mapping, keep_mapping
 from kdumpkey.mapping.device import backing_file, device_path
 from kdumpkey.mapping.dmsetup import DIRECTORY, DeviceMapper
-from kdumpkey.ops.map import FLAGS, Mapping, close_mapping, find_mapping, keep_mapping
 
 if TYPE_CHECKING:
     from kdumpkey.mapping.table import CryptTarget

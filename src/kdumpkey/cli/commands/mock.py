@@ -14,8 +14,7 @@ from kdumpkey.cli.action import action
 from kdumpkey.cli.options import Json, KernelMemory
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import BusyError, DeviceError, KdumpkeyError, ResourceError, UsageError, WrongKeyError
-from kdumpkey.mock.scenario import CRASH, REBOOT, Scenario, parse_scenario
-from kdumpkey.ops.mock import (
+from kdumpkey.mock.run import (
     UNPACKED_BYTES,
     Bench,
     Memory,
@@ -24,6 +23,7 @@ from kdumpkey.ops.mock import (
     shipped_scenarios,
     stage_kind,
 )
+from kdumpkey.mock.scenario import CRASH, REBOOT, Scenario, parse_scenario
 
 if TYPE_CHECKING:
     from kdumpkey.mock.tools import Step

@@ -14,7 +14,7 @@ from kdumpkey.cli.action import action
 from kdumpkey.cli.options import Json, Keys, Plot, RegionSizes, Samples, Seed
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import KernelError, UsageError, kernel_error
-from kdumpkey.ops.region import Machine, layout_of
+from kdumpkey.region.comparison import Machine, layout_of
 from kdumpkey.region.model import PAGE, Policy
 from kdumpkey.region.placement import FAILED
 

@@ -11,7 +11,7 @@ from kdumpkey.cli.options import EVERYWHERE, HeaderChoice
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import HeaderError, NotLuksError, PermissionDeniedError, UsageError
-from kdumpkey.ops import repair as ops
+from kdumpkey.luks import repair as ops
 
 app = typer.Typer()
 

@@ -56,9 +56,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kdumpkey.keyring import LinkTarget
-    from kdumpkey.ops.open import LuksDevice
+    from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
-    from kdumpkey.volume import Volume
+    from kdumpkey.volume.volume import Volume
 
 app = typer.Typer()
 _KNOWN: Final = ("luks", "luks1", "luks2", "plain", "loopaes", "tcrypt", "bitlk", "fvault2")
@@ -173,6 +173,8 @@ def unlock(
     session = run.begin()
     link = _link_target(session, link_vk_to_keyring, keys.machine)
     with open_data_and_header(device, header) as luks:
+        if output.to is not None:
+            luks.check_data_apart()
         map_it = None if map_name is None else _mapping_to(session, luks, map_name, flags)
         with volume_key(session, luks, keys, unbound=unbound) as (key, keyslot):
             link(key)
@@ -274,7 +276,7 @@ def _decrypt(
     session: Session, luks: LuksDevice, volume: Volume, wanted: Output, output: str
 ) -> dict[str, object]:
     from kdumpkey.cli.progress import progress_bar  # noqa: PLC0415 - a mere check shows none
-    from kdumpkey.ops.decrypt import decrypt_to_file, decrypt_to_stream, part_of  # noqa: PLC0415
+    from kdumpkey.volume.decrypt import decrypt_to_file, decrypt_to_stream, part_of  # noqa: PLC0415
 
     part = part_of(volume, wanted.start or 0, wanted.length)
     if output != "-" and _same_file(output, luks):
@@ -335,7 +337,7 @@ def _link_target(
 
 def _link_simulated(session: Session, target: LinkTarget, key: SecretBuffer, choice: MachineChoice) -> None:
     from kdumpkey.cli.machines import open_machine  # noqa: PLC0415
-    from kdumpkey.ops.kdump import link  # noqa: PLC0415
+    from kdumpkey.kdump.keys import link  # noqa: PLC0415
 
     with open_machine(session, choice) as machine:
         try:

@@ -6,24 +6,39 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.host.system import Family
+
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import CryptDevice, Host
+    from kdumpkey.host.host import CryptDevice
+    from kdumpkey.host.system import System
+    from kdumpkey.kdump.doctor.facts import HostFacts
 
-KDUMP_CONF: Final = "etc/kdump.conf"
-KDUMP_TOOLS: Final = "etc/default/kdump-tools"
+ARM: Final = "kdumpkey-arm.service"  # what kdump generate systemd makes
 _GRUB_PIECE: Final = "/etc/default/grub.d/kdump-tools.cfg"
+_UPGRADE: Final = {
+    Family.RED_HAT: "dnf upgrade",
+    Family.DEBIAN: "apt-get install",
+    Family.SUSE: "zypper update",
+    Family.OTHER: "dnf upgrade",
+}
+_INSTALL: Final = {
+    Family.RED_HAT: "dnf",
+    Family.DEBIAN: "apt-get",
+    Family.SUSE: "zypper",
+    Family.OTHER: "dnf",
+}
 
 
-def to_read(host: Host, path: str) -> str:
+def to_read(system: System, path: str) -> str:
     """Have a file read that could not be."""
-    if host.is_here:
+    if system.is_here:
         return "sudo -i kdumpkey kdump doctor"
     return f"Copy the machine's /{path.lstrip('/')} into the tree, as root."
 
 
-def is_debian(host: Host) -> bool:
-    """Whether kdump-tools has the say here, and not kdump-utils."""
-    return not host.exists(KDUMP_CONF) and (host.exists(KDUMP_TOOLS) or host.exists("etc/debian_version"))
+def see_sysfs(facts: HostFacts, path: str) -> str:
+    """Have a file of sysfs read that could not be."""
+    return "mount -t sysfs sysfs /sys" if facts.memory.sysfs is False else to_read(facts.system, path)
 
 
 def arm(devices: Sequence[CryptDevice]) -> str:
@@ -31,41 +46,111 @@ def arm(devices: Sequence[CryptDevice]) -> str:
     return shlex.join(["kdumpkey", "kdump", "arm", *(device.name for device in devices)])
 
 
-def crypttab(host: Host, device: CryptDevice) -> str:
+def arm_at_boot(facts: HostFacts) -> str:
+    """Put the drop-in and the service that arms in place."""
+    names = " ".join(device.name for device in facts.crypts)
+    command = f"kdumpkey kdump generate systemd --apply {names}"
+    return f"{command} && systemctl daemon-reload && systemctl enable --now {ARM}"
+
+
+def by_kdump_utils(facts: HostFacts) -> bool:
+    """Whether kdump-utils have the hook and the list of devices made with each kdump initramfs."""
+    tools = facts.kdump_utils
+    return tools.knows_keys and (facts.system.arch == "x86_64" or not tools.only_x86_64)
+
+
+def without_kdump_utils(facts: HostFacts) -> str:
+    """Have this program do what kdump-utils leave undone: the hook, and the load."""
+    names = [device.name for device in facts.crypts]
+    hook = shlex.join(["kdumpkey", "kdump", "generate", "dracut", "--apply", *names])
+    conf = shlex.join(["kdumpkey", "kdump", "generate", "kdump.conf", "--apply", *names])
+    return f"{hook} && {conf} && {rebuild(facts.system)} && {arm_at_boot(facts)}"
+
+
+def crypttab(system: System, device: CryptDevice) -> str:
     """Have the key linked at every boot; the machine's own initramfs has a copy of crypttab."""
-    rebuild = "update-initramfs -u" if is_debian(host) else "dracut -f"
-    return f"{shlex.join(['kdumpkey', 'kdump', 'generate', 'crypttab', '--apply', device.name])} && {rebuild}"
+    made = shlex.join(["kdumpkey", "kdump", "generate", "crypttab", "--apply", device.name])
+    if system.ostree:
+        return f"{made} && rpm-ostree initramfs-etc --track=/etc/crypttab && systemctl reboot"
+    return f"{made} && {'update-initramfs -u' if system.is_debian else 'dracut -f'}"
 
 
-def rebuild(host: Host) -> str:
+def rebuild(system: System) -> str:
     """Make the kdump initramfs anew; it is loaded with the next load."""
-    if is_debian(host):
-        return f"/etc/kernel/postinst.d/kdump-tools {host.release or '$(uname -r)'}"
-    return "kdumpctl rebuild"
+    if system.is_debian:
+        return f"/etc/kernel/postinst.d/kdump-tools {system.release or '$(uname -r)'}"
+    return "mkdumprd -f" if system.is_suse else "kdumpctl rebuild"
 
 
-def reserve(host: Host, size: str) -> str:
+def reserve(system: System, size: str) -> str:
     """Boot with so much reserved."""
-    if is_debian(host):
+    if system.ostree:
+        given = any(word.startswith("crashkernel=") for word in system.command_line)
+        return f"rpm-ostree kargs --{'replace' if given else 'append'}=crashkernel={size} && systemctl reboot"
+    if system.is_debian:
         setting = f'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT crashkernel={size}"'
         return f"echo '{setting}' > {_GRUB_PIECE} && update-grub && reboot"
+    if system.is_suse:
+        return f"update-bootloader --add-option crashkernel={size} && update-bootloader --config && reboot"
     return f"grubby --update-kernel=ALL --args=crashkernel={size} && reboot"
 
 
-def install_kdump(host: Host) -> str:
+def without_fadump(system: System) -> str:
+    """Boot with kdump in fadump's place."""
+    if system.ostree:
+        return "Have kdump in its place: rpm-ostree kargs --delete-if-present=fadump=on && systemctl reboot"
+    return "Have kdump in its place: grubby --update-kernel=ALL --remove-args=fadump && reboot"
+
+
+def install(system: System, package: str) -> str:
+    """Get a package whose name every distribution shares."""
+    if system.ostree:
+        return f"rpm-ostree install {package} && systemctl reboot"
+    return f"{_INSTALL[system.family]} install {package}"
+
+
+def upgrade(system: System, package: str, version: str) -> str:
+    """Get a newer version of a package."""
+    if system.ostree:
+        return f"rpm-ostree upgrade && systemctl reboot, to a release that has {package} {version} or newer"
+    return (
+        f"{_UPGRADE[system.family]} {package}, from a release of the distribution that has {version} or newer"
+    )
+
+
+def install_kdump(system: System) -> str:
     """Get kdump's tools; empty: it is not known what the distribution calls them."""
-    if is_debian(host):
-        return "apt-get install kdump-tools"
-    if not host.exists(KDUMP_CONF) and not host.exists("etc/redhat-release"):
-        return ""
-    return "dnf install kdump-utils && systemctl enable --now kdump"
+    match system.family:
+        case Family.DEBIAN:
+            return install(system, "kdump-tools")
+        case Family.SUSE:
+            return f"{install(system, 'kdump')} && systemctl enable --now kdump"
+        case Family.RED_HAT if system.ostree:
+            return "rpm-ostree install kdump-utils && systemctl reboot, then systemctl enable --now kdump"
+        case Family.RED_HAT:
+            return f"{install(system, 'kdump-utils')} && systemctl enable --now kdump"
+        case Family.OTHER:
+            return ""
 
 
-def install_dmsetup(host: Host) -> str:
+def install_cryptsetup(system: System) -> str:
+    """Get the program that opens devices, and what puts it into an initramfs."""
+    return install(system, "cryptsetup-initramfs" if system.is_debian else "cryptsetup")
+
+
+def install_dmsetup(system: System) -> str:
     """Get the program that makes mappings."""
-    return "apt-get install dmsetup" if is_debian(host) else "dnf install device-mapper"
+    return install(system, "dmsetup" if system.is_debian else "device-mapper")
 
 
-def restart(host: Host) -> str:
+def add_module(system: System, module: str) -> str:
+    """Have a module of the kernel in the initramfs."""
+    if system.is_debian:
+        return f"echo {module} >> /etc/initramfs-tools/modules"
+    name = module.replace("-", "_")
+    return f"echo 'add_drivers+=\" {name} \"' > /etc/dracut.conf.d/{name}.conf"
+
+
+def restart(system: System) -> str:
     """Load the image as at boot."""
-    return f"systemctl restart {'kdump-tools' if is_debian(host) else 'kdump'}"
+    return f"systemctl restart {'kdump-tools' if system.is_debian else 'kdump'}"

@@ -6,97 +6,111 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.host.host import Missing
+from kdumpkey.host.interface import DIRECTORY, NO_DESCRIPTION
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 from kdumpkey.kdump.doctor.fixes import to_read
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import Host
+    from kdumpkey.host.interface import Item
+    from kdumpkey.kdump.doctor.facts import HostFacts
 
-PATH: Final = "sys/kernel/config/crash_dm_crypt_keys"
 _ARCHES: Final = ("x86_64", "aarch64", "ppc64le")
 _LATER: Final = ("aarch64", "ppc64le")  # by the devicetree, which came after x86_64
-_HANDS_OVER: Final = (7, 2)
+_HANDS_OVER: Final = (7, 1)
 _MOST_KEYS: Final = 128
 _LONGEST: Final = 127  # bytes: the kernel takes 128, cuts them to 127, and then finds no such key
 _WHY: Final = "Without it no key reaches the kdump kernel, which can then ask nobody for a passphrase."
+_ELSEWHERE: Final = "Dump to another machine, or to a device without encryption: man 5 kdump.conf"
+_WHY_LOAD: Final = (
+    "The next load fails, and a load that fails takes the image before it along: no dump at all."
+)
 
 
-def check_interface(host: Host) -> list[Finding]:
+def check_interface(facts: HostFacts) -> list[Finding]:
     """Look for the configfs directory; where it is missing, for the reason."""
-    name = f"Linux {host.release or 'of this machine'}"
-    if host.exists(PATH):
-        found = [Finding("interface", Verdict.GOOD, f"The kernel has /{PATH}.", _WHY)]
-        if host.arch in _LATER and _version(host.release) < _HANDS_OVER:
-            what = f"{name} takes keys; whether it passes them on, on {host.arch}, its version does not tell."
-            fix = f"Boot Linux {'.'.join(map(str, _HANDS_OVER))} or newer."
-            found.append(Finding("architecture", Verdict.UNKNOWN, what, _WHY, fix))
-        return [*found, *_items(host)]
-    if not host.absent(PATH):
-        what = f"/{PATH} may not be looked for."
-        return [Finding("interface", Verdict.UNKNOWN, what, _WHY, to_read(host, PATH))]
-    mounted = any(
-        line.split()[1:3] == ["/sys/kernel/config", "configfs"]
-        for line in (host.text("proc/mounts") or "").splitlines()
-    )
-    config = host.config("CRASH_DM_CRYPT")
-    if host.arch and host.arch not in _ARCHES:
-        what, fix = (
-            f"{name} cannot hand keys over on {host.arch}.",
-            "Dump to another machine, or to a device without encryption: man 5 kdump.conf",
-        )
-    elif config == "n" or (mounted and config is None):
+    if facts.interface.present is True:
+        found = [Finding("interface", Verdict.GOOD, f"The kernel has /{DIRECTORY}.", _WHY)]
+        return [*found, *_architecture(facts), *_reuse(facts), *_items(facts)]
+    if facts.interface.present is Missing.UNREADABLE:
+        what = f"/{DIRECTORY} may not be looked for."
+        fix = to_read(facts.system, DIRECTORY)
+        return [Finding("interface", Verdict.UNKNOWN, what, _WHY, fix)]
+    return [_missing(facts)]
+
+
+def _missing(facts: HostFacts) -> Finding:
+    """Why there is no such directory."""
+    name, arch = _kernel(facts), facts.system.arch
+    mounted, config = facts.interface.configfs, facts.config["CRASH_DM_CRYPT"]
+    if arch and arch not in _ARCHES:
+        what = f"{name} cannot hand keys over on {arch}."
+        return Finding("interface", Verdict.BROKEN, what, _WHY, _ELSEWHERE)
+    if config == "n" or (mounted and config is None):
         what = f"{name} is built without CONFIG_CRASH_DM_CRYPT."
         fix = "Boot a kernel that has it: Linux 6.16 or newer, or RHEL 10's, with CONFIG_CRASH_DM_CRYPT=y."
-    elif not host.exists("sys/kernel"):
+        return Finding("interface", Verdict.BROKEN, what, _WHY, fix)
+    if facts.memory.sysfs is not True:
         what, fix = "There is no /sys to look for the interface in.", "mount -t sysfs sysfs /sys"
-        return [Finding("interface", Verdict.UNKNOWN, what, _WHY, fix)]
-    elif not mounted and config == "y":
+        return Finding("interface", Verdict.UNKNOWN, what, _WHY, fix)
+    if mounted:
+        what = f"{name} is configured for it, yet /{DIRECTORY} is missing."
+        fix = "Install the running kernel's package anew, and boot its kernel."
+        return Finding("interface", Verdict.BROKEN, what, _WHY, fix)
+    if config == "y":
         what = f"{name} has CONFIG_CRASH_DM_CRYPT, but configfs is not mounted."
         fix = "mount -t configfs configfs /sys/kernel/config"
-        return [Finding("configfs", Verdict.BROKEN, what, _WHY, fix)]
-    elif mounted:
-        what = f"{name} is configured for it, yet /{PATH} is missing."
-        fix = "Install the running kernel's package anew, and boot its kernel."
-    else:
-        what = "configfs is not mounted, and the kernel's configuration is not to be found."
-        fix = "mount -t configfs configfs /sys/kernel/config && kdumpkey kdump doctor"
-        return [Finding("interface", Verdict.UNKNOWN, what, _WHY, fix)]
-    return [Finding("interface", Verdict.BROKEN, what, _WHY, fix)]
+        return Finding("configfs", Verdict.BROKEN, what, _WHY, fix)
+    what = "configfs is not mounted, and the kernel's configuration is not to be found."
+    fix = "mount -t configfs configfs /sys/kernel/config && kdumpkey kdump doctor"
+    return Finding("interface", Verdict.UNKNOWN, what, _WHY, fix)
 
 
-def _items(host: Host) -> list[Finding]:
-    found = []
-    if host.word(f"{PATH}/reuse") == "1":
-        found.append(
-            Finding(
-                "reuse",
-                Verdict.WARNING,
-                "reuse is set.",
-                "Loads copy the keys of the image before; a key that changed since is handed over as it was.",
-                "kdumpkey kdump reuse off",
-            )
-        )
-    items = [item for item in host.names(PATH, "*") if host.exists(f"{PATH}/{item}/description")]
+def _architecture(facts: HostFacts) -> list[Finding]:
+    arch = facts.system.arch
+    if arch and arch not in _ARCHES:
+        # The interface is built everywhere; what passes the keys on is not.
+        what = f"{_kernel(facts)} takes keys, and passes none on: on {arch}, no kernel does."
+        return [Finding("architecture", Verdict.BROKEN, what, _WHY, _ELSEWHERE)]
+    if arch not in _LATER or _version(facts.system.release) >= _HANDS_OVER:
+        return []
+    what = f"{_kernel(facts)} takes keys; whether it passes them on, on {arch}, its version does not tell."
+    fix = f"Boot Linux {'.'.join(map(str, _HANDS_OVER))} or newer."
+    return [Finding("architecture", Verdict.UNKNOWN, what, _WHY, fix)]
+
+
+def _reuse(facts: HostFacts) -> list[Finding]:
+    if not facts.interface.reuse:
+        return []
+    why = "Loads copy the keys of the image before; a key that changed since is handed over as it was."
+    return [Finding("reuse", Verdict.WARNING, "reuse is set.", why, "kdumpkey kdump reuse off")]
+
+
+def _items(facts: HostFacts) -> list[Finding]:
+    found, items = [], facts.interface.items
     if len(items) > _MOST_KEYS:
         what = f"{len(items)} keys are named; with more than {_MOST_KEYS}, none is restored."
         why = "The load succeeds all the same, and the kdump kernel gets no key at all: no dump."
-        forget = shlex.join(["rmdir", *(f"/{PATH}/{item}" for item in items[_MOST_KEYS:])])
+        forget = shlex.join(["rmdir", *(f"/{DIRECTORY}/{item.name}" for item in items[_MOST_KEYS:])])
         found.append(Finding("items", Verdict.BROKEN, what, why, forget))
     for item in items:
-        description = host.word(f"{PATH}/{item}/description")
-        if description is None:
-            continue
-        if description in ("", "(null)"):
-            what = f"The item {item} has no description."
-        elif len(description.encode()) > _LONGEST:
-            what = f"The description of the item {item} is longer than {_LONGEST} bytes."
-        else:
-            continue
-        why = "The next load fails, and a load that fails takes the image before it along: no dump at all."
-        found.append(
-            Finding("items", Verdict.BROKEN, what, why, shlex.join(["kdumpkey", "kdump", "forget", item]))
-        )
+        if what := _of_item(item):
+            fix = shlex.join(["kdumpkey", "kdump", "forget", item.name])
+            found.append(Finding("items", Verdict.BROKEN, what, _WHY_LOAD, fix))
     return found
+
+
+def _of_item(item: Item) -> str:
+    """What is wrong with an item; empty: nothing."""
+    if item.description in NO_DESCRIPTION:
+        return f"The item {item.name} has no description."
+    if item.description is not None and len(item.description.encode()) > _LONGEST:
+        return f"The description of the item {item.name} is longer than {_LONGEST} bytes."
+    return ""
+
+
+def _kernel(facts: HostFacts) -> str:
+    return f"Linux {facts.system.release or 'of this machine'}"
 
 
 def _version(release: str) -> tuple[int, ...]:

@@ -1,59 +1,61 @@
-"""Whether cryptsetup and systemd are new enough to link a volume key into a keyring.
-
-Their versions are read from the names of their libraries, so that nothing has to be run: libcryptsetup's
-12.10 is cryptsetup 2.7; ``libsystemd-shared-256.so`` is systemd 256, whatever suffix the package puts on.
-"""
+"""Whether cryptsetup and systemd are new enough to link a volume key into a keyring."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import Host
+    from kdumpkey.host.libraries import Installed
+    from kdumpkey.host.system import System
+    from kdumpkey.kdump.doctor.facts import HostFacts
 
-_FOLDERS: Final = ("usr/lib64", "usr/lib", "lib64", "lib", "usr/local/lib64", "usr/local/lib")
+_CRYPTSETUP: Final = 7  # of 2
+_SYSTEMD: Final = 256
+# RHEL-97175: systemd 252 was given the option there; those who rebuild RHEL have it with the same release.
+_BACKPORTED: Final = ("rhel", "centos", "rocky", "almalinux", "ol")
+_BACKPORTED_TO: Final = 252
+_BACKPORTED_SINCE: Final = (9, 8)
 _WHY: Final = "An older one passes the option over without a word; the key is then never in the keyring."
 
 
-def check_programs(host: Host) -> list[Finding]:
-    """Look for both libraries."""
+def check_programs(facts: HostFacts) -> list[Finding]:
+    """Ask both for link-volume-key: by their own text, else by their versions."""
+    found = facts.libraries
     return [
-        _check(host, "cryptsetup", r"libcryptsetup\.so\.12\.(\d+)\.\d+", 10, "2.7"),
-        _check(host, "systemd", r"libsystemd-shared-(\d+).*\.so", 256, "256"),
+        _check(facts.system, "cryptsetup", found.cryptsetup, _CRYPTSETUP, "2."),
+        _check(facts.system, "systemd", found.systemd, _SYSTEMD, ""),
     ]
 
 
-def _check(host: Host, name: str, pattern: str, least: int, version: str) -> Finding:
-    """`least` is the number in the library's name; cryptsetup's is 3 ahead of the program's minor version."""
-    folders = [
-        *_FOLDERS,
-        *(
-            f"{folder}/{triplet}"
-            for folder in ("usr/lib", "lib")
-            for triplet in host.names(folder, "*-linux-gnu*")
-        ),
-    ]
-    places = [f"{folder}/systemd" if name == "systemd" else folder for folder in folders]
-    seen = [
-        int(matched[1])
-        for place in places
-        for file in host.names(place, "lib*.so*")
-        if (matched := re.fullmatch(pattern, file)) is not None
-    ]
-    if not seen:
+def _check(system: System, name: str, installed: Installed, least: int, major: str) -> Finding:
+    version, needed = installed.version, f"{major}{least}"
+    if version is None and installed.knows is None:
         what = f"{name}'s library is not to be found."
-        return Finding(
-            name, Verdict.UNKNOWN, what, _WHY, f"{name} --version, which has to be {version} or newer"
-        )
-    newest = max(seen)
-    shown = f"2.{newest - 3}" if name == "cryptsetup" else str(newest)
-    if newest < least:
-        command = "apt-get install" if fixes.is_debian(host) else "dnf upgrade"
-        fix = f"{command} {name}, from a release of the distribution that has {version} or newer"
-        what = f"{name} is {shown}; link-volume-key takes {version}."
-        return Finding(name, Verdict.BROKEN, what, _WHY, fix)
-    return Finding(name, Verdict.GOOD, f"{name} is {shown}, and {version} is enough.", _WHY)
+        fix = f"{name} --version, which has to be {needed} or newer"
+        return Finding(name, Verdict.UNKNOWN, what, _WHY, fix)
+    shown = f"{major}{version}" if version is not None else "of an unknown version"
+    if version is not None and version >= least:
+        return Finding(name, Verdict.GOOD, f"{name} is {shown}, and {needed} is enough.", _WHY)
+    if installed.knows:
+        return Finding(name, Verdict.GOOD, f"{name} is {shown}, and knows link-volume-key.", _WHY)
+    if name == "systemd" and installed.knows is None and version == _BACKPORTED_TO:
+        if _has_backport(system):
+            release = ".".join(map(str, system.version))
+            what = f"{name} is {shown}; {system.distribution} {release} has added link-volume-key to it."
+            return Finding(name, Verdict.GOOD, what, _WHY)
+        if system.distribution == "centos" and system.version[:1] == _BACKPORTED_SINCE[:1]:
+            what = (
+                f"{name} is {shown}; whether CentOS has added link-volume-key to it, its files do not tell."
+            )
+            fix = "grep -c link-volume-key /usr/lib/systemd/systemd-cryptsetup"
+            return Finding(name, Verdict.UNKNOWN, what, _WHY, fix)
+    what = f"{name} is {shown}; link-volume-key takes {needed}."
+    return Finding(name, Verdict.BROKEN, what, _WHY, fixes.upgrade(system, name, needed))
+
+
+def _has_backport(system: System) -> bool:
+    same_major = system.version[:1] == _BACKPORTED_SINCE[:1]
+    return system.distribution in _BACKPORTED and same_major and system.version >= _BACKPORTED_SINCE

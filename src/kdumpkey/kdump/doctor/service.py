@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.doctor.units import Unit, read_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from kdumpkey.host.units import Unit
+    from kdumpkey.kdump.doctor.facts import HostFacts
 
-    from kdumpkey.kdump.doctor.host import CryptDevice, Host
-
-ARM: Final = "kdumpkey-arm.service"  # what kdump generate systemd makes
-_UNITS: Final = ("kdump.service", "kdump-tools.service")
 _WHY: Final = (
     "systemd gives a service a session keyring of its own; unless that is linked to root's, the load finds "
     "no key, fails with ENOKEY, and takes the image before it along."
@@ -26,49 +22,41 @@ _WHY_BOOT: Final = "After a reboot, no image is loaded: no dump."
 _WHY_NAMES: Final = "After a reboot, or when it is restarted, the image is loaded without keys: no dump."
 
 
-def service_unit(host: Host) -> Unit | None:
-    """The service that loads the image; None: there is none."""
-    found = [unit for name in _UNITS if (unit := read_unit(host, name)) is not None]
-    return next((unit for unit in found if not unit.masked), found[0] if found else None)
-
-
-def shares_keyring(host: Host) -> bool:
+def shares_keyring(facts: HostFacts) -> bool:
     """Whether what loads the image at boot finds keys in root's user keyring."""
-    units = (service_unit(host), read_unit(host, ARM))
     return any(
         unit is not None and not unit.masked and not unit.unread and unit.setting("KeyringMode") == "shared"
-        for unit in units
+        for unit in (facts.service, facts.arming)
     )
 
 
-def check_service(host: Host, devices: Sequence[CryptDevice]) -> list[Finding]:
-    """Read the units with their drop-ins."""
-    ours, unit = read_unit(host, ARM), service_unit(host)
-    if ours is not None and not ours.masked and ours.enabled:
+def check_service(facts: HostFacts) -> list[Finding]:
+    """Judge the units with their drop-ins."""
+    ours, unit = facts.arming, facts.service
+    arming = fixes.arm_at_boot(facts)
+    if ours is not None and facts.arms_itself:
         # It loads once more, with the keys, when kdump's own service is through.
-        return [_keyring(host, ours, devices)]
+        return [_keyring(facts, ours)]
     if unit is None:
-        what, fix = (
-            "There is no kdump service, so nothing loads the image at boot.",
-            fixes.install_kdump(host),
-        )
-        return [Finding("service", Verdict.WARNING, what, _WHY_BOOT, fix or _arming(devices))]
+        what = "There is no kdump service, so nothing loads the image at boot."
+        fix = fixes.install_kdump(facts.system) or arming
+        return [Finding("service", Verdict.WARNING, what, _WHY_BOOT, fix)]
     if unit.masked:
         fix = f"systemctl unmask {unit.name} && systemctl enable --now {unit.name}"
         return [Finding("service", Verdict.WARNING, f"{unit.name} is masked.", _WHY_BOOT, fix)]
-    found = [_keyring(host, unit, devices)]
+    found = [_keyring(facts, unit)]
     if not unit.enabled:
         fix = f"systemctl enable {unit.name}"
         found.append(Finding("service", Verdict.WARNING, f"{unit.name} is not enabled.", _WHY_BOOT, fix))
     if unit.name == "kdump-tools.service" and not unit.unread and not unit.runs("kdumpkey"):
         what = f"{unit.name} loads the image with kdump-config, which names no key to the kernel."
-        found.append(Finding("service", Verdict.WARNING, what, _WHY_NAMES, _arming(devices)))
+        found.append(Finding("service", Verdict.WARNING, what, _WHY_NAMES, arming))
     return found
 
 
-def _keyring(host: Host, unit: Unit, devices: Sequence[CryptDevice]) -> Finding:
+def _keyring(facts: HostFacts, unit: Unit) -> Finding:
     if unit.unread:
-        what, fix = f"/{unit.unread} cannot be read.", fixes.to_read(host, unit.unread)
+        what, fix = f"/{unit.unread} cannot be read.", fixes.to_read(facts.system, unit.unread)
         return Finding("service", Verdict.UNKNOWN, what, _WHY, fix)
     mode = unit.setting("KeyringMode") or "private"
     if mode == "shared":
@@ -76,11 +64,4 @@ def _keyring(host: Host, unit: Unit, devices: Sequence[CryptDevice]) -> Finding:
     what = f"{unit.name} has KeyringMode={mode}."
     # What a service inherits depends on how the manager itself was started.
     verdict = Verdict.UNKNOWN if mode == "inherit" else Verdict.BROKEN
-    return Finding("service", verdict, what, _WHY, _arming(devices))
-
-
-def _arming(devices: Sequence[CryptDevice]) -> str:
-    """Put the drop-in and the service that arms in place."""
-    names = " ".join(device.name for device in devices)
-    command = f"kdumpkey kdump generate systemd --apply {names}"
-    return f"{command} && systemctl daemon-reload && systemctl enable --now {ARM}"
+    return Finding("service", verdict, what, _WHY, fixes.arm_at_boot(facts))

@@ -12,12 +12,14 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.host.mounts import mount_at
+from kdumpkey.host.settings import KDUMP_CONF, KDUMP_TOOLS, shell_settings
+from kdumpkey.host.system import read_system
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.doctor.fixes import KDUMP_CONF, KDUMP_TOOLS, to_read
-from kdumpkey.kdump.doctor.mounts import mount_at
+from kdumpkey.kdump.doctor.fixes import to_read
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.host import Host
+    from kdumpkey.host.host import Host
 
 WHY: Final = "The dump goes where kdump's configuration says; its devices are what must be opened."
 NAME_DEVICES: Final = "Name the encrypted devices: kdumpkey kdump doctor DEVICE…"
@@ -64,7 +66,7 @@ def dump_targets(host: Host, found: list[Finding]) -> list[DumpTarget] | None:
 def _by_kdump_conf(host: Host, found: list[Finding]) -> list[DumpTarget] | None:
     text = host.text(KDUMP_CONF)
     if text is None:
-        _unknown(found, f"/{KDUMP_CONF} cannot be read.", to_read(host, KDUMP_CONF))
+        _unknown(found, f"/{KDUMP_CONF} cannot be read.", to_read(read_system(host), KDUMP_CONF))
         return None
     if "\ufffd" in text or "\0" in text:
         _unknown(found, f"/{KDUMP_CONF} is no text.")
@@ -118,7 +120,7 @@ def _parted(word: str) -> tuple[str, ...]:
 def _by_kdump_tools(host: Host, found: list[Finding]) -> list[DumpTarget] | None:
     text = host.text(KDUMP_TOOLS)
     if text is None:
-        _unknown(found, f"/{KDUMP_TOOLS} cannot be read.", to_read(host, KDUMP_TOOLS))
+        _unknown(found, f"/{KDUMP_TOOLS} cannot be read.", to_read(read_system(host), KDUMP_TOOLS))
         return None
     settings = shell_settings(text)
     if settings.get("USE_KDUMP", "1") == "0":
@@ -143,21 +145,6 @@ def _by_kdump_tools(host: Host, found: list[Finding]) -> list[DumpTarget] | None
         origin = f"{place}, by /{KDUMP_TOOLS}" if place == path else "/, which kdump-tools boots to write it"
         targets.append(DumpTarget(mount.source, origin, mount.remote, mount.number))
     return targets
-
-
-def shell_settings(text: str) -> dict[str, str]:
-    """The plain assignments of a file that a shell reads; the last of a name counts."""
-    found: dict[str, str] = {}
-    for line in text.splitlines():
-        name, equals, value = line.strip().removeprefix("export ").partition("=")
-        if not equals or not name.isidentifier():
-            continue
-        try:
-            words = shlex.split(value, comments=True)
-        except ValueError:
-            words = [value.strip("\"'")]
-        found[name] = words[0] if words else ""
-    return found
 
 
 def _unknown(found: list[Finding], what: str, fix: str = NAME_DEVICES) -> None:

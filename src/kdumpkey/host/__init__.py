@@ -1,0 +1,1 @@
+"""A machine by its files, running or below a root directory."""

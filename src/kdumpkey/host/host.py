@@ -1,0 +1,209 @@
+"""The machine that is examined: its files under a root directory, nothing else, and nothing is written.
+
+Links are followed as the machine itself would follow them, so that none leads out of the root; what is no
+regular file is not opened, so that a FIFO cannot hold the examination up.
+"""
+
+from __future__ import annotations
+
+import errno
+import fnmatch
+import os
+import re
+import stat
+import zlib
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+_MOST: Final = 8 << 20  # bytes: no text that is read here is longer
+_PIECE: Final = 64 << 10  # bytes: /proc/sys refuses to be read by millions, ENOMEM
+_MOST_NAMES: Final = 20_000  # of one directory
+_MOST_LINKS: Final = 40  # as the kernel has it
+_ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
+
+
+class Missing(Enum):
+    """Why there is no content of a file to look at."""
+
+    ABSENT = "absent"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class CryptDevice:
+    """An encrypted device beneath the dump target.
+
+    Attributes:
+        name: What a person calls it: a path.
+        uuid: Of its header; empty: it has none, or it cannot be told.
+        kind: ``LUKS2``, ``LUKS1``, ``PLAIN`` …
+        mapping: The name that device-mapper has it under; empty: not mapped.
+        memory_kib: What its hungriest keyslot asks for; None: its header could not be read.
+        aliases: Other ways in which crypttab may name it: ``PARTUUID=…``, ``LABEL=…``, paths.
+    """
+
+    name: str
+    uuid: str
+    kind: str
+    mapping: str = ""
+    memory_kib: int | None = None
+    aliases: frozenset[str] = frozenset()
+
+    @property
+    def description(self) -> str:
+        """The name under which kdump's tools hand its key over."""
+        return f"kdump-cryptsetup:vk-{self.uuid}"
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine by its files; `root` is ``/`` for the one that this runs on."""
+
+    root: Path
+
+    def path(self, relative: str) -> Path:
+        """Where a file of the machine is, links followed within its root.
+
+        Args:
+            relative: Named from the root, with or without a leading slash.
+
+        Raises:
+            OSError: It is not there, or it may not be looked for.
+        """
+        left = [part for part in relative.split("/") if part not in ("", ".")][::-1]
+        here: list[str] = []
+        links = 0
+        while left:
+            part = left.pop()
+            if part == "..":
+                here = here[:-1]
+                continue
+            path = self.root.joinpath(*here, part)
+            mode = os.lstat(path).st_mode
+            if not stat.S_ISLNK(mode):
+                if left and not stat.S_ISDIR(mode):
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+                here.append(part)
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+            target = os.readlink(path)
+            if target.startswith("/"):
+                here = []
+            left += [step for step in target.split("/") if step not in ("", ".")][::-1]
+        return self.root.joinpath(*here)
+
+    def text(self, relative: str) -> str | None:
+        """A file's text; None: it is absent, or it cannot be read, which `absent` tells apart."""
+        content = self.content(relative)
+        return None if content is None else content.decode("utf-8", "replace")
+
+    def read(self, relative: str) -> str | Missing:
+        """A file's text, or why there is none."""
+        text = self.text(relative)
+        if text is not None:
+            return text
+        return Missing.ABSENT if self.absent(relative) else Missing.UNREADABLE
+
+    def content(self, relative: str) -> bytes | None:
+        """A regular file's bytes; None: it is absent, cannot be read, or is longer than any text."""
+        try:
+            fd = os.open(self.path(relative), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        except (OSError, ValueError):
+            return None
+        try:
+            with open(fd, "rb") as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    return None
+                pieces: list[bytes] = []
+                while sum(map(len, pieces)) <= _MOST and (piece := file.read1(_PIECE)):
+                    pieces.append(piece)
+        except OSError:
+            return None
+        content = b"".join(pieces)
+        return content if len(content) <= _MOST else None
+
+    def word(self, relative: str) -> str | None:
+        """A file's text without the blanks around it."""
+        text = self.text(relative)
+        return None if text is None else text.strip()
+
+    def exists(self, relative: str) -> bool:
+        """Whether there is such a file, as far as this caller may see."""
+        try:
+            self.path(relative).lstat()
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def absent(self, relative: str) -> bool:
+        """Whether there is certainly no such file; neither this nor `exists`: it may not be looked for."""
+        try:
+            self.path(relative).lstat()
+        except OSError as error:
+            return error.errno in _ABSENT
+        except ValueError:
+            return True
+        return False
+
+    def names(self, relative: str, pattern: str) -> list[str]:
+        """The names in a directory that fit a pattern of the shell's, sorted; of a huge one, some."""
+        found: list[str] = []
+        try:
+            with os.scandir(self.path(relative)) as entries:
+                for number, entry in enumerate(entries):
+                    if number >= _MOST_NAMES:
+                        break
+                    if fnmatch.fnmatchcase(entry.name, pattern):
+                        found.append(entry.name)
+        except (OSError, ValueError):
+            return []
+        return sorted(found)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is the machine that this runs on."""
+        return self.root == Path("/")
+
+    @property
+    def release(self) -> str:
+        """The running kernel's release, or empty."""
+        return self.word("proc/sys/kernel/osrelease") or (os.uname().release if self.is_here else "")
+
+    @property
+    def arch(self) -> str:
+        """As ``uname -m`` says it, or empty."""
+        return self.word("proc/sys/kernel/arch") or (os.uname().machine if self.is_here else "")
+
+    @property
+    def is_kdump_kernel(self) -> bool:
+        """Whether this is the second kernel."""
+        return self.exists("proc/vmcore")
+
+    def config(self, option: str) -> str | None:
+        """A build option of the kernel: ``y``, ``m``, ``n``; None: its configuration is not there."""
+        text = self._config_of_running()
+        for place in (
+            f"boot/config-{self.release}",
+            f"lib/modules/{self.release}/config",
+            f"usr/lib/modules/{self.release}/config",
+        ):
+            text = text or self.text(place)
+        if not text:
+            return None
+        matched = re.search(rf"^CONFIG_{option}=(\w)", text, re.MULTILINE)
+        return matched[1] if matched else "n"
+
+    def _config_of_running(self) -> str | None:
+        packed = self.content("proc/config.gz")
+        try:
+            return (
+                zlib.decompressobj(31).decompress(packed, _MOST).decode("utf-8", "replace")
+                if packed
+                else None
+            )
+        except zlib.error:
+            return None

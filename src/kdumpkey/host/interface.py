@@ -1,0 +1,62 @@
+"""The kernel's interface for keys, as this machine has it: the configfs directory, and what is named in it.
+
+Source: kernel documentation, admin-guide/kdump, "Write the dump file to encrypted disk volume".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.host.host import Missing
+
+if TYPE_CHECKING:
+    from kdumpkey.host.host import Host
+
+DIRECTORY: Final = "sys/kernel/config/crash_dm_crypt_keys"
+NO_DESCRIPTION: Final = ("", "(null)")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A key that is named to the kernel; `description` is None where it cannot be read."""
+
+    name: str
+    description: str | None
+
+
+@dataclass(frozen=True)
+class Interface:
+    """The interface.
+
+    Attributes:
+        present: Whether the directory is there; `Missing.UNREADABLE` is neither.
+        configfs: Whether configfs is mounted in its place.
+        reuse: Whether loads copy the keys of the image before.
+        items: The keys that are named.
+    """
+
+    present: bool | Missing
+    configfs: bool
+    reuse: bool
+    items: tuple[Item, ...]
+
+
+def read_interface(host: Host) -> Interface:
+    """Read the directory, if there is one."""
+    mounted = any(
+        line.split()[1:3] == ["/sys/kernel/config", "configfs"]
+        for line in (host.text("proc/mounts") or "").splitlines()
+    )
+    names = [name for name in host.names(DIRECTORY, "*") if host.exists(f"{DIRECTORY}/{name}/description")]
+    return Interface(
+        host.exists(DIRECTORY) or (False if host.absent(DIRECTORY) else Missing.UNREADABLE),
+        mounted,
+        host.word(f"{DIRECTORY}/reuse") == "1",
+        tuple(Item(name, _description(host, name)) for name in names),
+    )
+
+
+def _description(host: Host, item: str) -> str | None:
+    text = host.text(f"{DIRECTORY}/{item}/description")
+    return None if text is None else text.removesuffix("\n")

@@ -1,0 +1,85 @@
+"""What is installed of cryptsetup and systemd: their versions, and whether they know link-volume-key.
+
+The versions stand in the names of the libraries, so that nothing has to be run: libcryptsetup's 12.10 is
+cryptsetup 2.7; ``libsystemd-shared-256.so`` is systemd 256, whatever suffix the package puts on.
+Distributions give older versions newer options, so the programs' own text is asked as well.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from kdumpkey.host.host import Host
+
+_FOLDERS: Final = ("usr/lib64", "usr/lib", "lib64", "lib", "usr/local/lib64", "usr/local/lib")
+_CRYPTSETUP: Final = re.compile(r"libcryptsetup\.so\.12\.(\d+)\.\d+")
+_SYSTEMD: Final = re.compile(r"libsystemd-shared-(\d+).*\.so")
+_AHEAD: Final = 3  # the minor version of cryptsetup's library, of that of its program
+_OPTION: Final = b"link-volume-key"
+_CALL: Final = b"crypt_set_keyring_to_link"
+# What reads crypttab's options; the generator hands them on as they are.
+_OPENERS: Final = tuple(
+    f"{folder}/systemd-cryptsetup" for folder in ("usr/bin", "usr/lib/systemd", "lib/systemd", "bin")
+)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A program by its library.
+
+    Attributes:
+        version: The newest that is installed; of cryptsetup, the minor version of 2. None: there is none.
+        knows: Whether its text names what links a volume key; None: it cannot be asked.
+    """
+
+    version: int | None
+    knows: bool | None = None
+
+
+@dataclass(frozen=True)
+class Libraries:
+    """What opens devices."""
+
+    cryptsetup: Installed
+    systemd: Installed
+
+
+def read_libraries(host: Host) -> Libraries:
+    """Look for both libraries, and into them."""
+    folders = [
+        *_FOLDERS,
+        *(
+            f"{folder}/{triplet}"
+            for folder in ("usr/lib", "lib")
+            for triplet in host.names(folder, "*-linux-gnu*")
+        ),
+    ]
+    crypt = _found(host, folders, _CRYPTSETUP)
+    systemd = _found(host, [f"{folder}/systemd" for folder in folders], _SYSTEMD)
+    versions = [version - _AHEAD for version in crypt.values()]
+    openers = _any(host, _OPENERS, _OPTION)
+    # The shared library may leave the option to the program that opens: alone it cannot deny it.
+    knows = openers or _any(host, systemd, _OPTION) or openers
+    return Libraries(
+        Installed(max(versions, default=None), _any(host, crypt, _CALL)),
+        Installed(max(systemd.values(), default=None), knows),
+    )
+
+
+def _found(host: Host, folders: list[str], pattern: re.Pattern[str]) -> dict[str, int]:
+    """The libraries, with the numbers in their names."""
+    return {
+        f"{folder}/{file}": int(matched[1])
+        for folder in folders
+        for file in host.names(folder, "lib*.so*")
+        if (matched := pattern.fullmatch(file)) is not None
+    }
+
+
+def _any(host: Host, places: tuple[str, ...] | dict[str, int], words: bytes) -> bool | None:
+    """Whether a file holds some words; None: there is none that holds anything."""
+    texts = [text for place in places if (text := host.content(place))]
+    return any(words in text for text in texts) if texts else None

@@ -1,0 +1,1 @@
+"""What unlocking costs, measured, compared and advised on."""

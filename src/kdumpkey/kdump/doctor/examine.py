@@ -1,0 +1,79 @@
+"""Whether a crash now would leave a dump: the machine is read once, and each check judges what was read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from kdumpkey.errors import UsageError
+from kdumpkey.kdump.doctor import Finding, Host, Verdict
+from kdumpkey.kdump.doctor.crypttab import check_crypttab
+from kdumpkey.kdump.doctor.devices import find_devices
+from kdumpkey.kdump.doctor.facts import HostFacts, read_facts
+from kdumpkey.kdump.doctor.image import check_image
+from kdumpkey.kdump.doctor.initramfs import check_initramfs
+from kdumpkey.kdump.doctor.interface import check_interface
+from kdumpkey.kdump.doctor.kdump_tools import check_kdump_tools
+from kdumpkey.kdump.doctor.key import check_items, check_key
+from kdumpkey.kdump.doctor.programs import check_programs
+from kdumpkey.kdump.doctor.reserved import check_reserved
+from kdumpkey.kdump.doctor.service import check_service
+from kdumpkey.kdump.doctor.stale import check_stale
+
+# What has to hold for a load; the image that is loaded no longer needs it, and has the key or has it not.
+_LOADING: Final = frozenset(
+    {"configfs", "items", "reuse", "cryptsetup", "systemd", "service", "crypttab", "key", "reach"}
+)
+
+
+def examine(
+    root: Path, devices: Sequence[str] = (), *, now: Callable[[], float] = time.time
+) -> list[Finding]:
+    """Examine a machine, from the dump target down; nothing is changed.
+
+    Args:
+        root: ``/``, or a directory with another machine's files.
+        devices: The encrypted devices; default: those beneath the dump target.
+        now: Seconds since the epoch.
+
+    Raises:
+        UsageError: `root` is no directory.
+    """
+    if not root.is_dir():
+        raise UsageError(f"{root} is no directory.")
+    host = Host(root.resolve())
+    if host.is_kdump_kernel:
+        raise UsageError("This is the kdump kernel; the doctor examines the first.")
+    found: list[Finding] = []
+    crypts = find_devices(host, devices, found)
+    if crypts is None:
+        return found
+    facts = read_facts(host, crypts, now())
+    found += check(facts)
+    return [_of_the_next_load(finding) for finding in found] if facts.memory.is_loaded else found
+
+
+def check(facts: HostFacts) -> list[Finding]:
+    """Judge what was read of a machine.
+
+    Args:
+        facts: The machine; without encrypted devices, only what every dump needs is judged.
+    """
+    found = check_reserved(facts)
+    if facts.devices:
+        found += check_interface(facts) + check_programs(facts) + check_items(facts) + check_service(facts)
+        found += check_kdump_tools(facts)
+    for device in facts.devices:
+        found += check_crypttab(facts, device) + check_key(facts, device)
+    found += check_image(facts) + check_stale(facts)
+    return found + (check_initramfs(facts) if facts.devices else [])
+
+
+def _of_the_next_load(finding: Finding) -> Finding:
+    """What is wrong on a key's way into an image spoils the next load, not the image that is loaded."""
+    if finding.check not in _LOADING or finding.verdict is Verdict.GOOD:
+        return finding
+    return replace(finding, verdict=Verdict.WARNING)

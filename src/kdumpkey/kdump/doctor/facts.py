@@ -1,0 +1,304 @@
+"""Everything that the checks judge by, read from the machine once; they look nothing up themselves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.errors import KdumpkeyError, KeyringError
+from kdumpkey.host.crypttab import CRYPTTAB, Entry, by_initramfs_tools, entry_of
+from kdumpkey.host.host import CryptDevice, Host, Missing
+from kdumpkey.host.interface import Interface, read_interface
+from kdumpkey.host.kdump_utils import KdumpUtils, read_kdump_utils
+from kdumpkey.host.kexec import CrashMemory, read_crash_memory
+from kdumpkey.host.kexec_call import KexecCall, read_kexec_calls
+from kdumpkey.host.keys import ListedKey, listed_keys
+from kdumpkey.host.later_loads import loaded_after
+from kdumpkey.host.libraries import Libraries, read_libraries
+from kdumpkey.host.system import System, read_system
+from kdumpkey.host.units import Unit, read_unit
+from kdumpkey.kdump.doctor.fixes import ARM
+from kdumpkey.kdump.doctor.kdump_image import KdumpImage, read_kdump_image
+from kdumpkey.kdump.estimate.machine import Machine, estimate_machine
+from kdumpkey.kdump.estimate.rules import Estimate, Keyslot
+from kdumpkey.kdump.freshness import Freshness, State, key_now
+from kdumpkey.kernel.linux.record import RECORD, KeyOrigin, LoadRecord, parse_record
+from kdumpkey.keyring import SpecialKeyring, request_key, search_keyring
+
+if TYPE_CHECKING:
+    from kdumpkey.kernel.linux.record import RecordedImage
+
+_UNITS: Final = ("kdump.service", "kdump-tools.service")
+_OPTIONS: Final = ("CRASH_DM_CRYPT", "DM_CRYPT", "CONFIGFS_FS")
+_EVERY_USER: Final = ["0", "0", "4294967295"]  # the identity map: root here is the machine's root
+ROOTS: Final = "0"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a search in this machine's keyrings found, as root; None: it was not tried.
+
+    Attributes:
+        caller: Whether this caller's keyrings lead to the key, or while there is none, to root's keyring.
+        user: Whether root's user keyring has the key, which is where the service looks.
+    """
+
+    caller: bool | None = None
+    user: bool | None = None
+
+
+@dataclass(frozen=True)
+class DeviceFacts:
+    """What is known of one encrypted device.
+
+    Attributes:
+        device: The device.
+        entry: Its line of crypttab.
+        by_initramfs_tools: It is opened by Debian's scripts, which do not know link-volume-key.
+        reach: What a search for its key found.
+        origins: What the record says of its keys, each with how it stands to the device now.
+    """
+
+    device: CryptDevice
+    entry: Entry | None
+    by_initramfs_tools: bool
+    reach: Reach
+    origins: tuple[tuple[KeyOrigin, Freshness], ...]
+
+
+@dataclass(frozen=True)
+class Record:
+    """The record of the last load since boot.
+
+    Attributes:
+        record: What it says; None: there is none that counts.
+        unreadable: There is a file, and it cannot be read.
+        since: What another program did afterwards that may have loaded another image; empty: nothing.
+    """
+
+    record: LoadRecord | None
+    unreadable: bool
+    since: str
+
+    @property
+    def descriptions(self) -> frozenset[str]:
+        """The keys that the loaded image holds, as far as that is sure."""
+        return frozenset(self.record.descriptions) if self.record and not self.since else frozenset()
+
+    @property
+    def image(self) -> RecordedImage | None:
+        """The files that are loaded, as far as that is sure."""
+        return self.record.image if self.record and not self.since else None
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """A machine, for the checks.
+
+    Attributes:
+        system: Its kernel and its distribution.
+        privileged: Whether root's keys would be listed.
+        now: Seconds since the epoch.
+        memory: The reserved memory.
+        estimate: What is needed of it; a text: why that cannot be told.
+        interface: The kernel's interface for keys.
+        config: Build options of the kernel; None: not known.
+        builtin: The modules that are built in; None: not known.
+        libraries: The versions of cryptsetup and systemd.
+        arming: This program's own service, that loads the image again with the keys.
+        service: kdump's service.
+        crypttab: Its text.
+        keys: The keys that are listed; None: they cannot be.
+        record: The record of the load.
+        image: The initramfs of the kdump kernel.
+        kdump_utils: What the kdump-utils that are installed can do.
+        kexec_calls: By which system call kdump's tools are set to load.
+        devices: The encrypted devices that a dump has to pass.
+    """
+
+    system: System
+    privileged: bool
+    now: float
+    memory: CrashMemory
+    estimate: Estimate | str
+    interface: Interface
+    config: Mapping[str, str | None]
+    builtin: frozenset[str] | None
+    libraries: Libraries
+    arming: Unit | None
+    service: Unit | None
+    crypttab: str | Missing
+    keys: tuple[ListedKey, ...] | None
+    record: Record
+    image: KdumpImage
+    kdump_utils: KdumpUtils
+    kexec_calls: tuple[KexecCall, ...]
+    devices: tuple[DeviceFacts, ...]
+
+    @property
+    def arms_itself(self) -> bool:
+        """Whether this program's own service loads the image again at boot, with the keys."""
+        return self.arming is not None and not self.arming.masked and self.arming.enabled
+
+    @property
+    def crypts(self) -> tuple[CryptDevice, ...]:
+        """The encrypted devices."""
+        return tuple(each.device for each in self.devices)
+
+    def keys_of(self, device: CryptDevice) -> list[ListedKey]:
+        """Root's keys that have a device's name."""
+        return [
+            key
+            for key in self.keys or ()
+            if key.uid == ROOTS
+            and key.type in ("logon", "user", "encrypted", "trusted")
+            and key.description == device.description
+        ]
+
+    def has_key(self, device: CryptDevice) -> bool:
+        """Whether a key that a load could use is listed."""
+        return any(key.type == "logon" and not key.problem for key in self.keys_of(device))
+
+
+def read_facts(host: Host, devices: Sequence[CryptDevice], now: float) -> HostFacts:
+    """Read a machine; nothing is changed.
+
+    Args:
+        host: The machine.
+        devices: The encrypted devices that a dump has to pass.
+        now: Seconds since the epoch.
+    """
+    system, memory = read_system(host), read_crash_memory(host)
+    keys = listed_keys(host)
+    record = _record(host, memory)
+    privileged = _is_root(host)
+    facts = HostFacts(
+        system=system,
+        privileged=privileged,
+        now=now,
+        memory=memory,
+        estimate=_estimate(host, devices, record.image),
+        interface=read_interface(host),
+        config={option: host.config(option) for option in _OPTIONS},
+        builtin=_builtin(host),
+        libraries=read_libraries(host),
+        arming=read_unit(host, ARM),
+        service=_service(host),
+        crypttab=host.read(CRYPTTAB),
+        keys=None if keys is None else tuple(keys),
+        record=record,
+        image=read_kdump_image(host, system, devices, record.image),
+        kdump_utils=read_kdump_utils(host),
+        kexec_calls=read_kexec_calls(host),
+        devices=(),
+    )
+    return replace(facts, devices=tuple(_device(host, facts, device) for device in devices))
+
+
+def _device(host: Host, facts: HostFacts, device: CryptDevice) -> DeviceFacts:
+    text = "" if isinstance(facts.crypttab, Missing) else facts.crypttab
+    entry = entry_of(host, device, text)
+    return DeviceFacts(
+        device,
+        entry,
+        entry is not None and by_initramfs_tools(host, device, entry),
+        _reach(facts, device) if host.is_here and facts.privileged else Reach(),
+        tuple((origin, _freshness(host, origin)) for origin in _origins(facts.record, device)),
+    )
+
+
+def _is_root(host: Host) -> bool:
+    """Whether root's keys would be listed; in a container, root is not the machine's."""
+    if not host.is_here:
+        return True
+    mapped = host.word("proc/self/uid_map")  # a kernel without user namespaces has none
+    return os.geteuid() == 0 and (mapped is None or mapped.split() == _EVERY_USER)
+
+
+def _record(host: Host, memory: CrashMemory) -> Record:
+    text = host.read(RECORD)
+    record = None if isinstance(text, Missing) else parse_record(text)
+    # A kernel without sysctl names no boot, and a record of it neither; /run does not outlast a boot.
+    boot = host.word("proc/sys/kernel/random/boot_id") or ""
+    if record is None or record.boot_id != boot or not memory.is_loaded:
+        return Record(None, text is Missing.UNREADABLE, "")
+    return Record(record, unreadable=False, since=loaded_after(host, record.loaded_at))
+
+
+def _estimate(host: Host, devices: Sequence[CryptDevice], image: RecordedImage | None) -> Estimate | str:
+    kernel, initramfs = (
+        str(host.path(name)) if name and host.exists(name) else None
+        for name in ((image.kernel, image.initrd) if image else ("", ""))
+    )
+    machine = Machine(
+        root=host.root,
+        release=host.release or None,
+        arch=host.arch or None,
+        kernel=kernel,
+        initramfs=initramfs,
+    )
+    keyslots = [Keyslot(device.name, 0, device.memory_kib or 0) for device in devices]
+    try:
+        return estimate_machine(machine, [device.name for device in devices], keyslots).estimate
+    except (KdumpkeyError, OSError) as error:
+        return str(error)
+
+
+def _builtin(host: Host) -> frozenset[str] | None:
+    places = (f"{folder}/{host.release}/modules.builtin" for folder in ("lib/modules", "usr/lib/modules"))
+    text = next((text for place in places if (text := host.text(place)) is not None), None)
+    return None if text is None else frozenset(text.split())
+
+
+def _service(host: Host) -> Unit | None:
+    """The service that loads the image; None: there is none."""
+    found = [unit for name in _UNITS if (unit := read_unit(host, name)) is not None]
+    return next((unit for unit in found if not unit.masked), found[0] if found else None)
+
+
+def _reach(facts: HostFacts, device: CryptDevice) -> Reach:
+    """Search as a load does, and as kdump's service would."""
+    if not device.uuid:
+        return Reach()
+    if facts.has_key(device):
+        return Reach(
+            _finds(lambda: request_key("logon", device.description)),
+            _finds(lambda: search_keyring(SpecialKeyring.USER, "logon", device.description)),
+        )
+    # There is no key yet: what is put into root's user keyring has to be found from here.
+    return Reach(_finds(lambda: request_key("keyring", f"_uid.{os.geteuid()}")))
+
+
+def _finds(search: Callable[[], int]) -> bool:
+    try:
+        search()
+    except KeyringError:
+        return False
+    return True
+
+
+def _origins(record: Record, device: CryptDevice) -> list[KeyOrigin]:
+    if record.record is None or record.since:
+        return []
+    return [
+        origin
+        for origin in record.record.origins
+        if origin.description == device.description or origin.device == device.name
+    ]
+
+
+def _freshness(host: Host, origin: KeyOrigin) -> Freshness:
+    """How a key of the record stands to its device; in a tree, by links that do not lead out of it."""
+    if host.is_here:
+        return key_now(host.root, origin)
+    for name in (origin.header or origin.device, f"dev/disk/by-uuid/{origin.uuid}"):
+        try:
+            place = str(host.path(name))
+        except OSError:
+            continue
+        now = key_now(Path("/"), replace(origin, header=place))
+        return replace(now, reason=now.reason.replace(str(host.root), ""))
+    return Freshness(origin.description, State.UNKNOWN, f"{origin.device} is not there")

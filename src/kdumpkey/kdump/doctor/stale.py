@@ -1,0 +1,47 @@
+"""Whether the keys of the loaded image are still those of their devices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.kdump.doctor import fixes
+from kdumpkey.kdump.doctor.finding import Finding, Verdict
+from kdumpkey.kdump.freshness import State
+
+if TYPE_CHECKING:
+    from kdumpkey.host.host import CryptDevice
+    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.kdump.freshness import Freshness
+    from kdumpkey.kernel.linux.record import KeyOrigin
+
+_WHY: Final = (
+    "The kdump kernel has the key of the device as it was: now it opens nothing, or it writes a dump that "
+    "nobody can open afterwards."
+)
+
+
+def check_stale(facts: HostFacts) -> list[Finding]:
+    """Hold the keys of the record against their devices as these are now."""
+    found = []
+    for about in facts.devices:
+        device = about.device
+        found += [_check(facts, device, origin, now) for origin, now in about.origins]
+        if not about.origins and device.description in facts.record.descriptions:
+            what = "The record of the load does not say which volume key of the device was loaded."
+            found.append(Finding("stale", Verdict.UNKNOWN, what, _WHY, fixes.arm([device]), device.name))
+    return found
+
+
+def _check(facts: HostFacts, device: CryptDevice, origin: KeyOrigin, now: Freshness) -> Finding:
+    if now.state is State.STALE:
+        what, verdict = f"The hand-over is stale: {now.reason}.", Verdict.BROKEN
+        fix = f"kdumpkey kdump unload && {fixes.arm([device])}"
+    elif now.state is State.UNKNOWN:
+        what = f"Whether the key is still the device's cannot be told: {now.reason}"
+        verdict, fix = Verdict.UNKNOWN, fixes.to_read(facts.system, origin.device)
+    elif not origin.checked:
+        what = "What was loaded was a logon key of the device's name, which nobody can read: it is on trust."
+        verdict, fix = Verdict.WARNING, fixes.arm([device])
+    else:
+        what, verdict, fix = "The key that was loaded is still the device's.", Verdict.GOOD, ""
+    return Finding("stale", verdict, what, _WHY, fix, device.name)

@@ -1,0 +1,124 @@
+"""The kdump kernel that kdump's own tools would load, where no other is named.
+
+Source: kdump-utils (kdumpctl, /etc/sysconfig/kdump) and kdump-tools (kdump-config, /etc/default/kdump-tools).
+"""
+
+from __future__ import annotations
+
+import errno
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from kdumpkey.errors import kernel_error
+from kdumpkey.host.settings import KDUMP_TOOLS
+from kdumpkey.kernel.protocol import CrashImage
+
+_KERNELS: Final = (
+    "boot/vmlinuz-{}",
+    "usr/lib/modules/{}/vmlinuz",
+    "lib/modules/{}/vmlinuz",
+    "boot/vmlinux-{}",
+)
+_INITRAMFS: Final = (
+    "boot/initramfs-{}kdump.img",
+    "var/lib/kdump/initramfs-{}kdump.img",
+    "boot/initrd-{}kdump",
+    "var/lib/kdump/initrd.img-{}",
+    "var/lib/kdump/initramfs-tools/initrd.img-{}",
+)
+_NOT_FOR_KDUMP: Final = (
+    "crashkernel",
+    "initrd",
+    "BOOT_IMAGE",
+    "hugepages",
+    "hugepagesz",
+    "default_hugepagesz",
+    "panic_on_warn",
+)
+# mkdumprd's initramfs knows what to mount and to open; by these it would wait for the running system's
+# devices, and for somebody to type their passphrase.
+_KNOWN_TO_MKDUMPRD: Final = (
+    "root",
+    "rd.lvm.lv",
+    "rd.luks.uuid",
+    "rd.luks.name",
+    "luks.uuid",
+    "luks.name",
+    "rd.dm.uuid",
+    "rd.md.uuid",
+    "fcoe",
+    "netroot",
+    "rd.iscsi.initiator",
+    "iscsi_initiator",
+)
+_FOR_KDUMP: Final = "irqpoll nr_cpus=1 reset_devices panic=10"
+# kdump-tools boots the machine's own root, where this unit writes the dump.
+_FOR_KDUMP_TOOLS: Final = f"{_FOR_KDUMP} systemd.unit=kdump-tools-dump.service"
+_SETTINGS: Final = ("etc/sysconfig/kdump", KDUMP_TOOLS)
+_MOST: Final = 1 << 20  # bytes of settings
+
+
+def find_image(root: Path, release: str) -> CrashImage:
+    """The running kernel with the kdump initramfs, or what the tools' settings name.
+
+    Args:
+        root: ``/``, or a directory with another machine's files.
+        release: The running kernel's.
+
+    Raises:
+        KernelError: ENOENT: there is none; the options that name one help.
+    """
+    settings = _settings(root)
+    release = settings.get("KDUMP_KERNELVER") or release
+    home = settings.get("KDUMP_BOOTDIR", "").strip("/")
+    kernels = [f"{home}/vmlinuz-{{}}"] if home else []
+    kernel = _first(root, [settings.get("KDUMP_KERNEL", ""), *kernels, *_KERNELS], release)
+    initrds = [f"{home}/initramfs-{{}}kdump.img"] if home else []
+    initrd = _first(root, [settings.get("KDUMP_INITRD", ""), *initrds, *_INITRAMFS], release)
+    if kernel is None or initrd is None:
+        missing = f"kernel {release}" if kernel is None else f"kdump initramfs of {release}"
+        raise kernel_error(errno.ENOENT, f"there is no {missing}; name it with --kernel and --initrd")
+    return CrashImage(kernel, initrd, _command_line(root, settings))
+
+
+def _first(root: Path, names: Iterable[str], release: str) -> Path | None:
+    places = (root / name.replace("{}", release).lstrip("/") for name in names if name)
+    return next((place for place in places if place.exists()), None)
+
+
+def _command_line(root: Path, settings: Mapping[str, str]) -> str:
+    """The running kernel's, without what is not for the second, and with what is."""
+    own = settings.get("KDUMP_COMMANDLINE") or settings.get("KDUMP_CMDLINE") or ""
+    words = (own or (root / "proc/cmdline").read_text(encoding="utf-8", errors="surrogateescape")).split()
+    by_kdump_tools = (root / KDUMP_TOOLS).exists()
+    removed = {*_NOT_FOR_KDUMP, *settings.get("KDUMP_COMMANDLINE_REMOVE", "").split()}
+    if not by_kdump_tools:
+        removed |= {*_KNOWN_TO_MKDUMPRD}
+    kept = [word for word in words if word.partition("=")[0] not in removed]
+    default = _FOR_KDUMP_TOOLS if by_kdump_tools else _FOR_KDUMP
+    added = settings.get("KDUMP_COMMANDLINE_APPEND") or settings.get("KDUMP_CMDLINE_APPEND") or default
+    return " ".join([*kept, *(word for word in added.split() if word not in kept)])
+
+
+def _settings(root: Path) -> dict[str, str]:
+    """The variables that the tools' files of settings assign; what only a shell could say is left out."""
+    found = {}
+    for name in _SETTINGS:
+        try:
+            with (root / name).open("rb") as file:
+                text = file.read(_MOST).decode("utf-8", "surrogateescape")
+        except (OSError, ValueError):
+            continue
+        for line in text.splitlines():
+            variable, assigned, value = line.strip().partition("=")
+            if not assigned or not variable.startswith("KDUMP_"):
+                continue
+            try:
+                words = shlex.split(value, comments=True)
+            except ValueError:
+                continue
+            if len(words) == 1 and "$" not in words[0] and "`" not in words[0]:
+                found[variable] = words[0]
+    return found

@@ -1,0 +1,255 @@
+"""Mapping an unlocked volume with dm-crypt, as cryptsetup's open does, and taking the mapping away."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.errors import BusyError, CipherError, DeviceError, InactiveError, MappingError, WriteError
+from kdumpkey.keyring import SpecialKeyring, add_key, invalidate_key, join_session
+from kdumpkey.luks.model import Luks2Header
+from kdumpkey.luks.unlock import check_requirements
+from kdumpkey.mapping.device import device_number, is_readonly, name_of
+from kdumpkey.mapping.dmsetup import check_name
+from kdumpkey.mapping.table import SECTOR, CryptTarget, KeyReference
+from kdumpkey.storage.device import open_readonly, open_readwrite
+from kdumpkey.storage.loop import attached
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from kdumpkey.luks.device import LuksDevice
+    from kdumpkey.mapping.dmsetup import DeviceMapper, Info
+    from kdumpkey.secret import SecretBuffer
+    from kdumpkey.storage.device import Device
+
+# dm-crypt's words, in cryptsetup's order; a LUKS2 header keeps them with dashes.
+FLAGS: Final = (
+    "allow_discards",
+    "same_cpu_crypt",
+    "submit_from_crypt_cpus",
+    "no_read_workqueue",
+    "no_write_workqueue",
+)
+UUID_PREFIX: Final = "CRYPT-"  # of all that cryptsetup maps
+_LONGEST_UUID: Final = 128  # bytes: device-mapper's, cut where a long name makes it longer
+
+
+def check_mappable(mapper: DeviceMapper, luks: LuksDevice, name: str) -> None:
+    """See, before anyone is asked for a key, that nothing but the key is missing.
+
+    Raises:
+        BusyError: There is a mapping of this name, or the device is mounted or mapped.
+        MappingError: No mapping can have this name, or the volume cannot be mapped.
+        RequirementsError: The header demands features that are not implemented.
+        OverlapError: The data would begin inside the header.
+    """
+    check_name(name)
+    luks.check_data_apart()
+    if mapper.info(name) is not None:
+        raise BusyError(f"Device {name} already exists.")
+    open_readonly(luks.device.name, exclusive=True).close()
+    check_requirements(luks.header, "open")
+    if len(luks.header.data_segments) != 1:
+        raise MappingError("The volume has several segments, which kdumpkey does not map.")
+
+
+def map_volume(
+    mapper: DeviceMapper,
+    luks: LuksDevice,
+    volume_key: SecretBuffer,
+    name: str,
+    *,
+    readonly: bool = False,
+    flags: Collection[str] = (),
+    stored_flags: bool = True,
+) -> None:
+    """Map a volume under /dev/mapper; the key goes to the kernel by a keyring that only dmsetup has.
+
+    Args:
+        mapper: Device-mapper.
+        luks: The device.
+        volume_key: The volume key, which is checked first.
+        name: The mapping's name.
+        readonly: Whether the kernel refuses writes to it; so it does where the device beneath is read-only.
+        flags: Those of `FLAGS` to be set.
+        stored_flags: Whether those that the header asks for are set besides.
+
+    Raises:
+        WrongKeyError: It is not this volume's key.
+        BusyError, MappingError: Device-mapper refuses; nothing is left of it.
+        DeviceError: A file cannot be made a loop device.
+        KeyringError: The keyring refuses the key.
+        KdumpkeyError: As `LuksDevice.volume`.
+    """
+    target, reference = target_of(luks, volume_key, flags, stored_flags=stored_flags)
+    uuid = f"CRYPT-LUKS{luks.header.version}-{luks.header.uuid.replace('-', '')}-{name}"[:_LONGEST_UUID]
+    with _block_device(luks.device, readonly=readonly) as fd:
+        table = replace(target, device=device_number(fd)).to_text()
+        readonly = readonly or is_readonly(fd)
+
+        def create() -> None:
+            # The keyring is this thread's own, and dmsetup's, which inherits it: no other program sees the
+            # key, the process keeps its session, and when both have ended, however they did, it is gone.
+            join_session()
+            key = add_key(reference.type, reference.description, volume_key, SpecialKeyring.SESSION)
+            try:
+                mapper.create(name, uuid, table, readonly=readonly)
+            finally:
+                invalidate_key(key)
+
+        _in_thread(create)
+
+
+def target_of(
+    luks: LuksDevice, volume_key: SecretBuffer, flags: Collection[str] = (), *, stored_flags: bool = True
+) -> tuple[CryptTarget, KeyReference]:
+    """What dm-crypt is to be told of a volume, but for the device beneath, and the key's name in it.
+
+    Raises:
+        As `map_volume`.
+    """
+    (((segment, size),), digest) = luks.sized_segments(volume_key)
+    if segment.type != "crypt":
+        raise CipherError("The volume is not encrypted, and needs no mapping.")
+    if size % segment.sector_size:
+        raise DeviceError("Device size is not aligned to requested sector size.")
+    header = luks.header
+    stored = header.config.flags if stored_flags and isinstance(header, Luks2Header) else ()
+    wanted = {*flags, *(flag.replace("-", "_") for flag in stored)}
+    key = KeyReference(len(volume_key), "logon", f"cryptsetup:{header.uuid}-d{digest.id}")
+    target = CryptTarget(
+        size // SECTOR,
+        segment.encryption,
+        key,
+        key.size_bytes,
+        segment.iv_tweak,
+        "",
+        segment.offset // SECTOR,
+        tuple(flag for flag in FLAGS if flag in wanted),
+        segment.sector_size,
+    )
+    return target, key
+
+
+def close_mapping(mapper: DeviceMapper, word: str, *, deferred: bool = False) -> bool:
+    """Take a mapping away, and the kernel's copy of its key with it.
+
+    Args:
+        mapper: Device-mapper.
+        word: The mapping's name or path.
+        deferred: Where it is in use, have it go as soon as nobody uses it.
+
+    Returns:
+        Whether it is still there, to go later.
+
+    Raises:
+        InactiveError: There is none.
+        BusyError: It is in use.
+        MappingError: Device-mapper refuses.
+    """
+    name, found = _active(mapper, word)
+    if found.open_count and not deferred:
+        raise BusyError(f"Device {word} is still in use.")
+    crypt = CryptTarget.parse(mapper.table(name)) if found.uuid.startswith(UUID_PREFIX) else None
+    if crypt is not None and any(option.startswith("integrity:") for option in crypt.options):
+        raise MappingError(f"Device {word} is authenticated, which kdumpkey does not close; cryptsetup does.")
+    mapper.remove(name, deferred=deferred)
+    return deferred and mapper.info(name) is not None
+
+
+def keep_mapping(mapper: DeviceMapper, word: str) -> None:
+    """Take the deferred removal of a mapping, by its name or path, back.
+
+    Raises:
+        InactiveError: There is no such mapping.
+        MappingError: Device-mapper refuses.
+    """
+    name, _ = _active(mapper, word)
+    mapper.cancel_deferred(name)
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """An active mapping: device-mapper's view of it, and its table where that is one dm-crypt target."""
+
+    type: str
+    info: Info
+    target: CryptTarget | None
+
+
+def find_mapping(mapper: DeviceMapper, word: str) -> Mapping | None:
+    """What cryptsetup or kdumpkey mapped under a name or path; None: nothing.
+
+    Raises:
+        MappingError: It cannot be told.
+    """
+    name = name_of(word)
+    info = _info(mapper, name)
+    if info is None or not info.uuid.startswith(UUID_PREFIX):
+        return None
+    kind = info.uuid.removeprefix(UUID_PREFIX).partition("-")[0]
+    return Mapping(kind, info, CryptTarget.parse(mapper.table(name)))
+
+
+def _active(mapper: DeviceMapper, word: str) -> tuple[str, Info]:
+    name = name_of(word)
+    found = _info(mapper, name)
+    if found is None:
+        raise InactiveError(f"Device {word} is not active.")
+    return name, found
+
+
+def _info(mapper: DeviceMapper, name: str) -> Info | None:
+    return None if "/" in name else mapper.info(name)
+
+
+@contextmanager
+def _block_device(device: Device, *, readonly: bool) -> Iterator[int]:
+    """A descriptor of the block device: the device itself, or a loop device over the file that it is."""
+    if device.is_block:
+        yield device.fileno()
+        return
+    name = os.path.realpath(device.name)
+    with (
+        _reopened(device, readonly=readonly) as file,
+        attached(file.fileno(), name, readonly=not file.writable) as path,
+        open_readonly(path) as loop,
+    ):
+        yield loop.fileno()
+
+
+def _reopened(device: Device, *, readonly: bool) -> Device:
+    """The same file once more, for writing where that can be: its loop device takes no writes otherwise."""
+    again = f"/proc/self/fd/{device.fileno()}"
+    if not readonly:
+        with suppress(WriteError):
+            return open_readwrite(again)
+    return open_readonly(again)
+
+
+def _in_thread(work: Callable[[], None]) -> None:
+    """Run it in a thread, to its end also where Ctrl-C is pressed: the key must outlive it."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - it is raised where it can be handled
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="mapping")
+    thread.start()
+    interrupted = False
+    while thread.is_alive():
+        try:
+            thread.join()
+        except KeyboardInterrupt:
+            interrupted = True
+    if failures:
+        raise failures[0]
+    if interrupted:
+        raise KeyboardInterrupt

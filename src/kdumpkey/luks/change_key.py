@@ -1,0 +1,125 @@
+"""luksChangeKey and luksConvertKey: another passphrase or other costs for a keyslot that is open.
+
+The new keyslot is on the medium before the old one goes, wherever there is room for both. Where there is none
+the area is overwritten in place, and from its first byte on the keyslot opens by neither passphrase, until
+one more sector of the header is written: nothing can be done about that in the space there is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdumpkey.errors import ConflictError, KeyslotError, WrongKeyError
+from kdumpkey.luks import header_changes as edit
+from kdumpkey.luks import luks1
+from kdumpkey.luks.model import SECTOR, Luks1Header, Luks2Header
+from kdumpkey.luks.new_keyslot import Recipe, SealedKeyslot, place, remove, seal_keyslot
+from kdumpkey.luks.unlock import check_requirements, verify_volume_key
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from kdumpkey.luks.model import LuksHeader
+    from kdumpkey.luks.store import HeaderStore
+    from kdumpkey.luks.unlock import Unlocked
+
+
+def change_key(
+    store: HeaderStore,
+    opened: Unlocked,
+    passphrase: Buffer,
+    recipe: Recipe,
+    *,
+    stay: bool = False,
+) -> int:
+    """Seal the key of a keyslot anew, and remove what sealed it before.
+
+    Args:
+        store: The open header.
+        opened: The keyslot with its key, opened by `store.header`.
+        passphrase: What is to open the keyslot from now on.
+        recipe: How the keyslot is made.
+        stay: Keep the keyslot's number also in LUKS1, where the next free one is taken otherwise.
+
+    Returns:
+        The keyslot's number now: in LUKS2 always the old one.
+
+    Raises:
+        ConflictError: The keyslot was changed by somebody else meanwhile; nothing was written.
+        KdumpkeyError: As `luks.seal.seal` and `luks.store`.
+    """
+    before = store.header
+    check_requirements(before, "luksChangeKey")
+    with (
+        seal_keyslot(before, opened.volume_key, passphrase, recipe) as sealed,
+        store.changing() as header,
+    ):
+        check_requirements(header, "luksChangeKey")
+        _check_unchanged(before, header, opened)
+        if isinstance(header, Luks1Header):
+            return _change1(store, header, sealed, opened.keyslot, stay)
+        assert isinstance(header, Luks2Header)  # noqa: S101  (there is no third)
+        return _change2(store, header, sealed, opened.keyslot, opened.digest)
+
+
+def _check_unchanged(before: LuksHeader, header: LuksHeader, opened: Unlocked) -> None:
+    """A keyslot that is another one by now, or gone, must not be replaced by what was opened."""
+    same = header.keyslots.get(opened.keyslot) == before.keyslots.get(opened.keyslot)
+    if same:
+        try:
+            same = verify_volume_key(header, opened.volume_key, unbound=True).id == opened.digest
+        except WrongKeyError:
+            same = False
+    if not same:
+        raise ConflictError(f"Keyslot {opened.keyslot} was changed meanwhile by another process.")
+
+
+def _change2(store: HeaderStore, header: Luks2Header, sealed: SealedKeyslot, number: int, digest: int) -> int:
+    old = header.keyslots[number].area
+    offset = edit.free_area(header, edit.area_size(sealed.key_size))
+    if offset is None:
+        return _change2_in_place(store, header, sealed, number)
+    second = edit.free_keyslot(header)
+    if second is None:  # 32 keyslots: the header can only switch from one area to the other
+        changed = edit.with_keyslot_replaced(header, number, sealed.json(offset))
+        store.check_fits(changed)
+        store.write_area(offset, sealed.area)
+        store.write(changed)
+        store.wipe_area(old.offset, old.size)
+        return number
+    both = place(store, header, sealed, second, digest)
+    assert isinstance(both, Luks2Header)  # noqa: S101
+    store.wipe_area(old.offset, old.size)
+    store.write(edit.with_keyslot_moved(both, second, number))
+    return number
+
+
+def _change2_in_place(store: HeaderStore, header: Luks2Header, sealed: SealedKeyslot, number: int) -> int:
+    old = header.keyslots[number].area
+    size = edit.area_size(sealed.key_size)
+    offset = edit.free_area(header, size, without=number)
+    if offset is None:
+        raise KeyslotError("No space for new keyslot.")
+    changed = edit.with_keyslot_replaced(header, number, sealed.json(offset))
+    store.check_fits(changed)
+    store.replace(changed, offset, sealed.area)
+    for start, end in ((old.offset, offset), (offset + size, old.offset + old.size)):
+        if start < end:  # what the new area leaves of the old one
+            store.wipe_area(max(start, old.offset), min(end, old.offset + old.size) - max(start, old.offset))
+    return number
+
+
+def _change1(store: HeaderStore, header: Luks1Header, sealed: SealedKeyslot, number: int, stay: bool) -> int:
+    second = next((free for free, slot in enumerate(header.slots) if not slot.active), None)
+    digest = next(iter(header.digests))
+    if second is None:
+        slot = sealed.slot(header.slots[number])
+        store.replace(luks1.with_slot(header, number, slot), slot.key_material_offset * SECTOR, sealed.area)
+        return number
+    both = place(store, header, sealed, second, digest)
+    alone = remove(store, both, number)
+    if not stay:
+        return second
+    # The number was asked for: the same stripes go there too, and then leave the other slot.
+    remove(store, place(store, alone, sealed, number, digest), second)
+    return number

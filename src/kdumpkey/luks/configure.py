@@ -1,0 +1,253 @@
+"""What a header says beside its keys: names, priorities, tokens; read anew and changed under the lock."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, cast
+
+from kdumpkey.errors import HeaderError, KeyslotError, UsageError
+from kdumpkey.luks import header_changes as edit
+from kdumpkey.luks import luks1, strict_json
+from kdumpkey.luks.model import KEYRING_TOKEN, Luks1Header, Luks2Header
+from kdumpkey.luks.unlock import check_requirements
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kdumpkey.luks.model import LuksHeader
+    from kdumpkey.luks.store import HeaderStore
+    from kdumpkey.luks.strict_json import JsonObject
+
+_LABEL_BYTES: Final = 48
+_WHITE_SPACE: Final = b" \t\n\r"  # of JSON: an editor ends every file with a newline
+_RESERVED: Final = "luks2-"
+_KEYRING_MEMBERS: Final = 3
+PRIORITIES: Final = {"ignore": 0, "normal": None, "prefer": 2}
+
+
+def set_uuid(store: HeaderStore, text: str) -> None:
+    """Give a header another UUID.
+
+    Raises:
+        UsageError: It is none.
+        KdumpkeyError: As `luks.store`.
+    """
+    try:
+        wanted = str(uuid.UUID(text))
+    except ValueError as error:
+        raise UsageError("Wrong LUKS UUID format provided.") from error
+    if wanted != text.lower():
+        raise UsageError("Wrong LUKS UUID format provided.")
+    with store.changing() as header:
+        check_requirements(header, "luksUUID --uuid")
+        if isinstance(header, Luks1Header):
+            store.write(luks1.rebuilt(header, uuid=wanted))
+        else:
+            store.write(replace(cast("Luks2Header", header), uuid=wanted))
+
+
+def set_names(store: HeaderStore, label: str | None, subsystem: str | None) -> None:
+    """Give a LUKS2 header another label or subsystem, cut at 47 bytes; None: as it is.
+
+    Raises:
+        KdumpkeyError: As `luks.store`.
+    """
+    with store.changing() as header:
+        check_requirements(header, "config")
+        header = cast("Luks2Header", header)
+        store.write(
+            replace(
+                header,
+                label=header.label if label is None else _cut(label),
+                subsystem=header.subsystem if subsystem is None else _cut(subsystem),
+            )
+        )
+
+
+def _cut(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape")[: _LABEL_BYTES - 1].decode("utf-8", "surrogateescape")
+
+
+def set_priority(store: HeaderStore, keyslot: int, priority: str) -> None:
+    """Say how eagerly a keyslot is tried: ``ignore``, ``normal`` or ``prefer``.
+
+    Raises:
+        KeyslotError: There is no such keyslot.
+        KdumpkeyError: As `luks.store`.
+    """
+    with store.changing() as header:
+        check_requirements(header, "config")
+        if keyslot not in header.keyslots:
+            raise KeyslotError("")
+        header = cast("Luks2Header", header)
+        store.write(edit.with_priority(header, keyslot, PRIORITIES[priority]))
+
+
+def set_flags(store: HeaderStore, flags: Iterable[str]) -> None:
+    """Say what every activation of a LUKS2 device is to have, in dm-crypt's words; none: nothing.
+
+    Raises:
+        RequirementsError: The header demands features that are not implemented.
+        KdumpkeyError: As `luks.store`.
+    """
+    with store.changing() as header:
+        check_requirements(header, "open")
+        store.write(edit.with_flags(cast("Luks2Header", header), [flag.replace("_", "-") for flag in flags]))
+
+
+def add_keyring_token(
+    store: HeaderStore,
+    description: str,
+    *,
+    number: int | None,
+    keyslot: int | None,
+    every_keyslot: bool,
+    replaces: bool,
+) -> int:
+    """Add a token that names a key of the kernel's, whose payload is the passphrase.
+
+    Args:
+        store: The device.
+        description: The key's.
+        number: The token's; None: the lowest free one.
+        keyslot: The keyslot that it opens; None: all of them, or none.
+        every_keyslot: Which of these.
+        replaces: Whether it may take another token's place.
+
+    Returns:
+        The token's number.
+
+    Raises:
+        KeyslotError: The keyslot is not active.
+        UsageError: The number is taken or impossible.
+        KdumpkeyError: As `luks.store`.
+    """
+
+    def token(header: Luks2Header) -> JsonObject:
+        keyslots = [keyslot] if keyslot is not None else sorted(header.keyslots) if every_keyslot else []
+        return {
+            "type": KEYRING_TOKEN,
+            "keyslots": [str(each) for each in keyslots],
+            "key_description": description,
+        }
+
+    if not description:
+        raise UsageError("A keyring token needs the description of a key.")
+    with store.changing() as header:
+        header = cast("Luks2Header", header)
+        check_requirements(header, "token")
+        if keyslot is not None and keyslot not in header.keyslots:
+            raise KeyslotError(f"Keyslot {keyslot} is not active.")
+        return _put_token(store, header, token(header), number, replaces)
+
+
+def import_token(
+    store: HeaderStore, content: bytes, *, number: int | None, keyslot: int | None, replaces: bool
+) -> int:
+    """Add a token from its JSON.
+
+    Args:
+        store: The device.
+        content: The JSON.
+        number: The token's; None: the lowest free one.
+        keyslot: A keyslot to assign it to, beside those that it names.
+        replaces: Whether it may take another token's place.
+
+    Returns:
+        The token's number.
+
+    Raises:
+        UsageError: It is no token, or the number is taken or impossible.
+        KeyslotError: The keyslot is not active.
+        KdumpkeyError: As `luks.store`.
+    """
+    refusal = "Failed to import token from file."
+    with store.changing() as header:
+        header = cast("Luks2Header", header)
+        check_requirements(header, "token")
+        if keyslot is not None and keyslot not in header.keyslots:
+            raise KeyslotError(f"Keyslot {keyslot} is not active.")
+        try:
+            token = strict_json.parse(content.strip(_WHITE_SPACE))
+            _check_reserved(token)
+            names = token.get("keyslots")
+            if keyslot is not None and isinstance(names, list) and str(keyslot) not in names:
+                names.append(str(keyslot))
+            return _put_token(store, header, token, number, replaces)
+        except HeaderError as error:
+            raise UsageError(refusal) from error
+
+
+def _check_reserved(token: JsonObject) -> None:
+    """Refuse a token of a reserved type, if it is none of those that there are or breaks their rules.
+
+    Raises:
+        HeaderError: It is so.
+    """
+    kind = token.get("type")
+    if not isinstance(kind, str) or not kind.startswith(_RESERVED):
+        return
+    description = token.get("key_description")
+    if kind != KEYRING_TOKEN or len(token) != _KEYRING_MEMBERS or not isinstance(description, str):
+        raise HeaderError(f"a token of the type {kind} is not made so")
+    if not description:
+        raise HeaderError("key_description is empty")
+
+
+def _put_token(
+    store: HeaderStore, header: Luks2Header, token: JsonObject, number: int | None, replaces: bool
+) -> int:
+    if number is None:
+        number = edit.free_token(header)
+        if number is None:
+            raise UsageError("No free token slot.")
+    elif not 0 <= number < edit.MAX_TOKENS:
+        raise UsageError(f"Token {number} is invalid.")
+    elif number in header.tokens and not replaces:
+        raise UsageError(f"Token {number} in use.")
+    store.write(edit.with_token(header, number, token))
+    return number
+
+
+def remove_token(store: HeaderStore, number: int) -> None:
+    """Remove a token.
+
+    Raises:
+        UsageError: There is none of this number.
+        KdumpkeyError: As `luks.store`.
+    """
+    with store.changing() as header:
+        header = cast("Luks2Header", header)
+        check_requirements(header, "token")
+        if number not in header.tokens:
+            raise UsageError(f"Token {number} is not in use.")
+        store.write(edit.without_token(header, number))
+
+
+def unassign_token(store: HeaderStore, number: int, keyslot: int) -> None:
+    """Take a keyslot from a token.
+
+    Raises:
+        UsageError: The token, if there is one of this number, does not name the keyslot.
+        KdumpkeyError: As `luks.store`.
+    """
+    with store.changing() as header:
+        header = cast("Luks2Header", header)
+        check_requirements(header, "token")
+        token = header.tokens.get(number)
+        if token is None or keyslot not in token.keyslots:
+            raise UsageError(f"Token {number} is not assigned to keyslot {keyslot}.")
+        left = [str(each) for each in token.keyslots if each != keyslot]
+        store.write(edit.with_token(header, number, {**token.json, "keyslots": [*left]}))
+
+
+def token_json(header: LuksHeader, number: int) -> bytes:
+    """A token's JSON, as it stands in the header.
+
+    Raises:
+        UsageError: There is none of this number.
+    """
+    if number not in header.tokens:
+        raise UsageError(f"Failed to get token {number} for export.")
+    return strict_json.serialise(header.tokens[number].json)

@@ -1,0 +1,263 @@
+"""Making a device a LUKS device."""
+
+from __future__ import annotations
+
+import os
+import stat
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.crypto import hashes, kdf
+from kdumpkey.crypto.cipher_spec import CipherSpec
+from kdumpkey.crypto.kdf import Pbkdf2
+from kdumpkey.errors import CipherError, DeviceError, KdfError, KeyslotError, UsageError, WriteError
+from kdumpkey.luks import header_changes as edit
+from kdumpkey.luks import new_header as fresh
+from kdumpkey.luks.choose_kdf import KdfRequest, choose_kdf
+from kdumpkey.luks.model import SECTOR, Luks2Header
+from kdumpkey.luks.new_header import Geometry, Identity, Luks1Digest
+from kdumpkey.luks.new_keyslot import AreaCipher, Recipe, choose_number, seal_keyslot
+from kdumpkey.luks.put_header import areas_end, header_end, put_header
+from kdumpkey.secret import SecretBuffer
+from kdumpkey.storage.device import Device, open_readonly, open_readwrite
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from kdumpkey.luks.model import LuksHeader
+
+_SALT: Final = 32
+_DIGEST_MS: Final = 125
+_DIGEST_FORCED: Final = 1000
+_LUKS1_DIGEST: Final = 20
+_SMALLEST_HASH: Final = 20
+_LARGE: Final = 4096
+_DEFAULT_BITS: Final = {"xts": 512}
+_OTHER_BITS: Final = 256
+_NOTHING_ASKED: Final = KdfRequest()
+
+
+@dataclass(frozen=True)
+class Format:
+    """What is to be made; None: cryptsetup's default.
+
+    Sizes, `offset` and `alignment` are in bytes.
+    """
+
+    version: int = 2
+    encryption: str = "aes-xts-plain64"
+    key_size: int | None = None
+    request: KdfRequest = _NOTHING_ASKED
+    uuid: str | None = None
+    label: str = ""
+    subsystem: str = ""
+    sector_size: int | None = None
+    offset: int | None = None
+    alignment: int | None = None
+    metadata_size: int | None = None
+    keyslots_size: int | None = None
+    area_cipher: AreaCipher | None = None
+    keyslot: int | None = None
+    check_memory: bool = True
+
+
+def canonical_cipher(name: str) -> str:
+    """A cipher's specification in full: ``aes`` alone means ``aes-cbc-plain``, as it always has.
+
+    Raises:
+        CipherError: It is not implemented.
+    """
+    if not name:
+        raise CipherError("No known cipher specification pattern detected.")
+    encryption = f"{name}-cbc-plain" if "-" not in name and ":" not in name else name
+    CipherSpec.parse(encryption)
+    return encryption
+
+
+def volume_key_size(what: Format) -> int:
+    """Bytes of the volume key.
+
+    Raises:
+        CipherError: The cipher does not take such a key.
+    """
+    spec = CipherSpec.parse(what.encryption)
+    bits = _DEFAULT_BITS.get("xts" if "-xts" in what.encryption else "", _OTHER_BITS)
+    size = what.key_size or bits // 8
+    spec.check_key_size(size)
+    return size
+
+
+def format_device(
+    path: str,
+    passphrase: Buffer,
+    what: Format,
+    *,
+    header: str | None = None,
+    volume_key: Buffer | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> int:
+    """Make a device a LUKS device; what was on it is lost.
+
+    An older LUKS2 header opens until the new one does: the new keyslot is first put where no old one is.
+
+    Args:
+        path: The device or file; a file that is too small for header and keyslots is grown.
+        passphrase: What opens the new keyslot.
+        what: What is to be made.
+        header: The device or file for a detached header.
+        volume_key: The volume key; default: random.
+        warn: Told what is worth knowing.
+
+    Returns:
+        The number of the keyslot.
+
+    Raises:
+        UsageError: The sizes do not go together.
+        CipherError: The cipher is not implemented, or does not take such a key.
+        KdfError: The costs are out of bounds.
+        DeviceError: A device cannot be written, is in use, or is too small.
+        HeaderError: The header does not fit its own area.
+        KeyslotError: The keyslot does not fit the keyslots' area.
+    """
+    key_size = volume_key_size(what)
+    _check_hash(what)
+    with (
+        _key(volume_key, key_size) as key,
+        open_readwrite(header or path, exclusive=True) as device,
+    ):
+        data_size = device.size
+        if header is not None:
+            with open_readonly(path) as data:
+                data_size = data.size
+        made = _empty_header(what, key, data_size, detached=header is not None)
+        recipe = Recipe(
+            choose_kdf(what.request, made), what.request.af_hash, what.area_cipher, what.check_memory
+        )
+        number = choose_number(made, what.keyslot)
+        if isinstance(made, Luks2Header) and edit.area_size(key_size) > made.config.keyslots_size:
+            raise KeyslotError("No space for new keyslot.")
+        with seal_keyslot(made, key, passphrase, recipe) as sealed:
+            _grow(device, made, warn, data=header is None)
+            if isinstance(made, Luks2Header) and made.config.keyslots_size < fresh.SMALL_AREA:
+                area = f"keyslots area ({made.config.keyslots_size} bytes)"
+                warn(f"WARNING: {area} is very small, available LUKS2 keyslot count is very limited.")
+            put_header(device, made, sealed, number)
+    return number
+
+
+def _check_hash(what: Format) -> None:
+    name = what.request.af_hash
+    try:
+        size = hashes.find(name).size
+    except CipherError as error:
+        message = f"Requested hash {name} is not supported.\nFailed to set pbkdf parameters."
+        raise KdfError(message) from error
+    if size < _SMALLEST_HASH:  # a header with it would be refused ever after
+        kind = "LUKS " if what.version == 1 else ""
+        raise KdfError(f"Requested {kind}hash {name} is not supported.")
+
+
+def _key(volume_key: Buffer | None, size: int) -> SecretBuffer:
+    if volume_key is None:
+        return SecretBuffer.random(size)
+    with memoryview(volume_key) as view:
+        if view.nbytes != size:
+            raise UsageError(f"The volume key has {view.nbytes} bytes, and not {size}.")
+        return SecretBuffer.copy_of(view)
+
+
+def _empty_header(what: Format, key: SecretBuffer, data_size: int, *, detached: bool) -> LuksHeader:
+    identity = Identity(_uuid(what.uuid), what.label, what.subsystem)
+    if what.version == 1:
+        if what.sector_size not in (None, SECTOR):
+            raise UsageError("Unsupported encryption sector size.")
+        name, _, mode = what.encryption.partition("-")
+        digest = _digest(what, key, _LUKS1_DIGEST)
+        return fresh.luks1_header(
+            identity,
+            cipher=(name, mode),
+            hash_spec=what.request.af_hash,
+            key_size=len(key),
+            digest=digest,
+            offset=what.offset,
+            alignment=what.alignment,
+            detached=detached,
+        )
+    if what.sector_size is None and what.offset and what.offset % _LARGE:
+        raise UsageError(f"Data offset is not multiple of {_LARGE} bytes.")
+    place = fresh.geometry(
+        metadata_size=what.metadata_size,
+        keyslots_size=what.keyslots_size,
+        offset=what.offset,
+        alignment=what.alignment,
+        detached=detached,
+    )
+    sector_size = _sector_size(what, place, data_size)
+    if place.data_offset % sector_size:
+        raise UsageError(f"Data offset is not multiple of {sector_size} bytes.")
+    digest = _digest(what, key, None)
+    json = edit.digest_json(
+        hash_name=what.request.af_hash,
+        iterations=digest.iterations,
+        salt=digest.salt,
+        digest=digest.value,
+    )
+    return fresh.luks2_header(
+        place, identity, encryption=what.encryption, sector_size=sector_size, digest=json
+    )
+
+
+def _uuid(text: str | None) -> str:
+    if text is None:
+        return str(uuid.uuid4())
+    try:
+        if str(uuid.UUID(text)) == text.lower():
+            return text.lower()
+    except ValueError:
+        pass
+    raise UsageError("Wrong LUKS UUID format provided.")
+
+
+def _sector_size(what: Format, place: Geometry, data_size: int) -> int:
+    """As cryptsetup chooses: the largest that fits a file evenly."""
+    if what.sector_size is not None:
+        return what.sector_size
+    rest = data_size - place.data_offset
+    return SECTOR if rest % _LARGE or (what.alignment or 0) % _LARGE else _LARGE
+
+
+def _digest(what: Format, key: SecretBuffer, length: int | None) -> Luks1Digest:
+    """The check value of the volume key; of LUKS2 as long as its hash."""
+    name = what.request.af_hash
+    size = hashes.find(name).size if length is None else length
+    if what.request.iterations is not None:
+        iterations = _DIGEST_FORCED
+    else:
+        from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
+
+        iterations = max(_DIGEST_FORCED, calibrate.pbkdf2_iterations(name, size, _DIGEST_MS))
+    salt = os.urandom(_SALT)
+    with kdf.derive(Pbkdf2(name, iterations, salt), key, size) as value:
+        return Luks1Digest(bytes(memoryview(value)), salt, iterations)
+
+
+def _grow(device: Device, header: LuksHeader, warn: Callable[[str], None], *, data: bool) -> None:
+    """A file is made large enough for the header, and has room for it; a device must be."""
+    needed, before = header_end(header), device.size
+    if before < needed:
+        if device.is_block or not stat.S_ISREG(os.fstat(device.fileno()).st_mode):
+            raise DeviceError(f"Device {device.name} is too small. (LUKS needs at least {needed} bytes.)")
+        try:
+            os.ftruncate(device.fileno(), max(needed, header.data_offset))
+        except OSError as error:
+            raise DeviceError(f"Device {device.name} cannot be grown: {error.strerror}.") from error
+        device.size = max(needed, header.data_offset)
+    try:
+        device.reserve(0, areas_end(header))
+    except WriteError:
+        os.ftruncate(device.fileno(), before)
+        raise
+    if data and device.size <= header.data_offset:
+        warn(f"Device {device.name} is too small for activation, there is no remaining space for data.")

@@ -1,0 +1,193 @@
+"""Opening a LUKS device: its header, its keyslots, and the plaintext behind them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from kdumpkey.errors import CipherError, DeviceError, KeyslotError, OverlapError
+from kdumpkey.luks import read_header
+from kdumpkey.luks.header import header_bytes
+from kdumpkey.luks.model import SECTOR, LuksHeader, Segment
+from kdumpkey.luks.unlock import Unlocked, check_requirements, unlock, verify_volume_key
+from kdumpkey.storage.device import Device, open_readonly, open_readwrite
+from kdumpkey.storage.extent import extent_of, overlap
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from kdumpkey.luks.model import Digest
+    from kdumpkey.volume.volume import Volume
+
+    PathLike = str | os.PathLike[str]
+
+
+def open_luks(
+    path: PathLike, *, header: PathLike | None = None, version: int | None = None, writable: bool = False
+) -> LuksDevice:
+    """Open a LUKS device or image and read its header; nothing is written.
+
+    Args:
+        path: The encrypted device or image.
+        header: The device or file with the header, where that is detached.
+        version: Take a header of this version of LUKS alone, 1 or 2.
+        writable: Open the device for writing to its volume; a mounted or mapped one is refused.
+
+    Raises:
+        NotLuksError: There is no LUKS header.
+        HeaderError: There is one, and it is damaged or inconsistent.
+        DeviceError: A device does not exist, cannot be read, or is neither file nor block device.
+        BusyError: The device is to be written, and is in use.
+        OverlapError: The device is to be written, and its data would begin inside its own header.
+    """
+    device = open_readwrite(path, exclusive=True) if writable else open_readonly(path)
+    header_device = device
+    try:
+        if header is not None:
+            header_device = open_readonly(header)
+        luks = LuksDevice(device, header_device, read_header(header_device, version=version))
+        if writable:
+            luks.check_data_apart()
+        return luks
+    except BaseException:
+        device.close()
+        header_device.close()
+        raise
+
+
+@dataclass(frozen=True)
+class LuksDevice:
+    """An open LUKS device with its header; close it, or use it in a `with` statement.
+
+    `header_device` is `device` itself unless the header is detached.
+    """
+
+    device: Device
+    header_device: Device
+    header: LuksHeader
+
+    def unlock(
+        self,
+        passphrase: Buffer,
+        *,
+        keyslot: int | None = None,
+        unbound: bool = False,
+        check_memory: bool = True,
+    ) -> Unlocked:
+        """Find the keyslot that a passphrase opens, and give its volume key.
+
+        Args:
+            passphrase: The passphrase, or a key file's content; only read.
+            keyslot: Try this keyslot alone.
+            unbound: Also try keyslots whose key opens no segment.
+            check_memory: Compare the memory of Argon2 with what is available before it runs.
+
+        Returns:
+            Keyslot, digest and key; close the key, or use the result in a `with` statement.
+
+        Raises:
+            WrongKeyError: No keyslot opens with this passphrase.
+            KeyslotError: No keyslot is usable, or one says what cannot be.
+            ResourceError: The memory that a keyslot's Argon2 needs is not available.
+            KdumpkeyError: As `kdumpkey.luks.unlock.unlock`.
+        """
+        return unlock(
+            self.header_device,
+            self.header,
+            passphrase,
+            keyslot=keyslot,
+            unbound=unbound,
+            check_memory=check_memory,
+        )
+
+    def verify(self, volume_key: Buffer) -> None:
+        """Check that a volume key is this volume's.
+
+        Raises:
+            WrongKeyError: It is not.
+            KdumpkeyError: The header's digest cannot be used.
+        """
+        verify_volume_key(self.header, volume_key)
+
+    def volume(self, volume_key: Buffer, *, tier: str | None = None) -> Volume:
+        """The plaintext behind a volume key, which is checked first.
+
+        Args:
+            volume_key: The volume key; it may be closed as soon as this returns.
+            tier: The AES-XTS implementation to use: a demand. Default: the fastest.
+
+        Raises:
+            WrongKeyError: It is not this volume's key.
+            RequirementsError: The header demands features that are not implemented.
+            CipherError: The cipher is not implemented, or the segment is authenticated.
+            OverlapError: The data would begin inside the header.
+            DeviceError: The device ends before its data does.
+        """
+        from kdumpkey.volume.volume import CryptSegment, Volume  # noqa: PLC0415 - a passphrase that is only checked needs none
+
+        segments = [
+            CryptSegment(each.offset, size, each.encryption, each.sector_size, each.iv_tweak)
+            if each.type == "crypt"
+            else CryptSegment(each.offset, size)
+            for each, size in self.sized_segments(volume_key)[0]
+        ]
+        return Volume(self.device, segments, volume_key, tier=tier)
+
+    def sized_segments(self, volume_key: Buffer) -> tuple[list[tuple[Segment, int]], Digest]:
+        """The segments that a volume key opens, each with its size in bytes, and the digest that it fits.
+
+        Raises:
+            As `volume`.
+        """
+        check_requirements(self.header, "open")
+        self.check_data_apart()
+        digest = verify_volume_key(self.header, volume_key)
+        segments = []
+        for segment in self.header.data_segments:
+            if segment.type == "crypt" and segment.id not in digest.segments:
+                raise KeyslotError(f"Segment {segment.id} has another volume key than this one.")
+            segments.append((segment, self._size_of(segment)))
+        return segments, digest
+
+    def check_data_apart(self) -> None:
+        """Refuse data that share a byte with their own header, by whatever names the two were opened.
+
+        So they do where a detached header is given in the place of the device that it is for.
+
+        Raises:
+            OverlapError: They do.
+        """
+        data, metadata = extent_of(self.device.fileno()), extent_of(self.header_device.fileno())
+        header = range(header_bytes(self.header))
+        for segment in self.header.data_segments:
+            stop = self.device.size if segment.size is None else segment.offset + segment.size
+            if overlap(data, range(segment.offset, max(stop, segment.offset + 1)), metadata, header):
+                raise OverlapError("Device header overlaps with data area.")
+
+    def _size_of(self, segment: Segment) -> int:
+        if segment.type not in ("crypt", "linear"):
+            raise CipherError(f"Segment {segment.id} is of the unknown type {segment.type!r}.")
+        if segment.integrity is not None:
+            raise CipherError(f"Segment {segment.id} has authenticated encryption, which is not supported.")
+        size = segment.size
+        if size is None:
+            # As a loop device does it, what is less than a sector at the end of a file is left out.
+            size = (self.device.size - segment.offset) // SECTOR * SECTOR
+            if size <= 0:
+                raise DeviceError(
+                    f"Device {self.device.name} has no data: it ends at byte {self.device.size}, and its "
+                    f"data begins at byte {segment.offset}."
+                )
+        return size
+
+    def close(self) -> None:
+        """Close the devices; closing twice is harmless."""
+        self.device.close()
+        self.header_device.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

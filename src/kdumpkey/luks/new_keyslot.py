@@ -1,0 +1,249 @@
+"""A keyslot in the making: sealed before the header is locked, placed while it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self, cast
+
+from kdumpkey.crypto.cipher_spec import CipherSpec
+from kdumpkey.crypto.kdf import Pbkdf2
+from kdumpkey.errors import CipherError, KdfError, KeyslotError
+from kdumpkey.luks import header_changes as edit
+from kdumpkey.luks import luks1
+from kdumpkey.luks.layout import LUKS1_SLOTS
+from kdumpkey.luks.model import SECTOR, Luks1Header, Luks1Slot, Luks2Header
+from kdumpkey.luks.seal import seal
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+    from kdumpkey.crypto.kdf import Kdf
+    from kdumpkey.luks.model import LuksHeader
+    from kdumpkey.luks.store import HeaderStore
+    from kdumpkey.luks.strict_json import JsonObject
+    from kdumpkey.secret import SecretBuffer
+
+DEFAULT_HASH: Final = "sha256"
+_DEFAULT_ENCRYPTION: Final = "aes-xts-plain64"
+_DEFAULT_KEY_SIZE: Final = 64
+
+
+@dataclass(frozen=True)
+class AreaCipher:
+    """How a keyslot's area is encrypted: the cipher's specification, and bytes of its key."""
+
+    encryption: str
+    key_size: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a keyslot is made.
+
+    Attributes:
+        kdf: The key derivation function with its costs and a fresh salt; a LUKS1 header takes only PBKDF2
+            with its own hash.
+        af_hash: The hash of the anti-forensic splitter; in LUKS1 always the header's.
+        cipher: The area's encryption in LUKS2; default: as the data's.
+        check_memory: Compare Argon2's memory with what is available before it runs.
+    """
+
+    kdf: Kdf
+    af_hash: str = DEFAULT_HASH
+    cipher: AreaCipher | None = None
+    check_memory: bool = True
+
+
+@dataclass(frozen=True)
+class SealedKeyslot:
+    """The content of a keyslot's area and all that the header must say of it; close it, or use `with`."""
+
+    area: SecretBuffer
+    key_size: int
+    cipher: AreaCipher
+    af_hash: str
+    kdf: Kdf
+
+    def json(self, offset: int) -> JsonObject:
+        """The keyslot's object in a LUKS2 header, with its area at `offset`."""
+        return edit.keyslot_json(
+            key_size=self.key_size,
+            offset=offset,
+            size=edit.area_size(self.key_size),
+            encryption=self.cipher.encryption,
+            area_key_size=self.cipher.key_size,
+            af_hash=self.af_hash,
+            kdf=self.kdf,
+        )
+
+    def slot(self, old: Luks1Slot) -> Luks1Slot:
+        """The keyslot in a LUKS1 header, where `old` is."""
+        assert isinstance(self.kdf, Pbkdf2)  # noqa: S101  (seal_keyslot has seen to it)
+        return Luks1Slot(
+            active=True,
+            iterations=self.kdf.iterations,
+            salt=self.kdf.salt,
+            key_material_offset=old.key_material_offset,
+            stripes=old.stripes,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.area.close()
+
+
+def seal_keyslot(header: LuksHeader, volume_key: Buffer, passphrase: Buffer, recipe: Recipe) -> SealedKeyslot:
+    """Make a keyslot for a header, which is not changed yet.
+
+    Args:
+        header: Its header.
+        volume_key: The key that it gives.
+        passphrase: What opens it.
+        recipe: How it is made.
+
+    Raises:
+        KdfError: LUKS1 cannot say this function.
+        KdumpkeyError: As `luks.seal.seal`.
+    """
+    with memoryview(volume_key) as view:
+        key_size = view.nbytes
+    kdf, af_hash, cipher = recipe.kdf, recipe.af_hash, recipe.cipher
+    if isinstance(header, Luks1Header):
+        if not isinstance(kdf, Pbkdf2) or kdf.hash != header.hash_spec:
+            raise KdfError("Requested PBKDF type is not supported for LUKS1.")
+        af_hash = header.hash_spec
+        cipher = AreaCipher(f"{header.cipher_name}-{header.cipher_mode}", header.key_size)
+    elif cipher is None:
+        cipher = data_cipher(header, _data_key_size(header) or key_size)
+    area = seal(
+        volume_key,
+        passphrase,
+        kdf,
+        encryption=cipher.encryption,
+        key_size=cipher.key_size,
+        af_hash=af_hash,
+        check_memory=recipe.check_memory,
+    )
+    return SealedKeyslot(area, key_size, cipher, af_hash, kdf)
+
+
+def data_cipher(header: LuksHeader, key_size: int) -> AreaCipher:
+    """The cipher of a header's data, for keyslot areas too; the default one where that cannot be."""
+    segments = [segment for segment in header.data_segments if segment.encryption]
+    if segments and segments[0].integrity is None:
+        encryption = segments[0].encryption
+        try:
+            CipherSpec.parse(encryption).check_key_size(key_size)
+        except CipherError:
+            pass
+        else:
+            return AreaCipher(encryption, key_size)
+    return AreaCipher(_DEFAULT_ENCRYPTION, _DEFAULT_KEY_SIZE)
+
+
+def _data_key_size(header: LuksHeader) -> int:
+    """Bytes of the data's key as some keyslot says it, or 0."""
+    sizes = (slot.key_size for slot in header.keyslots.values() if not header.is_unbound(slot.id))
+    return next(sizes, 0)
+
+
+def choose_number(header: LuksHeader, wanted: int | None) -> int:
+    """The number of a keyslot to be made: the wanted one, or the lowest free one.
+
+    Raises:
+        KeyslotError: It is taken or impossible, or none is free.
+    """
+    limit = LUKS1_SLOTS if header.version == 1 else edit.MAX_KEYSLOTS
+    if wanted is None:
+        number = next((number for number in range(limit) if number not in header.keyslots), None)
+        if number is None:
+            raise KeyslotError("All key slots full.")
+        return number
+    if not 0 <= wanted < limit:
+        raise KeyslotError(f"Key slot {wanted} is invalid, please select between 0 and {limit - 1}.")
+    if wanted in header.keyslots:
+        raise KeyslotError(f"Key slot {wanted} is full, please select another one.")
+    return wanted
+
+
+def place(
+    store: HeaderStore, header: LuksHeader, sealed: SealedKeyslot, number: int, digest: int
+) -> LuksHeader:
+    """Write a sealed keyslot's area where there is room, and then the header with the keyslot in it.
+
+    Args:
+        store: Within its `changing`.
+        header: What `changing` gave, or a header made from that.
+        sealed: The keyslot.
+        number: Its number, which is free.
+        digest: The digest that its key fits.
+
+    Raises:
+        KeyslotError: There is no room for the area.
+        HeaderError: There is no room in the JSON area.
+        DeviceError: The device cannot be written.
+    """
+    if isinstance(header, Luks1Header):
+        slot = sealed.slot(header.slots[number])
+        store.write_area(slot.key_material_offset * SECTOR, sealed.area)
+        return store.write(luks1.with_slot(header, number, slot))
+    header = cast("Luks2Header", header)
+    offset = room_for(header, sealed)
+    changed = edit.with_keyslot(header, number, sealed.json(offset), digest)
+    store.check_fits(changed)
+    store.write_area(offset, sealed.area)
+    return store.write(changed)
+
+
+def room_for(header: Luks2Header, sealed: SealedKeyslot) -> int:
+    """Where the area of a sealed keyslot fits, in bytes.
+
+    Raises:
+        KeyslotError: Nowhere.
+    """
+    offset = edit.free_area(header, edit.area_size(sealed.key_size))
+    if offset is None:
+        raise KeyslotError("No space for new keyslot.")
+    return offset
+
+
+def remove(store: HeaderStore, header: LuksHeader, *numbers: int) -> LuksHeader:
+    """Wipe keyslots' areas, and when that is on the medium write the header without the keyslots.
+
+    Raises:
+        DeviceError: The device cannot be written.
+    """
+    changed = without_keyslots(header, *numbers)  # before anything is wiped for a header that cannot be
+    for number in numbers:
+        area = header.keyslots[number].area
+        store.wipe_area(area.offset, area.size)
+    return store.write(changed)
+
+
+def without_keyslots(header: LuksHeader, *numbers: int) -> LuksHeader:
+    """The header without these keyslots."""
+    for number in numbers:
+        if isinstance(header, Luks1Header):
+            old = header.slots[number]
+            gone = Luks1Slot(
+                active=False,
+                iterations=0,
+                salt=bytes(32),
+                key_material_offset=old.key_material_offset,
+                stripes=old.stripes,
+            )
+            header = luks1.with_slot(header, number, gone)
+        else:
+            header = edit.without_keyslot(cast("Luks2Header", header), number)
+    return header
+
+
+def every_area(header: LuksHeader) -> list[tuple[int, int]]:
+    """Where keyslots are or may have been: offsets and sizes in bytes."""
+    if isinstance(header, Luks1Header):
+        size = edit.area_size(header.key_size)
+        return [(slot.key_material_offset * SECTOR, size) for slot in header.slots]
+    header = cast("Luks2Header", header)
+    return [(2 * header.metadata_size, header.config.keyslots_size)]

@@ -1,0 +1,100 @@
+"""repair: a header that was damaged made whole, as far as what is left of it says how."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kdumpkey.errors import AmbiguousSignatureError, HeaderError, NotLuksError
+from kdumpkey.luks import layout, lock, luks1, luks1_repair, luks2, store
+from kdumpkey.luks.header import primary_version, read_header
+from kdumpkey.luks.model import SECTOR, CopyState
+from kdumpkey.storage.device import open_readonly, open_readwrite
+
+if TYPE_CHECKING:
+    import os
+
+    from kdumpkey.luks.model import Luks1Header
+    from kdumpkey.storage.device import Reader
+
+
+class Damage(enum.Enum):
+    """What there is to mend."""
+
+    NONE = "none"
+    COPY = "one copy of the LUKS2 header is damaged or older"
+    AMBIGUOUS = "that, and the device has the signature of something else"
+    KEYSLOTS = "unused keyslots of the LUKS1 header are not valid"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is wrong with a header, in one word and in the words of its reader."""
+
+    damage: Damage
+    problem: str = ""
+
+
+def diagnose(path: str | os.PathLike[str], *, version: int | None = None) -> Diagnosis:
+    """See what is wrong with a header; nothing is written.
+
+    Args:
+        path: The device or file that the header is on.
+        version: Take a header of this version of LUKS alone, 1 or 2.
+
+    Raises:
+        HeaderError: It is damaged beyond what can be mended, or is none.
+        DeviceError: The device cannot be read.
+    """
+    with open_readonly(path) as device:
+        try:
+            header = read_header(device, version=version)
+        except AmbiguousSignatureError as error:
+            return Diagnosis(Damage.AMBIGUOUS, str(error))
+        except NotLuksError:
+            raise
+        except HeaderError as error:
+            if primary_version(device) != 1 or version == 2:
+                raise
+            try:
+                _mended(device)
+            except HeaderError as why:
+                raise HeaderError(f"{error}\n{why}") from error
+            return Diagnosis(Damage.KEYSLOTS, str(error))
+    if all(copy.state is CopyState.CURRENT for copy in header.copies):
+        return Diagnosis(Damage.NONE)
+    return Diagnosis(Damage.COPY)
+
+
+def repair(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Mend what `diagnose` found, whatever else the device seems to be.
+
+    Args:
+        path: The device or file that the header is on.
+
+    Returns:
+        What was mended of a LUKS1 header, one line each.
+
+    Raises:
+        HeaderError: It cannot be mended; nothing was written.
+        DeviceError: The device cannot be written.
+    """
+    with open_readwrite(path) as device, lock.exclusive(device):
+        if primary_version(device) == 1:
+            header, done = _mended(device)
+            store.write_header(device, header)
+            return done
+        store.mend(device, luks2.read(device, ignore_signatures=True))
+        return ()
+
+
+def _mended(device: Reader) -> tuple[Luks1Header, tuple[str, ...]]:
+    block = bytearray(layout.LUKS1_HEADER_SIZE)
+    if device.size < len(block):
+        raise NotLuksError(f"{device.size} bytes cannot hold a LUKS1 header")
+    device.pread_into(block, 0)
+    header, done = luks1_repair.repaired(block)
+    if not done or luks1.areas_end(header) * SECTOR > device.size:
+        raise HeaderError("Repair failed.")
+    return header, done

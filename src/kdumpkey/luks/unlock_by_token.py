@@ -1,0 +1,75 @@
+"""Unlocking by a token: a keyring token names a key of the kernel's that holds the passphrase."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdumpkey.errors import KeyringError, KeyslotError, WrongKeyError
+from kdumpkey.luks.model import KEYRING_TOKEN
+from kdumpkey.luks.unlock import Unlocked, unlock
+
+if TYPE_CHECKING:
+    from kdumpkey.luks.device import LuksDevice
+    from kdumpkey.luks.model import Token
+
+
+def unlock_by_token(
+    luks: LuksDevice,
+    *,
+    token_id: int | None = None,
+    token_type: str | None = None,
+    keyslot: int | None = None,
+    unbound: bool = False,
+    check_memory: bool = True,
+) -> Unlocked | None:
+    """Try the tokens of a header that need nobody to type anything.
+
+    Args:
+        luks: The open device.
+        token_id: Try this token alone.
+        token_type: Try tokens of this type alone.
+        keyslot: Try this keyslot of theirs alone.
+        unbound: Also try keyslots whose key opens no segment.
+        check_memory: Compare the memory of Argon2 with what is available before it runs.
+
+    Returns:
+        What was opened; None if there is no token that could be used.
+
+    Raises:
+        WrongKeyError: There are such tokens, and none has a key that opens a keyslot.
+        KdumpkeyError: As `kdumpkey.luks.unlock.unlock`.
+    """
+    usable = [
+        token
+        for token in luks.header.tokens.values()
+        if token.type == KEYRING_TOKEN
+        and token_id in (None, token.id)
+        and token_type in (None, token.type)
+        and (keyslot is None or keyslot in token.keyslots)
+    ]
+    if not usable:
+        return None
+    for token in usable:
+        try:
+            return _unlock(luks, token, keyslot, unbound, check_memory)
+        except (KeyringError, WrongKeyError, KeyslotError):
+            continue
+    raise WrongKeyError("")
+
+
+def _unlock(
+    luks: LuksDevice, token: Token, keyslot: int | None, unbound: bool, check_memory: bool
+) -> Unlocked:
+    from kdumpkey import keyring  # noqa: PLC0415 - only headers with tokens pay for it
+
+    description = token.json.get("key_description")
+    key = keyring.request_key("user", description if isinstance(description, str) else "")
+    with keyring.read_key(key) as passphrase:
+        return unlock(
+            luks.header_device,
+            luks.header,
+            passphrase,
+            unbound=unbound,
+            among=token.keyslots if keyslot is None else (keyslot,),
+            check_memory=check_memory,
+        )

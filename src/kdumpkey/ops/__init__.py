@@ -1,1 +1,0 @@
-"""The actions, one module each: plain functions with typed results, which neither print nor ask."""

@@ -1,0 +1,1 @@
+"""Bytes in and out: devices and files, read and written in full."""

@@ -1,0 +1,92 @@
+"""Which bytes of which file or disk an open device stands for, however it was named.
+
+Two names may lead to one file: a hard link, a symbolic link, another mount, a loop device over it. What was
+opened says which file it is; a name does not.
+
+Source: the kernel's include/uapi/linux/loop.h for the call and the layout of `struct loop_info64`; sysfs(5).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_SYSFS: Final = Path("/sys/dev/block")
+_LOOP_MAJOR: Final = 7
+_GET_STATUS: Final = 0x4C05
+_STATUS: Final = struct.Struct(
+    "=4Q216x"
+)  # of 232 bytes: the file's device, inode and rdevice, and the offset
+_SECTOR: Final = 512  # sysfs counts in these, whatever the disk's own sectors
+
+
+@dataclass(frozen=True)
+class Backing:
+    """A regular file by its filesystem and inode, or a disk by its number (`inode` is None)."""
+
+    device: int
+    inode: int | None = None
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Where an open device's first byte is: `offset_bytes` into its backing."""
+
+    backing: Backing
+    offset_bytes: int = 0
+
+
+def extent_of(fd: int, sysfs: Path = _SYSFS) -> Extent:
+    """Say what an open regular file or block device stands for.
+
+    Args:
+        fd: Its descriptor.
+        sysfs: Where the kernel lists block devices by number.
+    """
+    status = os.fstat(fd)
+    if not stat.S_ISBLK(status.st_mode):
+        return Extent(Backing(status.st_dev, status.st_ino))
+    disk, start = _disk_of(status.st_rdev, sysfs)
+    behind = _behind_loop(fd, sysfs) if os.major(disk) == _LOOP_MAJOR else None
+    if behind is None:
+        return Extent(Backing(disk), start)
+    return Extent(behind.backing, behind.offset_bytes + start)
+
+
+def overlap(one: Extent, one_bytes: range, other: Extent, other_bytes: range) -> bool:
+    """Say whether a run of bytes of one open device and a run of another have a byte in common."""
+    if one.backing != other.backing:
+        return False
+    start = max(one.offset_bytes + one_bytes.start, other.offset_bytes + other_bytes.start)
+    stop = min(one.offset_bytes + one_bytes.stop, other.offset_bytes + other_bytes.stop)
+    return start < stop
+
+
+def _behind_loop(fd: int, sysfs: Path) -> Extent | None:
+    """The file or disk that a loop device, or a partition of one, is over; None: it is over nothing."""
+    try:
+        device, inode, rdevice, offset = _STATUS.unpack(fcntl.ioctl(fd, _GET_STATUS, bytes(_STATUS.size)))
+    except OSError:
+        return None
+    if rdevice in (0, device):  # a regular file's; kernels differ in which of the two they give
+        return Extent(Backing(device, inode), offset)
+    disk, start = _disk_of(rdevice, sysfs)
+    return Extent(Backing(disk), start + offset)
+
+
+def _disk_of(number: int, sysfs: Path) -> tuple[int, int]:
+    """The disk that a block device is or is a partition of, and the byte at which it begins there."""
+    folder = sysfs / f"{os.major(number)}:{os.minor(number)}"
+    try:
+        if (folder / "partition").exists():
+            start = int((folder / "start").read_text()) * _SECTOR
+            major, _, minor = (folder / ".." / "dev").read_text().strip().partition(":")
+            return os.makedev(int(major), int(minor)), start
+    except (OSError, ValueError):
+        pass
+    return number, 0

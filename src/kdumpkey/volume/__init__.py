@@ -1,0 +1,1 @@
+"""Random-access plaintext of encrypted segments, and copying it to files and back."""

@@ -1,0 +1,147 @@
+"""Decrypting a volume, or a part of it, into a file, a block device or a stream."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.errors import DeviceError, OutputError, UsageError
+from kdumpkey.storage.pipeline import in_order, spread
+from kdumpkey.storage.publish import open_output
+from kdumpkey.storage.transfer import write_in_full
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kdumpkey.storage.pipeline import Progress
+    from kdumpkey.volume.volume import Volume
+
+_HOLE: Final = 4096  # the granularity of holes: a filesystem block
+_ZEROS: Final = bytes(_HOLE)
+
+
+def part_of(volume: Volume, start: int = 0, length: int | None = None) -> range:
+    """The bytes of the plaintext from `start` on, `length` or as many as there are.
+
+    Raises:
+        UsageError: The volume does not have them.
+    """
+    end = volume.size if length is None else start + length
+    if not 0 <= start <= end <= volume.size:
+        raise UsageError(f"The volume has {volume.size} bytes: bytes {start} to {end} are not in it.")
+    return range(start, end)
+
+
+def decrypt_to_file(
+    volume: Volume,
+    path: str | os.PathLike[str],
+    part: range,
+    *,
+    sparse: bool = False,
+    replace: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Decrypt into a file that gets its name when it is complete, and not before.
+
+    Args:
+        volume: The volume.
+        path: The file's name. With `replace`, a block device of that name is written in place, from its
+            beginning.
+        part: Which bytes of the plaintext, from `part_of`.
+        sparse: Leave runs of zeros as holes.
+        replace: Take the place of a file of that name, or overwrite the block device.
+        progress: Told how much was done, possibly by other threads.
+
+    Raises:
+        OutputExistsError: There is such a file, and `replace` was not asked for.
+        OutputError: The file cannot be written: nothing is left under its name that was not there before.
+        DeviceError: The volume's device cannot be read; likewise.
+    """
+    with open_output(path, replace=replace) as output:
+        fd = output.fd
+        if output.block_device:
+            _check_room(fd, path, len(part))
+        else:
+            if not sparse:
+                _allocate(fd, len(part))
+            os.truncate(fd, len(part))
+
+        def work(view: memoryview, at: int) -> None:
+            volume.read_into(view, part.start + at)
+            if not sparse or output.block_device:  # what a device holds where the zeros belong is not zeros
+                write_in_full(fd, view, at)
+                return
+            for first, last in _runs(view):
+                write_in_full(fd, view[first:last], at + first)
+
+        spread(len(part), work, progress)
+
+
+def decrypt_to_stream(volume: Volume, fd: int, part: range, *, progress: Progress | None = None) -> None:
+    """Decrypt to a file descriptor, in order; the next piece is decrypted while one is being written.
+
+    Args:
+        volume: The volume.
+        fd: A pipe, a terminal or a file, written where it stands.
+        part: Which bytes of the plaintext, from `part_of`.
+        progress: Told how much was done.
+
+    Raises:
+        OutputError: It cannot be written; part of it may have been.
+        DeviceError: The volume's device cannot be read.
+    """
+    with _saying("the output"):
+        for view in in_order(len(part), lambda view, at: volume.read_into(view, part.start + at)):
+            write_in_full(fd, view)
+            if progress:
+                progress(len(view))
+
+
+def _check_room(fd: int, path: str | os.PathLike[str], length: int) -> None:
+    room = os.lseek(fd, 0, os.SEEK_END)
+    if room < length:
+        raise OutputError(f"Cannot write {os.fspath(path)}: it has {room} bytes, the plaintext {length}.")
+
+
+def _runs(view: memoryview) -> list[tuple[int, int]]:
+    """Where there is something other than blocks of zeros."""
+    runs: list[tuple[int, int]] = []
+    for start in range(0, len(view), _HOLE):
+        end = min(start + _HOLE, len(view))
+        if end - start == _HOLE and not view[start] and bytes(view[start:end]) == _ZEROS:
+            continue
+        if runs and runs[-1][1] == start:
+            runs[-1] = (runs[-1][0], end)
+        else:
+            runs.append((start, end))
+    return runs
+
+
+def _allocate(fd: int, length: int) -> None:
+    """Have the file's blocks allocated: a disk that is too full says so now, and writing is faster.
+
+    Not by os.posix_fallocate, which fills the file by hand where a filesystem allocates nothing beforehand.
+    """
+    import ctypes  # noqa: PLC0415 - nothing else here needs it
+
+    fallocate = ctypes.CDLL(None, use_errno=True).fallocate
+    fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+    while length and fallocate(fd, 0, 0, length):
+        number = ctypes.get_errno()
+        if number == errno.EOPNOTSUPP:
+            return
+        if number != errno.EINTR:
+            raise OSError(number, os.strerror(number))
+
+
+@contextmanager
+def _saying(what: object) -> Iterator[None]:
+    """Errors of the output as OutputError; those of the device have a type of their own already."""
+    try:
+        yield
+    except (OutputError, DeviceError):
+        raise
+    except OSError as error:
+        raise OutputError(f"Cannot write {what}: {error.strerror or error}.") from error

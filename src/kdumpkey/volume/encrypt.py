@@ -1,0 +1,90 @@
+"""Encrypting a file or a stream into an opened volume: the reverse of decrypting it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from kdumpkey.errors import DeviceError, UsageError
+from kdumpkey.storage.pipeline import CHUNK, spread
+from kdumpkey.storage.transfer import read_in_full
+
+if TYPE_CHECKING:
+    from kdumpkey.storage.device import Device
+    from kdumpkey.storage.pipeline import Progress
+    from kdumpkey.volume.volume import Volume
+
+
+def encrypt_file(
+    volume: Volume, device: Device, fd: int, name: str, *, start: int = 0, progress: Progress | None = None
+) -> int:
+    """Encrypt what a file descriptor gives into a volume; a block device is synchronised at the end.
+
+    Args:
+        volume: The volume, opened for writing.
+        device: Its data device.
+        fd: A regular file, read from its beginning by several threads; or a pipe, read in order.
+        name: What to call it.
+        start: Byte of the plaintext to begin at.
+        progress: Told how much was done, possibly by other threads.
+
+    Returns:
+        How many bytes were written; what lies behind them in the volume stays.
+
+    Raises:
+        UsageError: It has more than the volume has room for: of a file before anything is written.
+        DeviceError: The file cannot be read, or the device cannot be written; part of it may have been.
+    """
+    done = encrypt_from(volume, fd, name, start=start, progress=progress)
+    if device.is_block:  # a file is its filesystem's, as it is for cp
+        device.sync()
+    return done
+
+
+def encrypt_from(
+    volume: Volume, fd: int, name: str, *, start: int = 0, progress: Progress | None = None
+) -> int:
+    """Encrypt what a file descriptor gives into a volume, unsynchronised; see `encrypt_file`."""
+    if not 0 <= start <= volume.size:
+        raise UsageError(f"The volume has {volume.size} bytes: byte {start} is not in it.")
+    room = volume.size - start
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode):
+        done = status.st_size
+        if done > room:
+            raise UsageError(f"{name} has {done} bytes, the volume has room for {room}.")
+
+        def work(view: memoryview, at: int) -> None:
+            if _read(fd, view, at, name) < len(view):
+                raise DeviceError(f"{name} became shorter while it was read.")
+            volume.write(view, start + at)
+
+        spread(done, work, progress)
+        return done
+    return _in_order(volume, fd, name, room, start, progress)
+
+
+def _in_order(volume: Volume, fd: int, name: str, room: int, start: int, progress: Progress | None) -> int:
+    buffer = bytearray(CHUNK)  # filled before it is written: whole pieces are encrypted without reading back
+    done = 0
+    with memoryview(buffer) as view:
+        while got := _read(fd, view, None, name):
+            if got > room - done:
+                raise UsageError(
+                    f"{name} has more than the {room} bytes that the volume has room for; "
+                    f"the first {done} were written."
+                )
+            with view[:got] as part:
+                volume.write(part, start + done)
+            done += got
+            if progress:
+                progress(got)
+    return done
+
+
+def _read(fd: int, view: memoryview, offset: int | None, name: str) -> int:
+    try:
+        return read_in_full(fd, view, offset)
+    except OSError as error:
+        raise DeviceError(f"Cannot read {name}: {error.strerror}.") from error

@@ -1,0 +1,189 @@
+"""Machines as distributions ship them and set right, and with one thing broken that was met in the field.
+
+Every file is written by this code. What is in it is known from: kdump-utils 63f248c (gen-kdump-sysconfig.sh,
+kdumpctl, 98-kexec.rules, kdump-udev-throttler, dracut/99kdumpbase), systemd's sys-kernel-config.mount and
+systemd-cryptsetup-generator(8), kdump-config(8) of Debian, and RHEL-97175 for systemd 252 of RHEL 9.8.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import roots
+from roots import CONTENTS, FEDORA, RECORD, UUID, Tree, initramfs, without
+
+F: Final[dict[str, Any]] = roots.fedora()
+D: Final[dict[str, Any]] = roots.debian()
+NO_IMAGE: Final[Tree] = {RECORD: None, "sys/kernel/kexec_crash_loaded": "0\n"}
+SYSCONFIG: Final = "etc/sysconfig/kdump"
+TOOLS: Final = "etc/default/kdump-tools"
+KDUMP_IMAGE: Final = f"boot/initramfs-{FEDORA}kdump.img"
+RHEL9: Final = "5.14.0-687.el9.x86_64"
+SYSTEMD: Final = "usr/lib64/systemd/libsystemd-shared-257.10-1.fc42.so"
+SYSTEMD_252: Final = "usr/lib64/systemd/libsystemd-shared-252.so"
+OPENER: Final = "usr/lib/systemd/systemd-cryptsetup"
+
+# What kdump-utils install on x86_64: gen-kdump-sysconfig.sh, and of the scripts the lines that are read.
+SHIPPED_SYSCONFIG: Final = (
+    '# Any additional kexec arguments required.\n#   KEXEC_ARGS="--elf32-core-headers"\nKEXEC_ARGS="-s"\n'
+    'KDUMP_COMMANDLINE_REMOVE="hugepages quiet"\nKDUMP_IMG="vmlinuz"\nVMCORE_CREATION_NOTIFICATION="yes"\n'
+)
+KDUMPCTL: Final = '#!/bin/bash\nprepare_luks()\n{\n\tif [[ "$(uname -m)" != "x86_64" ]]; then\n'
+THROTTLER: Final = "usr/lib/udev/kdump-udev-throttler"
+INVERTED: Final = "\t[[ -f $LUKS_CONFIGFS_REUSE ]] || echo 1 > $LUKS_CONFIGFS_REUSE\n"
+# dracut puts systemd into every initramfs of Fedora's and RHEL's, with the unit that mounts configfs.
+UNITS: Final = (
+    "usr/lib/systemd/systemd",
+    "usr/lib/systemd/system/initrd.target",
+    "usr/lib/systemd/system/sys-kernel-config.mount",
+    "usr/lib/systemd/system/modprobe@.service",
+)
+UTILS: Final[Tree] = {
+    SYSCONFIG: SHIPPED_SYSCONFIG,
+    "usr/bin/kdumpctl": KDUMPCTL,
+    "usr/lib/dracut/modules.d/99kdumpbase/kexec-crypt-setup.sh": "",
+    "usr/lib/udev/rules.d/98-kexec.rules": "",
+}
+FEDORA_SHIPPED: Final[Tree] = {
+    **F,
+    **UTILS,
+    "etc/os-release": 'NAME="Fedora Linux"\nID=fedora\nVERSION_ID=42\n',
+    KDUMP_IMAGE: initramfs(*CONTENTS[:2], *UNITS),
+    THROTTLER: INVERTED,
+}
+
+
+def renamed(tree: Tree, old: str, new: str) -> Tree:
+    """A tree whose kernel has another release."""
+    return {
+        path.replace(old, new): content.replace(old, new) if isinstance(content, str) else content
+        for path, content in tree.items()
+    }
+
+
+RHEL_98: Final[Tree] = {
+    **renamed(FEDORA_SHIPPED, FEDORA, RHEL9),
+    SYSTEMD: None,
+    SYSTEMD_252: "",
+    "etc/os-release": None,
+    "etc/redhat-release": "Red Hat Enterprise Linux release 9.8 (Plow)\n",
+    THROTTLER: None,
+}
+ARM: Final[Tree] = {
+    **renamed(FEDORA_SHIPPED, FEDORA, "7.1.4-300.fc44.aarch64"),
+    "proc/sys/kernel/arch": "aarch64\n",
+}
+ARMING: Final[Tree] = {
+    roots.ARM: D[roots.ARM],
+    "etc/systemd/system/multi-user.target.wants/kdumpkey-arm.service": Path(f"/{roots.ARM}"),
+}
+OSTREE: Final[Tree] = {
+    **renamed(without(FEDORA_SHIPPED, "boot/"), KDUMP_IMAGE, f"var/lib/kdump/initramfs-{FEDORA}kdump.img"),
+    f"usr/lib/modules/{FEDORA}/config": F[f"boot/config-{FEDORA}"],
+    f"var/lib/kdump/initramfs-{FEDORA}kdump.img": FEDORA_SHIPPED[KDUMP_IMAGE],
+    "run/ostree-booted": "",
+    "proc/cmdline": "BOOT_IMAGE=(hd0,gpt3)/ostree/fedora-abc/vmlinuz ostree=/ostree/boot.1/fedora/abc/0\n",
+}
+NO_SIZE: Final[Tree] = {"sys/kernel/kexec_crash_size": "0\n"}
+
+SHIPPED: Final[dict[str, tuple[Tree, int]]] = {
+    "as shipped: fedora 42": (FEDORA_SHIPPED, 0),
+    "as shipped: fedora 42, the kernel does hot-plug": (
+        {**FEDORA_SHIPPED, "sys/devices/system/cpu/crash_hotplug": "1\n"}
+        | {"sys/devices/system/memory/crash_hotplug": "1\n"},
+        0,
+    ),
+    "as shipped: fedora 42, kdump generate udev": (
+        {**FEDORA_SHIPPED, "etc/udev/rules.d/98-kexec.rules": ""},
+        0,
+    ),
+    "as shipped: fedora, linux 7.2, with the new names of sysfs": (
+        {**without(FEDORA_SHIPPED, "sys/kernel/kexec"), THROTTLER: None}
+        | {"sys/kernel/kexec/crash_size": f"{256 << 20}\n", "sys/kernel/kexec/crash_loaded": "1\n"},
+        0,
+    ),
+    "as shipped: rhel 9.8": (RHEL_98, 0),
+    "as shipped: rhel 9.8, by systemd's own text": (
+        {**RHEL_98, "etc/redhat-release": None, OPENER: "\x7fELF…link-volume-key="},
+        0,
+    ),
+    "as shipped: almalinux 9.8": (
+        {**RHEL_98, "etc/redhat-release": None}
+        | {"etc/os-release": 'ID="almalinux"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.8"\n'},
+        0,
+    ),
+    "as shipped: rhel 10": (
+        {**FEDORA_SHIPPED, THROTTLER: None, "etc/os-release": 'ID="rhel"\nVERSION_ID="10.1"\n'},
+        0,
+    ),
+    "as shipped: debian 14, kdump-tools and kdumpkey": (
+        {**D, "etc/os-release": "ID=debian\n", "etc/default/kexec": 'LOAD_KEXEC=true\nKEXEC_ARGS=""\n'},
+        0,
+    ),
+    "as shipped: ubuntu 26.04, kdump-tools and kdumpkey": (
+        {**D, "etc/os-release": 'ID=ubuntu\nID_LIKE=debian\nVERSION_ID="26.04"\n'}
+        | {TOOLS: 'USE_KDUMP=1\n#KDUMP_KEXEC_ARGS=""\nKDUMP_COREDIR="/var/crash"\n'},
+        0,
+    ),
+    "as shipped: fedora 44 on arm64, armed by kdumpkey": ({**ARM, **ARMING}, 0),
+    "as shipped: fedora 44 on ppc64le, kdump-utils without a gate": (
+        {**ARM, "proc/sys/kernel/arch": "ppc64le\n", "usr/bin/kdumpctl": "#!/bin/bash\nprepare_luks()\n"},
+        0,
+    ),
+    "as shipped: fedora coreos": (OSTREE, 0),
+}
+
+FIELD: Final[dict[str, tuple[Tree, int]]] = {
+    "fedora, the old call": ({**FEDORA_SHIPPED, SYSCONFIG: 'KEXEC_ARGS="-c"\n'}, 1),
+    "fedora, the old call by its long name, behind the new one": (
+        {**FEDORA_SHIPPED, SYSCONFIG: 'KEXEC_ARGS="-s --kexec-syscall"\n'},
+        1,
+    ),
+    "fedora, no call chosen": ({**FEDORA_SHIPPED, SYSCONFIG: 'KEXEC_ARGS=""\n'}, 1),
+    "fedora, no call chosen, and kexec tries the new one first": (
+        {**FEDORA_SHIPPED, SYSCONFIG: 'KEXEC_ARGS=""\n'}
+        | {"usr/sbin/kexec": "\x7fELF … did not\n understand the image (default)\n"},
+        0,
+    ),
+    "fedora, the old call, under Secure Boot": (
+        {**FEDORA_SHIPPED, SYSCONFIG: 'KEXEC_ARGS="-c"\n'}
+        | {"sys/firmware/efi/efivars/SecureBoot-8be4df61": b"\x06\0\0\0\x01"}
+        | {"sys/firmware/efi/efivars/SetupMode-8be4df61": b"\x06\0\0\0\0"},
+        0,
+    ),
+    "fedora, the old call, and a service that arms": (
+        {**FEDORA_SHIPPED, SYSCONFIG: 'KEXEC_ARGS="-c"\n', **ARMING},
+        0,
+    ),
+    "debian, the old call": ({**D, roots.ARM: None, TOOLS: 'KDUMP_KEXEC_ARGS="-c"\n'}, 1),
+    "debian, the old call, by kexec's own settings": (
+        {**D, roots.ARM: None, "etc/default/kexec": 'KEXEC_ARGS="--kexec-syscall"\n'},
+        1,
+    ),
+    "rhel 9.7, systemd 252": (
+        {**RHEL_98, **NO_IMAGE, "etc/redhat-release": "Red Hat Enterprise Linux release 9.7 (Plow)\n"},
+        1,
+    ),
+    "rhel 9.8, systemd 252 as it was": ({**RHEL_98, **NO_IMAGE, OPENER: "\x7fELF…tpm2-device="}, 1),
+    "centos stream 9, systemd 252 that cannot be asked": (
+        {**RHEL_98, "etc/redhat-release": "CentOS Stream release 9\n", RECORD: None},
+        10,
+    ),
+    "fedora 44 on arm64, kdump-utils alone": (ARM, 0),
+    "fedora on s390x, which passes no keys on": ({**FEDORA_SHIPPED, "proc/sys/kernel/arch": "s390x\n"}, 1),
+    "coreos, nothing reserved, no option": (
+        {**OSTREE, **NO_IMAGE, **NO_SIZE, "etc/crypttab": f"root UUID={UUID} none\n", "proc/keys": ""},
+        1,
+    ),
+    "coreos, too little reserved": (
+        {**OSTREE, "proc/cmdline": "ostree=/ostree/boot.1/fedora/abc/0 crashkernel=32M\n"}
+        | {"sys/kernel/kexec_crash_size": f"{32 << 20}\n"},
+        10,
+    ),
+    "fedora, new names of sysfs, nothing loaded": (
+        {**without(FEDORA_SHIPPED, "sys/kernel/kexec"), RECORD: None}
+        | {"sys/kernel/kexec/crash_size": f"{256 << 20}\n", "sys/kernel/kexec/crash_loaded": "0\n"},
+        1,
+    ),
+}
