@@ -12,7 +12,7 @@ from typing import Any
 import pexpect
 import pytest
 
-from kdumpkey.memory.available import available as memory
+from kdumpkey.memory import available as memory
 from tools import unavailable
 
 NEEDED_KIB = 1200 << 10

@@ -15,7 +15,7 @@ import typer
 from kdumpkey.cli import parsers
 
 KDFS: Final = ("pbkdf2", "argon2i", "argon2id")
-POLICIES: Final = ("upstream", "v1", "hardened")
+POLICIES: Final = ("v1", "upstream", "hardened")
 _CIPHERS: Final = ("aes-xts-plain64", "aes-cbc-essiv:sha256", "aes-cbc-plain64")
 _HASHES: Final = ("sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160", "whirlpool")
 _TYPES: Final = ("luks", "luks1", "luks2")
