@@ -50,7 +50,7 @@ lint: build
 	$(BIN)/ruff format --check src tests bench lab setup.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m kdumpkey.cli.reference --check
+	$(BIN)/python -P -m kdumpkey.cli.reference --check
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint cext
 
 # Debian: apt-get install flex bison bc libelf-dev libssl-dev xz-utils qemu-system-x86 busybox-static cpio dmsetup e2fsprogs
@@ -58,7 +58,7 @@ lab: build
 	$(BIN)/python lab/run.py --jobs 2
 
 man: build
-	$(BIN)/python -m kdumpkey.cli.reference
+	$(BIN)/python -P -m kdumpkey.cli.reference
 
 format: $(VENV)/deps.stamp
 	$(BIN)/ruff check --fix src tests bench lab setup.py

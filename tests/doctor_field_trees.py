@@ -11,7 +11,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import roots
-from roots import CONTENTS, FEDORA, RECORD, UUID, Tree, initramfs, without
+from roots import (
+    CONFIGFS,
+    CONTENTS,
+    DESCRIPTION,
+    FEDORA,
+    LINK,
+    OTHER,
+    RECORD,
+    UUID,
+    Tree,
+    crypt,
+    initramfs,
+    key,
+    loaded,
+    without,
+)
 
 F: Final[dict[str, Any]] = roots.fedora()
 D: Final[dict[str, Any]] = roots.debian()
@@ -87,6 +102,29 @@ OSTREE: Final[Tree] = {
 }
 NO_SIZE: Final[Tree] = {"sys/kernel/kexec_crash_size": "0\n"}
 
+OPTIONS: Final = f"root=/dev/mapper/root rd.luks.uuid=luks-{UUID} rd.luks.options={UUID}={LINK} quiet\n"
+NO_CRYPTTAB: Final[Tree] = {**F, **NO_IMAGE, "etc/crypttab": None}
+# The names of the kernel's own documentation: kdump.rst, "Write the dump file to encrypted disk volume".
+DOC_NAMES: Final[Tree] = {
+    **F,
+    **NO_IMAGE,
+    "etc/crypttab": f"root UUID={UUID} none luks,link-volume-key=@u::%logon:cryptsetup:mykey\n",
+    "proc/keys": key(name="cryptsetup:mykey"),
+    f"{CONFIGFS}/count": "1\n",
+    f"{CONFIGFS}/mykey/description": "cryptsetup:mykey\n",
+}
+DOC_ORIGINS: Final = [
+    {"description": "cryptsetup:mykey", "device": "/dev/vda3", "uuid": UUID, "header": ""}
+    | {"fingerprint": roots.stamp_of_key(), "had_keyslots": True, "checked": True}
+]
+TWO: Final[Tree] = {
+    **crypt(1, "second", "vdb3", OTHER),
+    "sys/block/vdb/vdb3/partition": "3\n",
+    f"sys/fs/btrfs/{UUID}/devices/dm-0/dev": "",
+    f"sys/fs/btrfs/{UUID}/devices/dm-1/dev": "",
+    "proc/mounts": f"/dev/mapper/root / btrfs rw,subvol=/root 0 0\n{roots.MOUNTS}",
+}
+
 SHIPPED: Final[dict[str, tuple[Tree, int]]] = {
     "as shipped: fedora 42": (FEDORA_SHIPPED, 0),
     "as shipped: fedora 42, the kernel does hot-plug": (
@@ -132,6 +170,77 @@ SHIPPED: Final[dict[str, tuple[Tree, int]]] = {
         0,
     ),
     "as shipped: fedora coreos": (OSTREE, 0),
+}
+
+LINKED: Final[dict[str, tuple[Tree, int]]] = {
+    "options for the UUID on the command line": ({**F, "etc/crypttab": None, "proc/cmdline": OPTIONS}, 0),
+    "options for the UUID, for initrds and what comes after": (
+        {**F, "etc/crypttab": None, "proc/cmdline": OPTIONS.replace("rd.luks", "luks")},
+        0,
+    ),
+    "options for the UUID in capitals, named, in quotes": (
+        {**F, "etc/crypttab": None}
+        | {"proc/cmdline": f'rd.luks.name={UUID}=root "rd.luks.options={UUID.upper()}=discard,{LINK}"\n'},
+        0,
+    ),
+    "options for every UUID on the command line": (
+        {**F, "etc/crypttab": None, "proc/cmdline": f"rd.luks.uuid={UUID} rd.luks.options=discard,{LINK}\n"},
+        0,
+    ),
+    "options for the UUID in place of crypttab's": (
+        {**F, **NO_IMAGE, "proc/keys": "", "proc/cmdline": f"rd.luks.options={UUID}=discard\n"},
+        1,
+    ),
+    "options for every UUID leave a line of crypttab alone": (
+        {**F, "proc/cmdline": "rd.luks.options=discard\n"},
+        0,
+    ),
+    "options for another UUID on the command line": (
+        {**NO_CRYPTTAB, "proc/keys": "", "proc/cmdline": f"rd.luks.options={OTHER}={LINK}\n"},
+        1,
+    ),
+    "options on the command line are set again behind": (
+        {**NO_CRYPTTAB, "proc/keys": "", "proc/cmdline": f"{OPTIONS.strip()} rd.luks.options={UUID}=luks\n"},
+        1,
+    ),
+    "options of the initrd alone, for a device that is opened later": (
+        {**NO_CRYPTTAB, **crypt(1, "dumps", "vda3"), "sys/block/dm-0/dm/uuid": "LVM-x\n", "proc/keys": ""}
+        | {"etc/kdump.conf": "ext4 /dev/mapper/dumps\n", "proc/cmdline": OPTIONS},
+        1,
+    ),
+    "crypttab is not read, by the command line": (
+        {**F, **NO_IMAGE, "proc/keys": "", "proc/cmdline": "luks.crypttab=no\n"},
+        1,
+    ),
+    "names of the kernel's documentation, not loaded yet": (DOC_NAMES, 0),
+    "names of the kernel's documentation, loaded": (
+        {**DOC_NAMES, "sys/kernel/kexec_crash_loaded": "1\n"}
+        | {
+            RECORD: loaded("cryptsetup:mykey", origins=DOC_ORIGINS, image=None).replace(', "image": null', "")
+        },
+        10,
+    ),
+    "names of the kernel's documentation, the item has another": (
+        {**DOC_NAMES, f"{CONFIGFS}/mykey/description": "cryptsetup:yourkey\n"},
+        1,
+    ),
+    "names of the kernel's documentation, no item": (
+        {**DOC_NAMES, f"{CONFIGFS}/mykey/description": None, f"{CONFIGFS}/count": "0\n"},
+        1,
+    ),
+    "names of the kernel's documentation, the key has expired": (
+        {**DOC_NAMES, "proc/keys": key(timeout="expd", name="cryptsetup:mykey")},
+        1,
+    ),
+    "an item made by hand, and its key": (
+        {**DOC_NAMES, "etc/crypttab": f"root UUID={UUID} none luks\n"},
+        0,
+    ),
+    "one item made by hand, for two devices": ({**DOC_NAMES, **TWO, "etc/crypttab": None}, 1),
+    "the tools' item was left, and nothing is loaded": (
+        {**F, **NO_IMAGE, f"{CONFIGFS}/{UUID}/description": f"{DESCRIPTION}\n"},
+        1,
+    ),
 }
 
 FIELD: Final[dict[str, tuple[Tree, int]]] = {

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from kdumpkey.errors import OutputError, ResourceError, UsageError
+from kdumpkey.interpreter import PYTHON
 from kdumpkey.kdump import runtime_modules
 
 PACKAGES: Final = Path("/usr/lib/kdumpkey")
@@ -77,7 +78,7 @@ def install(destination: Path) -> Installed:
 def _files(python: Path) -> dict[Path, Path]:
     """Each file that is needed, and where it goes; sources go where their bytecode is to be."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", runtime_modules.__name__],
+        [*PYTHON, "-W", "ignore", "-m", runtime_modules.__name__],
         capture_output=True,
         text=True,
         check=False,

@@ -19,6 +19,7 @@ SECTOR = 512
 PRIORITY_IGNORE = 0
 PRIORITY_NORMAL = 1
 PRIORITY_PREFER = 2
+REENCRYPTION = "reencrypt"  # the type of the keyslot that has no key, but what a reencryption needs to go on
 KEYRING_TOKEN = "luks2-keyring"  # noqa: S105 - a type's name
 
 

@@ -11,7 +11,7 @@ from kdumpkey.errors import CipherError, KdfError, KeyslotError
 from kdumpkey.luks import header_changes as edit
 from kdumpkey.luks import luks1
 from kdumpkey.luks.layout import LUKS1_SLOTS
-from kdumpkey.luks.model import SECTOR, Luks1Header, Luks1Slot, Luks2Header
+from kdumpkey.luks.model import REENCRYPTION, SECTOR, Luks1Header, Luks1Slot, Luks2Header
 from kdumpkey.luks.seal import seal
 
 if TYPE_CHECKING:
@@ -241,9 +241,17 @@ def without_keyslots(header: LuksHeader, *numbers: int) -> LuksHeader:
 
 
 def every_area(header: LuksHeader) -> list[tuple[int, int]]:
-    """Where keyslots are or may have been: offsets and sizes in bytes."""
+    """Where keyslots with keys are or may have been: offsets and sizes in bytes."""
     if isinstance(header, Luks1Header):
         size = edit.area_size(header.key_size)
         return [(slot.key_material_offset * SECTOR, size) for slot in header.slots]
     header = cast("Luks2Header", header)
-    return [(2 * header.metadata_size, header.config.keyslots_size)]
+    kept = sorted(
+        (slot.area.offset, slot.area.offset + slot.area.size)
+        for slot in header.keyslots.values()
+        if slot.type == REENCRYPTION
+    )
+    bounds = [2 * header.metadata_size, *(at for area in kept for at in area), header.areas_end]
+    return [
+        (start, stop - start) for start, stop in zip(bounds[::2], bounds[1::2], strict=True) if start < stop
+    ]

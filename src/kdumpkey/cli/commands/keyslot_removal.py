@@ -9,14 +9,21 @@ import typer
 
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device, KeyFileArgument
-from kdumpkey.cli.changing import as_device, key_file_named, open_for_change
+from kdumpkey.cli.changing import key_file_named, open_for_change
 from kdumpkey.cli.options import EVERYWHERE, HeaderChoice, KdfMemoryCheck, PassphraseSource, UnlockSource
 from kdumpkey.cli.parsers import leading_number
 from kdumpkey.cli.passphrase import confirm, read_passphrase
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import interruptible
 from kdumpkey.errors import KeyMismatchError, KeyslotError, NothingToReadError, UsageError, WrongKeyError
-from kdumpkey.luks.remove_key import check_active, erase, is_last, kill_slot
+from kdumpkey.luks.remove_key import (
+    check_active,
+    erase,
+    is_last,
+    is_reencrypting,
+    keyslot_to_remove,
+    kill_slot,
+)
 from kdumpkey.luks.unlock import open_keyslot
 
 if TYPE_CHECKING:
@@ -83,9 +90,8 @@ def luks_remove_key(
         with (
             read_passphrase(session, source, "Enter passphrase to be deleted: ") as given,
             interruptible(),
-            as_device(store).unlock(given, check_memory=checks_memory) as opened,
         ):
-            number = opened.keyslot
+            number = keyslot_to_remove(store, given, check_memory=checks_memory)
         session.explain(f"Key slot {number} unlocked.\nKeyslot {number} is selected for deletion.")
         if is_last(store.header, number):
             confirm(session, _LAST, _NOT_WIPED)
@@ -134,6 +140,8 @@ def _open_one_of(
     store: HeaderStore, passphrase: SecretBuffer, number: int, last: bool, check_memory: bool
 ) -> int:
     header = store.header
+    if is_reencrypting(header):  # then the data open with a passphrase of both keys only
+        keyslot_to_remove(store, passphrase, check_memory=check_memory)
     candidates = [number] if last else [other for other in sorted(header.keyslots) if other != number]
     for candidate in candidates:
         if not last and header.is_unbound(candidate):

@@ -95,6 +95,18 @@ def reserve(system: System, size: str) -> str:
     return f"grubby --update-kernel=ALL --args=crashkernel={size} && reboot"
 
 
+def kernel_argument(system: System, argument: str) -> str:
+    """Boot with an argument in place of one of the same name."""
+    if system.ostree:
+        return f"rpm-ostree kargs --replace={shlex.quote(argument)} && systemctl reboot"
+    if system.is_debian:
+        return f"Put {argument} into GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub && reboot"
+    if system.is_suse:
+        option = shlex.quote(argument)
+        return f"update-bootloader --add-option {option} && update-bootloader --config && reboot"
+    return f"grubby --update-kernel=ALL --args={shlex.quote(argument)} && reboot"
+
+
 def without_fadump(system: System) -> str:
     """Boot with kdump in fadump's place."""
     if system.ostree:
