@@ -13,6 +13,7 @@ from kdumpkey.cli.manners import Alias, CryptsetupGroup, Line
 from kdumpkey.cli.options import Speech
 from kdumpkey.cli.outcome import MEANINGS, PROGRAM, USAGE, exit_code
 from kdumpkey.cli.session import Run
+from kdumpkey.cli.streams import encode, write_all
 from kdumpkey.errors import UsageError
 
 ABOUT: Final = (
@@ -192,7 +193,8 @@ class Program(CryptsetupGroup):
             context = command.make_context(" ".join(name), [], parent=ctx, resilient_parsing=True)
         else:
             context = ctx
-        ctx.obj.streams.say(help_text(command, context, ctx.obj.streams).rstrip())
+        page = help_text(command, context, ctx.obj.streams).rstrip()
+        write_all(ctx.obj.streams.stdout, encode(f"{page}\n"))
 
 
 app = typer.Typer(cls=Program, pretty_exceptions_enable=False)

@@ -52,7 +52,9 @@ def dump_volume_key(
     confirm(session, _VOLUME_KEY_WARNING)
     with unlocked(session, luks, source, key_slot=key_slot, unbound=unbound, tokens=False, tries=1) as opened:
         session.explain(f"Key slot {opened.keyslot} unlocked.")
-        text = volume_key_text(luks.header, luks.header_device.name, len(opened.volume_key) * 8)
+        text = volume_key_text(
+            luks.header, luks.header_device.name, len(opened.volume_key) * 8, session.streams.quoted
+        )
         _give_out(session, text, "MK dump:", opened.volume_key, output)
 
 
@@ -77,7 +79,9 @@ def dump_unbound_key(
     confirm(session, _UNBOUND_KEY_WARNING)
     with unlocked(session, luks, source, key_slot=key_slot, unbound=True, tokens=False, tries=1) as opened:
         session.explain(f"Key slot {opened.keyslot} unlocked.")
-        text = unbound_key_text(luks.header, luks.header_device.name, key_slot, len(opened.volume_key) * 8)
+        text = unbound_key_text(
+            luks.header, luks.header_device.name, key_slot, len(opened.volume_key) * 8, session.streams.quoted
+        )
         _give_out(session, text, "Unbound Key:", opened.volume_key, output)
 
 

@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdumpkey.cli.printable import printable
 from kdumpkey.errors import PermissionDeniedError, UsageError, kernel_error
 from kdumpkey.kernel.protocol import CrashImage
+from kdumpkey.printable import printable
 
 if TYPE_CHECKING:
     from kdumpkey.cli.named_key import KeyToName

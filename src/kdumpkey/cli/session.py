@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kdumpkey.cli.options import Speech
-from kdumpkey.cli.streams import Streams, encode, write_all
+from kdumpkey.cli.streams import Streams
 
 
 class NothingDone(Exception):  # noqa: N818 - not an error: the arguments are right, and --test-args asked no more
@@ -52,7 +52,7 @@ class Session:
 
     def write(self, text: str) -> None:
         """Write text to standard output as it is."""
-        write_all(self.streams.stdout, encode(text))
+        self.streams.show(text)
 
     def say(self, line: str) -> None:
         """Write a line to standard output."""

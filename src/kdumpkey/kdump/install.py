@@ -18,6 +18,7 @@ from typing import Final
 from kdumpkey.errors import OutputError, ResourceError, UsageError
 from kdumpkey.interpreter import PYTHON
 from kdumpkey.kdump import runtime_modules
+from kdumpkey.storage.publish import write_file
 
 PACKAGES: Final = Path("/usr/lib/kdumpkey")
 PROGRAM: Final = Path("/usr/bin/kdumpkey")
@@ -202,8 +203,7 @@ class _Root:
         """Write a file, in place of one that is there."""
         path = self._folder(target.parent) / target.name
         path.unlink(missing_ok=True)
-        path.write_bytes(data)
-        path.chmod(mode)
+        write_file(path, data, mode=mode)
         self.made.append(path)
 
     def strip(self) -> None:

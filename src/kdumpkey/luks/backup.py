@@ -44,13 +44,15 @@ def back_up(device: Device, header: LuksHeader, path: str) -> None:
         ConflictError: The header was changed while it was copied, again and again.
         DeviceError: The device cannot be read.
     """
+    step = "create"
     try:
         with new_file(path, mode=_MODE, sync=True) as fd, _copied(device, header) as content:
+            step = "write"
             write_in_full(fd, content)
     except OutputExistsError as error:
         raise OutputExistsError(f"Requested header backup file {path} already exists.") from error
     except OutputError as error:
-        raise OutputError(f"Cannot create header backup file {path}: {error}") from error
+        raise OutputError(f"Cannot {step} header backup file {path}.") from error
 
 
 def _copied(device: Device, header: LuksHeader) -> SecretBuffer:

@@ -92,7 +92,9 @@ def serialise(header: Luks2Header, *, secondary: bool, salt: bytes) -> bytes:
     json_size = header.metadata_size - layout.LUKS2_HEADER_SIZE
     text = strict_json.serialise(header.json)
     if len(text) >= json_size:
-        raise HeaderError(f"the JSON is too large: {len(text)} bytes, its area has {json_size - 1}")
+        raise HeaderError(
+            f"the JSON text is too large: it needs {len(text)} bytes, and its area holds {json_size - 1}"
+        )
     area = text.ljust(json_size, b"\0")
     binary = layout.Luks2Binary(
         magic=layout.MAGIC_SECONDARY if secondary else layout.MAGIC,
@@ -148,11 +150,11 @@ def _read_copy(reader: Reader, offset: int) -> _Copy:
     if binary.magic != (layout.MAGIC_SECONDARY if offset else layout.MAGIC):
         raise NotLuksError(f"no {which} LUKS2 header at byte {offset}")
     if binary.version != 2:
-        raise HeaderError(f"the {which} header has version {binary.version}")
+        raise HeaderError(f"the {which} LUKS2 header has the version {binary.version}")
     if binary.hdr_offset != offset:
-        raise HeaderError(f"the {which} header at byte {offset} says that it is at byte {binary.hdr_offset}")
+        raise HeaderError(f"the {which} header at byte {offset} claims to be at byte {binary.hdr_offset}")
     if binary.hdr_size not in layout.LUKS2_METADATA_SIZES or (offset and binary.hdr_size != offset):
-        raise HeaderError(f"the {which} header has the impossible size {binary.hdr_size}")
+        raise HeaderError(f"the {which} header has an impossible size of {binary.hdr_size} bytes")
     if offset + binary.hdr_size > reader.size:
         raise HeaderError(f"the device ends within the {which} header")
     area = bytearray(binary.hdr_size - layout.LUKS2_HEADER_SIZE)
@@ -172,9 +174,9 @@ def _read_copy(reader: Reader, offset: int) -> _Copy:
 def _text_of(area: bytearray) -> bytes:
     end = area.find(0)
     if end < 0:
-        raise HeaderError("the JSON area has no NUL after its text")
+        raise HeaderError("the JSON text fills its area: no NUL ends it")
     if area.count(0, end) != len(area) - end:
-        raise HeaderError("the JSON area has more than NUL after its text")
+        raise HeaderError("the JSON area has other bytes than NUL after its text")
     return bytes(area[:end])
 
 

@@ -130,7 +130,7 @@ def _depth(text: bytes) -> int:
 
 
 def _too_deep() -> HeaderError:
-    return HeaderError(f"the JSON area nests deeper than {MAX_DEPTH} levels")
+    return HeaderError(f"the JSON area is nested more than {MAX_DEPTH} levels deep")
 
 
 def _check_last_level_is_empty(value: JsonValue) -> None:
@@ -168,7 +168,7 @@ def _object(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
-                raise HeaderError(f"the JSON area names the member {_shown(name)} twice in one object")
+                raise HeaderError(f"an object in the JSON area has two members named {_shown(name)}")
             seen.add(name)
     return result
 
@@ -178,7 +178,7 @@ def _shown(name: str) -> str:
 
 
 def _constant(name: str) -> JsonValue:
-    raise HeaderError(f"the JSON area is not JSON: {name} is no JSON value")
+    raise HeaderError(f"the JSON area is not JSON: {name} is not a JSON value")
 
 
 _DECODER = json.JSONDecoder(

@@ -15,6 +15,7 @@ import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import OutputError, OutputExistsError
@@ -40,6 +41,7 @@ _NO_TMPFILE: Final = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT
 # What a filesystem says that has no hard links.
 _NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
 _DESCRIPTORS: Final = "/proc/self/fd"
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,62 @@ def new_file(
     """
     with _open(path, mode=mode, replace=replace, sync=sync, devices=False) as output:
         yield output.fd
+
+
+def write_file_at(folder: int, name: str, content: Buffer, *, mode: int = PRIVATE) -> None:
+    """Write a file into a folder that is open, in place of whatever has its name there.
+
+    Args:
+        folder: The folder's descriptor.
+        name: The file's name in it.
+        content: The bytes.
+        mode: Its permissions, whatever the umask.
+
+    Raises:
+        OSError: The file cannot be written; nothing is left that was not there before.
+    """
+    with _new_file(_Name(folder, name, name), mode, replace=True, sync=False) as fd:
+        write_in_full(fd, content)
+
+
+def stage(folder: str | os.PathLike[str], name: str, content: Buffer, *, mode: int = PRIVATE) -> Path:
+    """Write a file under a hidden name, on the medium when this returns, for the caller to rename or remove.
+
+    The caller holds signals back (`HeldSignals`) until it has done either.
+
+    Args:
+        folder: Where the file is to be.
+        name: What the hidden name is made from.
+        content: The bytes.
+        mode: Its permissions, whatever the umask.
+
+    Returns:
+        The hidden file's path.
+
+    Raises:
+        OSError: The file cannot be written; nothing is left of it.
+    """
+    hidden = Path(folder) / _hidden(name)
+    fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
+    try:
+        os.fchmod(fd, mode)
+        write_in_full(fd, content)
+        os.fsync(fd)
+    except BaseException:
+        hidden.unlink()
+        raise
+    finally:
+        os.close(fd)
+    return hidden
+
+
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Wait until the names in a folder are on the medium.
+
+    Raises:
+        OSError: The medium refuses.
+    """
+    _sync(os.open(folder, _FOLDER))
 
 
 @contextmanager
@@ -190,7 +248,7 @@ class _Name:
     shown: str
 
     def hidden(self) -> str:
-        return f".{self.name[:200]}.{os.urandom(6).hex()}.part"
+        return _hidden(self.name)
 
 
 @contextmanager
@@ -209,7 +267,7 @@ def _new_file(target: _Name, mode: int, *, replace: bool, sync: bool) -> Iterato
         finally:
             os.close(fd)
     if sync:
-        _sync(target.folder)
+        _sync(os.open(".", _FOLDER, dir_fd=target.folder))
 
 
 def _unnamed_file(folder: int) -> int | None:
@@ -299,13 +357,16 @@ def _rename(target: _Name, hidden: str, *, replace: bool) -> None:
     os.replace(hidden, target.name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
+def _hidden(name: str) -> str:
+    return f".{name[:200]}.{os.urandom(6).hex()}.part"
+
+
 def _sync(folder: int) -> None:
-    """Wait until a file's name is on the medium too, before anything is done that relies on the file."""
-    fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    """Synchronise a folder, and close it."""
     try:
-        os.fsync(fd)
+        os.fsync(folder)
     except OSError as error:
         if error.errno != errno.EINVAL:  # a filesystem whose folders cannot be synchronised
             raise
     finally:
-        os.close(fd)
+        os.close(folder)

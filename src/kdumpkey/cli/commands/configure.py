@@ -166,7 +166,7 @@ def _read(session: Session, path: str | None) -> bytes:
 
 def _write(session: Session, path: str | None, content: bytes) -> None:
     if path is None or path == "-":
-        write_all(session.streams.stdout, content)
+        session.streams.show_json(content.decode())
         return
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

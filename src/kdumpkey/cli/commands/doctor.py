@@ -11,11 +11,11 @@ import typer
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Devices
 from kdumpkey.cli.options import Json, Root
-from kdumpkey.cli.printable import printable
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import CannotTellError, NoDumpError
 from kdumpkey.kdump.doctor import CANNOT_TELL, FAILS, Verdict, exit_code
 from kdumpkey.kdump.doctor.examine import examine
+from kdumpkey.printable import printable
 
 if TYPE_CHECKING:
     from kdumpkey.kdump.doctor import Finding

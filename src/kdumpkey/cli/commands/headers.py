@@ -104,7 +104,8 @@ def luks_dump(
         from kdumpkey.luks.model import Luks2Header  # noqa: PLC0415
 
         if not dump_json_metadata:
-            session.write(dump_text.header_text(luks.header, luks.header_device.name))
+            quoted = session.streams.quoted
+            session.write(dump_text.header_text(luks.header, luks.header_device.name, quoted))
         elif isinstance(luks.header, Luks2Header):
             session.write(strict_json.pretty(luks.header.json))
         else:
