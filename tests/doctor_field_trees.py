@@ -243,6 +243,104 @@ LINKED: Final[dict[str, tuple[Tree, int]]] = {
     ),
 }
 
+# kdumpctl's own file: set_vmcore_creation_status. An hour after everything else of the tree was made.
+STATUS: Final = "var/lib/kdump/vmcore-creation.status"
+TESTED_AT: Final = roots.MADE_AT + 3600
+TEST: Final = f"kdump-test-{TESTED_AT}-123456789"
+UNTOLD: Final[Tree] = {**FEDORA_SHIPPED, RECORD: None}
+
+
+def after_test(status: str, seconds: int = TESTED_AT) -> Tree:
+    """A machine on which somebody ran ``kdumpctl test``."""
+    return {**UNTOLD, STATUS: f"{status} kdump_test_id={seconds}-123456789\n"}
+
+
+TESTS: Final[dict[str, tuple[Tree, int]]] = {
+    "kdumpctl test passed": (after_test("success"), 0),
+    "kdumpctl test passed, kernel named": (
+        {**UNTOLD, STATUS: f"success {TESTED_AT} {FEDORA}\n"},
+        0,
+    ),
+    "kdumpctl test passed, of another kernel": (
+        {**UNTOLD, STATUS: f"success {TESTED_AT} 6.17.1-300.fc42.x86_64\n"},
+        10,
+    ),
+    "kdumpctl test passed, before the initramfs was made": (after_test("success", roots.MADE_AT - 1), 10),
+    "kdumpctl test passed, and the initramfs needs a tool to be read": (
+        after_test("success") | {KDUMP_IMAGE: b"\x28\xb5\x2f\xfd" + bytes(64)},
+        0,
+    ),
+    "kdumpctl test passed, nothing is loaded": (
+        after_test("success") | {"sys/kernel/kexec_crash_loaded": "0\n"},
+        1,
+    ),
+    "kdumpctl test failed": (after_test("fail"), 10),
+    "kdumpctl test not looked into": (after_test("pending"), 10),
+    "kdumpctl test not looked into, the dump is there": (
+        after_test("pending")
+        | {f"var/crash/{TEST}/vmcore-creation.status": f"success kdump_test_id={TESTED_AT}-123456789\n"},
+        0,
+    ),
+    "kdumpctl test not looked into, the dump is not whole": (
+        after_test("pending") | {f"var/crash/{TEST}/vmcore-creation.status": "fail kdump_test_id=1-2\n"},
+        10,
+    ),
+    "kdumpctl test left to be looked into": (after_test("manual"), 10),
+    "kdumpctl test that is none": ({**UNTOLD, STATUS: "success\n"}, 10),
+    "kdumpctl test passed before kdump.service was restarted": (
+        {**after_test("success"), RECORD: loaded(DESCRIPTION, loaded_at=0.0), "run/lock/kdump": ""},
+        0,
+    ),
+    "kdumpctl test passed, an image without keys was loaded since": (
+        {**after_test("success"), RECORD: loaded(origins=[])},
+        1,
+    ),
+}
+
+BOOTED: Final[dict[str, tuple[Tree, int]]] = {
+    # kdump-utils#109: the unit that mounts configfs came without the one that it requires.
+    "initramfs whose mount of configfs cannot start": (
+        {**F, KDUMP_IMAGE: initramfs(*CONTENTS, *UNITS[:3])},
+        1,
+    ),
+    "initramfs of systemd's without a mount of configfs": (
+        {**F, KDUMP_IMAGE: initramfs(*CONTENTS, *UNITS[:2], UNITS[3])},
+        1,
+    ),
+    "initramfs of systemd's whose hook mounts configfs": (
+        {**F}
+        | {KDUMP_IMAGE: initramfs(*CONTENTS, *UNITS[:2], more={"hook.sh": b"mount -t configfs none /x\n"})},
+        0,
+    ),
+    # openshift/os#1632: the dump goes elsewhere, and the initramfs still opens the root disk.
+    "dump by ssh, initramfs with the root disk in crypttab": (
+        {**F, "etc/kdump.conf": "ssh kdump@dumps.example\n"}
+        | {KDUMP_IMAGE: initramfs(*CONTENTS, more={"etc/crypttab": f"root UUID={UUID} none\n".encode()})},
+        1,
+    ),
+    "dump by nfs, initramfs with rd.luks.uuid of the root disk": (
+        {**F, "etc/kdump.conf": "nfs dumps.example:/dumps\n"}
+        | {
+            KDUMP_IMAGE: initramfs(
+                *CONTENTS, more={"etc/cmdline.d/90crypt.conf": f" rd.luks.uuid=luks-{UUID} ".encode()}
+            )
+        },
+        1,
+    ),
+    "dump to a plain disk, initramfs with the root disk in crypttab": (
+        {**F, "etc/kdump.conf": "ext4 /dev/vdc1\n", "sys/block/vdc/vdc1/partition": "1\n", "dev/vdc1": ""}
+        | {KDUMP_IMAGE: initramfs(*CONTENTS, more={"etc/crypttab": f"root UUID={UUID} none\n".encode()})},
+        1,
+    ),
+    "dump by ssh, initramfs with an empty crypttab": (
+        {**F, "etc/kdump.conf": "ssh kdump@dumps.example\n"}
+        | {
+            KDUMP_IMAGE: initramfs(*CONTENTS, more={"etc/crypttab": b"\n", "etc/cmdline.d/90crypt.conf": b""})
+        },
+        0,
+    ),
+}
+
 FIELD: Final[dict[str, tuple[Tree, int]]] = {
     "fedora, the old call": ({**FEDORA_SHIPPED, SYSCONFIG: 'KEXEC_ARGS="-c"\n'}, 1),
     "fedora, the old call by its long name, behind the new one": (

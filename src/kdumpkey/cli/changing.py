@@ -11,6 +11,7 @@ from kdumpkey.cli.options import NewKeyfileOffset, NewKeyfileSize
 from kdumpkey.cli.passphrase import STDIN
 from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.errors import HeaderError, NotLuksError, UsageError
+from kdumpkey.luks import new_keyslot
 from kdumpkey.luks.choose_kdf import KdfRequest, checked_request, choose_kdf
 from kdumpkey.luks.new_keyslot import AreaCipher, Recipe
 from kdumpkey.luks.store import HeaderStore, open_store
@@ -132,10 +133,14 @@ def kdf_request(kdf: KdfChoice) -> KdfRequest:
 
 
 def area_cipher(kdf: KdfChoice) -> AreaCipher | None:
-    """The encryption that the options want for a keyslot's area; None: as the data's."""
+    """The encryption that the options want for a keyslot's area; None: as the data's.
+
+    Raises:
+        CipherError: It cannot be.
+    """
     if kdf.keyslot_cipher is None or kdf.keyslot_key_bits is None:
         return None
-    return AreaCipher(kdf.keyslot_cipher, kdf.keyslot_key_bits // 8)
+    return new_keyslot.area_cipher(kdf.keyslot_cipher, kdf.keyslot_key_bits // 8)
 
 
 def read_new_passphrase(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto import hashes, kdf
-from kdumpkey.crypto.cipher_spec import CipherSpec
+from kdumpkey.crypto.cipher_spec import NULL_CIPHER, CipherSpec, dm_crypt_refusal
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import CipherError, DeviceError, KdfError, KeyslotError, UsageError, WriteError
 from kdumpkey.luks import header_changes as edit
@@ -67,13 +67,33 @@ def canonical_cipher(name: str) -> str:
     """A cipher's specification in full: ``aes`` alone means ``aes-cbc-plain``, as it always has.
 
     Raises:
-        CipherError: It is not implemented.
+        CipherError: It is not implemented, or no program would take it.
     """
     if not name:
         raise CipherError("No known cipher specification pattern detected.")
-    encryption = f"{name}-cbc-plain" if "-" not in name and ":" not in name else name
-    CipherSpec.parse(encryption)
+    encryption = _in_full(name)
+    if CipherSpec.parse(encryption).names_needless_iv:
+        raise CipherError(f"Cipher {encryption} names an IV, and ECB takes none.")
     return encryption
+
+
+def _in_full(name: str) -> str:
+    if name in ("null", NULL_CIPHER):
+        return f"{NULL_CIPHER}-ecb"
+    if name.startswith("capi:"):
+        return name
+    cipher, _, mode = name.partition("-")
+    return f"{cipher}-cbc-plain" if mode in ("", "plain") else name
+
+
+def cipher_warnings(encryption: str) -> list[str]:
+    """What to know before a cipher is used: that it protects nothing, or that Linux cannot map it."""
+    warnings = []
+    if CipherSpec.parse(encryption).is_null:
+        warnings.append(f"{encryption} encrypts nothing: the data will be readable without any key.")
+    if reason := dm_crypt_refusal(encryption):
+        warnings.append(f"dm-crypt will not open the data: {reason}.")
+    return warnings
 
 
 def volume_key_size(what: Format) -> int:
@@ -83,7 +103,7 @@ def volume_key_size(what: Format) -> int:
         CipherError: The cipher does not take such a key.
     """
     spec = CipherSpec.parse(what.encryption)
-    bits = _DEFAULT_BITS.get("xts" if "-xts" in what.encryption else "", _OTHER_BITS)
+    bits = _DEFAULT_BITS.get(spec.mode, _OTHER_BITS)
     size = what.key_size or bits // 8
     spec.check_key_size(size)
     return size

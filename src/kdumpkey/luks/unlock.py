@@ -138,6 +138,11 @@ def open_keyslot(
     digest = header.digest_of_keyslot(keyslot.id)
     if digest is None:
         raise KeyslotError(f"Keyslot {keyslot.id} is in no digest.")
+    if memoryview(passphrase).nbytes and _is_unencrypted(keyslot):
+        # Every passphrase would open it, and nobody would notice a header that somebody else put there.
+        raise KeyMismatchError(
+            f"keyslot {keyslot.id} has the null cipher, which only an empty passphrase opens"
+        )
     with _stripes(device, keyslot, passphrase, check_memory) as stripes:
         key = af.merge(stripes, keyslot.key_size, LUKS1_STRIPES, _af_hash(keyslot))
     try:
@@ -191,12 +196,18 @@ def _candidates(
     ]
 
 
+def _is_unencrypted(keyslot: Keyslot) -> bool:
+    from kdumpkey.crypto.cipher_spec import is_null_cipher  # noqa: PLC0415  (a volume key alone needs no cipher)
+
+    return is_null_cipher(keyslot.area.encryption)
+
+
 def _stripes(device: Reader, keyslot: Keyslot, passphrase: Buffer, check_memory: bool) -> SecretBuffer:
     """The decrypted area of a keyslot: the key's stripes, or noise if the passphrase is wrong."""
     from kdumpkey.crypto.cipher import CipherSpec, sector_cipher  # noqa: PLC0415  (a volume key alone needs no cipher)
 
     size = _checked_area(device, keyslot)
-    spec = CipherSpec.parse(keyslot.area.encryption)
+    spec = CipherSpec.parse(keyslot.area.encryption, keyslot=True)
     spec.check_key_size(keyslot.area.key_size)
     with _area_key(keyslot, passphrase, check_memory) as area_key:
         cipher = sector_cipher(spec, area_key)

@@ -51,7 +51,7 @@ from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import interruptible
 from kdumpkey.errors import CipherError, PermissionDeniedError, UsageError
-from kdumpkey.luks.create import Format, canonical_cipher, format_device, volume_key_size
+from kdumpkey.luks.create import Format, canonical_cipher, cipher_warnings, format_device, volume_key_size
 from kdumpkey.luks.header import primary_version
 from kdumpkey.luks.layout import LUKS1_SLOTS
 from kdumpkey.storage.device import open_readonly
@@ -123,6 +123,8 @@ def luks_format(
     what = _format(layout, kdf, version, key_slot, checks_memory)
     path = device_path(device)
     key_file = key_file_named(session, new_key_file, passphrase.key_file)
+    for warning in cipher_warnings(what.encryption):
+        session.complain(f"WARNING: {warning}")
     _check_device(session, path, header.header)
     typed = key_file in (None, STDIN)
     with ExitStack() as stack:

@@ -12,6 +12,7 @@ from kdumpkey.errors import KdumpkeyError, KeyringError
 from kdumpkey.host.crypttab import CRYPTTAB, Entry, by_initramfs_tools, opening_of
 from kdumpkey.host.host import CryptDevice, Host, Missing
 from kdumpkey.host.interface import Interface, read_interface
+from kdumpkey.host.kdump_test import KdumpTest, read_kdump_test
 from kdumpkey.host.kdump_utils import KdumpUtils, read_kdump_utils
 from kdumpkey.host.kexec import CrashMemory, read_crash_memory
 from kdumpkey.host.kexec_call import KexecCall, read_kexec_calls
@@ -119,6 +120,7 @@ class HostFacts:
         record: The record of the load.
         image: The initramfs of the kdump kernel.
         kdump_utils: What the kdump-utils that are installed can do.
+        test: What kdump's own test came to; None: none was made.
         kexec_calls: By which system call kdump's tools are set to load.
         devices: The encrypted devices that a dump has to pass.
     """
@@ -139,6 +141,7 @@ class HostFacts:
     record: Record
     image: KdumpImage
     kdump_utils: KdumpUtils
+    test: KdumpTest | None
     kexec_calls: tuple[KexecCall, ...]
     devices: tuple[DeviceFacts, ...]
 
@@ -203,6 +206,7 @@ def read_facts(host: Host, devices: Sequence[CryptDevice], now: float) -> HostFa
         record=record,
         image=read_kdump_image(host, system, devices, record.image),
         kdump_utils=read_kdump_utils(host),
+        test=read_kdump_test(host),
         kexec_calls=read_kexec_calls(host),
         devices=(),
     )

@@ -163,6 +163,23 @@ def add_module(system: System, module: str) -> str:
     return f"echo 'add_drivers+=\" {name} \"' > /etc/dracut.conf.d/{name}.conf"
 
 
+def add_units(system: System) -> str:
+    """Have the units that mount configfs in the initramfs."""
+    folder = "/usr/lib/systemd/system"
+    if system.is_debian:
+        return "Have a hook of /etc/initramfs-tools/hooks copy sys-kernel-config.mount and modprobe@.service"
+    items = f"{folder}/sys-kernel-config.mount {folder}/modprobe@.service"
+    return f"echo 'install_items+=\" {items} \"' > /etc/dracut.conf.d/configfs.conf"
+
+
+def without_crypt(facts: HostFacts) -> str:
+    """Make a kdump initramfs that opens nothing by a passphrase."""
+    load = arm(facts.crypts) if facts.devices else restart(facts.system)
+    if facts.kdump_utils.configured:
+        return f"Add dracut_args --omit crypt to /etc/kdump.conf, then {rebuild(facts.system)} && {load}"
+    return f"Take the device out of the initramfs's crypttab, then {rebuild(facts.system)} && {load}"
+
+
 def restart(system: System) -> str:
     """Load the image as at boot."""
     return f"systemctl restart {'kdump-tools' if system.is_debian else 'kdump'}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.host.blocks import root_devices
 from kdumpkey.host.initramfs import Initramfs, UnreadableInitramfsError, read_initramfs
 from kdumpkey.kernel.linux.kernel import file_stamp
 
@@ -20,6 +21,10 @@ OUR_HOOK: Final = "--from-kdump"  # or to call this program
 # What lists the devices that are opened: kdump-utils' rules, and kdump generate's table.
 TABLE: Final = "/etc/kdumpkey/devices"
 LISTS: Final = ("/70-luks-kdump.rules", TABLE)
+# What has configfs mounted in there, other than a unit of systemd's.
+MOUNTING: Final = ("-t configfs", "configfs /sys/kernel/config", "/sys/kernel/config configfs")
+_TABLES: Final = ("etc/crypttab", "etc/cmdline")
+_ARGUMENTS: Final = "etc/cmdline.d/"
 _PLACES: Final = (
     "boot/initramfs-{}kdump.img",
     "var/lib/kdump/initramfs-{}kdump.img",
@@ -41,12 +46,18 @@ class KdumpImage:
         searched: Whether there was anything where such files are, so that its absence is sure.
         content: What is in it; a text: why that cannot be told.
         changed: It is another file than the one that was loaded.
+        modified_at: When it was made, in seconds since the epoch; None: that cannot be told.
+        others_at: The same of those of other kernels.
+        waits_for: The encrypted devices that it opens by a passphrase, though no dump has to pass them.
     """
 
     place: str
     searched: bool
     content: Initramfs | str
     changed: bool = False
+    modified_at: float | None = None
+    others_at: tuple[float, ...] = ()
+    waits_for: tuple[CryptDevice, ...] = ()
 
 
 def read_kdump_image(
@@ -62,9 +73,24 @@ def read_kdump_image(
     """
     place = _place(host, system, image)
     searched = bool(host.names("boot", "*") or host.names("var/lib/kdump", "*"))
-    if not place or not devices:
-        return KdumpImage(f"/{place}" if place else "", searched, "")
-    words = (HOOK, OUR_HOOK, *(device.uuid for device in devices if device.uuid))
+    if not place:
+        return KdumpImage("", searched, "")
+    read = KdumpImage(
+        f"/{place}",
+        searched,
+        "",
+        modified_at=_modified_at(host, place),
+        others_at=_others_at(host, place),
+        waits_for=_waits_for(host, place, devices, image),
+    )
+    return _with_content(host, read, devices, image) if devices else read
+
+
+def _with_content(
+    host: Host, read: KdumpImage, devices: Sequence[CryptDevice], image: RecordedImage | None
+) -> KdumpImage:
+    place = read.place.lstrip("/")
+    words = (HOOK, OUR_HOOK, *MOUNTING, *(device.uuid for device in devices if device.uuid))
     try:
         path = host.path(place)
         content: Initramfs | str = read_initramfs(
@@ -77,7 +103,58 @@ def read_kdump_image(
     except (UnreadableInitramfsError, OSError) as error:
         content, changed = str(error).replace(str(host.root / place), f"/{place}"), False
         content = content.replace(str(host.root), "") if not host.is_here else content
-    return KdumpImage(f"/{place}", searched, content, changed)
+    return replace(read, content=content, changed=changed)
+
+
+def _modified_at(host: Host, place: str) -> float | None:
+    try:
+        return host.path(place).stat().st_mtime
+    except OSError:
+        return None
+
+
+def _others_at(host: Host, place: str) -> tuple[float, ...]:
+    """When those of other kernels were made."""
+    folder = place.rpartition("/")[0]
+    found = [_modified_at(host, f"{folder}/{name}") for name in host.names(folder, "*kdump*")]
+    return tuple(each for each in found if each is not None)
+
+
+def _waits_for(
+    host: Host, place: str, devices: Sequence[CryptDevice], image: RecordedImage | None
+) -> tuple[CryptDevice, ...]:
+    """The devices beneath the machine's root that it would open as at every boot, by asking somebody.
+
+    Source: dracut's 90crypt and 90systemd-cryptsetup, which put crypttab and rd.luks.uuid into the image;
+    openshift/os#1632.
+    """
+    known = {device.uuid for device in devices}
+    others = [device for device in root_devices(host) if device.uuid and device.uuid not in known]
+    words = {device.uuid: (device.uuid, *_named_in_tables(device)) for device in others}
+    if not others:
+        return ()
+    try:
+        found = read_initramfs(
+            host.path(place),
+            tuple(word for each in words.values() for word in each),
+            lists=lambda name: name in _TABLES or name.startswith(_ARGUMENTS),
+        )
+    except (UnreadableInitramfsError, OSError):
+        return ()
+    opens = found.has("/systemd-cryptsetup", "bin/cryptsetup", "/cryptroot-ask")
+    line = image.command_line if image is not None and opens else ""
+    asked = [word.lower() for word in line.split() if word.startswith(("rd.luks.", "luks."))]
+    return tuple(
+        device
+        for device in others
+        if not found.listed.isdisjoint(words[device.uuid])
+        or any(device.uuid in word for word in asked if "options=" not in word)
+    )
+
+
+def _named_in_tables(device: CryptDevice) -> tuple[str, ...]:
+    """Other words for it in crypttab that mean no other device."""
+    return tuple(name for name in device.aliases if name.startswith("PART") or "/by-" in name)
 
 
 def _place(host: Host, system: System, image: RecordedImage | None) -> str:
