@@ -48,6 +48,9 @@ STORIES = {
         "config DEV --priority prefer -S 4",
         "config DEV --priority sometimes -S 0",
         "config DEV --label hello --subsystem sub",
+        "config DEV --label other",
+        "config DEV --label hello --subsystem sub",
+        "config DEV --subsystem other",
         "config missing --label x",
     ],
     "uuid": [
@@ -140,16 +143,6 @@ def test_an_exported_token_comes_back(tmp_path: Path, image: bytes) -> None:
     assert (
         run([require_tool("cryptsetup"), "token", "export", device, "--token-id", "0"]).out == out.read_text()
     )
-
-
-def test_what_is_not_named_stays(tmp_path: Path, image: bytes) -> None:
-    device = tmp_path / "device"
-    device.write_bytes(image)
-    assert ours(["config", device, "--label", "hello", "--subsystem", "sub"]).code == 0
-    assert ours(["config", device, "--label", "other"]).code == 0
-    dump = ours(["luksDump", device]).out
-    assert "Label:         \tother\n" in dump
-    assert "Subsystem:     \tsub\n" in dump
 
 
 def test_luksconfig_is_config() -> None:

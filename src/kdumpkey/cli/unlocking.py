@@ -25,7 +25,7 @@ _TRIES: Final = 3
 
 @contextmanager
 def volume_key(
-    session: Session, luks: LuksDevice, keys: KeySource, *, unbound: bool = False
+    session: Session, luks: LuksDevice, keys: KeySource, *, unbound: bool = False, serialize: bool = False
 ) -> Iterator[tuple[SecretBuffer, int | None]]:
     """The volume key that the options lead to, checked, and the keyslot that it came out of.
 
@@ -34,6 +34,7 @@ def volume_key(
         luks: The open device.
         keys: What the options say.
         unbound: Whether keyslots that are bound to no segment count.
+        serialize: Whether to take turns with others that derive keys in much memory.
 
     Raises:
         WrongKeyError: The passphrase opens nothing, or the key is another volume's.
@@ -56,7 +57,13 @@ def volume_key(
             yield key, None
         return
     with unlocked(
-        session, luks, keys.unlock, key_slot=keys.key_slot, unbound=unbound, machine=keys.machine
+        session,
+        luks,
+        keys.unlock,
+        key_slot=keys.key_slot,
+        unbound=unbound,
+        machine=keys.machine,
+        serialize=serialize,
     ) as opened:
         session.explain(f"Key slot {opened.keyslot} unlocked.")
         yield opened.volume_key, opened.keyslot
@@ -72,6 +79,7 @@ def unlocked(
     tokens: bool = True,
     tries: int | None = None,
     machine: MachineChoice | None = None,
+    serialize: bool = False,
 ) -> Unlocked:
     """Unlock a keyslot: by a token, else by the passphrase from where the options say.
 
@@ -84,12 +92,19 @@ def unlocked(
         tokens: Whether tokens are tried.
         tries: How often a person may type the passphrase; default: what --tries says, or 3.
         machine: Whose kernel may have handed keys over.
+        serialize: Whether to take turns with others that derive keys in much memory.
 
     Raises:
         WrongKeyError: It opens none, at the last try too where a person types.
         KdumpkeyError: Whatever else was wrong.
     """
-    if tokens and (opened := by_token(session, luks, source, key_slot=key_slot, unbound=unbound)) is not None:
+    if (
+        tokens
+        and (
+            opened := by_token(session, luks, source, key_slot=key_slot, unbound=unbound, serialize=serialize)
+        )
+        is not None
+    ):
         return opened
     if source.tokens.token_only:
         raise KeyslotError("")
@@ -101,7 +116,11 @@ def unlocked(
         try:
             with interruptible():
                 return luks.unlock(
-                    passphrase, keyslot=key_slot, unbound=unbound, check_memory=source.checks_memory
+                    passphrase,
+                    keyslot=key_slot,
+                    unbound=unbound,
+                    check_memory=source.checks_memory,
+                    serialize=serialize,
                 )
         except ResourceError:
             from kdumpkey.cli.from_kdump import keys_are_handed_over  # noqa: PLC0415 - when all else has failed
@@ -181,6 +200,7 @@ def by_token(
     *,
     key_slot: int | None = None,
     unbound: bool = False,
+    serialize: bool = False,
 ) -> Unlocked | None:
     """Unlock a keyslot by the tokens that the options name, or any; None: no token could.
 
@@ -202,6 +222,7 @@ def by_token(
                     keyslot=key_slot,
                     unbound=unbound,
                     check_memory=source.checks_memory,
+                    serialize=serialize,
                 )
         except WrongKeyError:
             if number is not None or wanted:

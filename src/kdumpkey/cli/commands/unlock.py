@@ -99,7 +99,7 @@ class Output:
     app,
     "open",
     "<device> [--type <type>] [<name>]",
-    ignores=(*EVERYWHERE, SerializeMemoryHardPbkdf, VeracryptPim),
+    ignores=(*EVERYWHERE, VeracryptPim),
     example="kdumpkey open /dev/sda2 data",
 )
 def open_device(
@@ -118,6 +118,7 @@ def open_device(
     persistent: Persistent = False,
     refresh: Refresh = False,
     disable_keyring: DisableKeyring = False,
+    serialize: SerializeMemoryHardPbkdf = False,
 ) -> None:
     """Map a volume, or with --test-passphrase check a passphrase or key alone."""
     kind = header.type
@@ -148,7 +149,7 @@ def open_device(
                     "kdumpkey gives dm-crypt a key by the kernel's keyring alone, never in the table."
                 )
             map_it = _mapping_to(session, luks, name, flags, persistent=persistent)
-        with volume_key(session, luks, keys, unbound=unbound) as (key, _):
+        with volume_key(session, luks, keys, unbound=unbound, serialize=serialize) as (key, _):
             link(key)
             if map_it is not None:
                 map_it(key)
