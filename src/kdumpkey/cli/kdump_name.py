@@ -27,13 +27,17 @@ def name_key(session: Session, machine: Machine, what: KeyToName) -> tuple[Named
     if what.device is not None:
         from kdumpkey.cli.opening import open_data_and_header  # noqa: PLC0415
         from kdumpkey.cli.unlocking import volume_key  # noqa: PLC0415
+        from kdumpkey.luks.data_access import check_data_opens  # noqa: PLC0415
 
         with (
             open_data_and_header(what.device, what.header) as luks,
             volume_key(session, luks, what.keys) as (key, _),
         ):
             description = description or description_of(luks.header.uuid)
-            warnings = give_key(machine, description, key, timeout_s=timeout_s)
+            warnings = (
+                *check_data_opens(luks.header, luks.device.name),
+                *give_key(machine, description, key, timeout_s=timeout_s),
+            )
     elif description is None or what.count == 0:
         raise UsageError("kdump name needs a LUKS device, or --key-description.")
     elif (path := what.keys.volume_key_file) is not None:

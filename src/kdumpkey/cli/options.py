@@ -439,7 +439,7 @@ Resilience = Annotated[str | None, value("--resilience")]
 ResilienceHash = Annotated[str | None, value("--resilience-hash")]
 ResumeOnly = Annotated[bool, flag("--resume-only")]
 SerializeMemoryHardPbkdf = Annotated[
-    bool, flag("--serialize-memory-hard-pbkdf", help="Take turns with others that run Argon2")
+    bool, flag("--serialize-memory-hard-pbkdf", help="Take turns with others for Argon2")
 ]
 Shared = Annotated[bool, flag("--shared")]
 Size = Annotated[int | None, value("--size", "-b", parser=parsers.uint64)]

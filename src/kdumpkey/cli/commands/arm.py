@@ -31,6 +31,7 @@ from kdumpkey.kdump.arm import arm as arm_keys
 from kdumpkey.kdump.freshness import origin_of
 from kdumpkey.kdump.keys import description_of
 from kdumpkey.kdump.linux_keys import LinuxKeys, read_user_key
+from kdumpkey.luks.data_access import check_data_opens
 
 if TYPE_CHECKING:
     from kdumpkey.luks.device import LuksDevice
@@ -65,6 +66,8 @@ def arm(
         wanted = []
         for device in devices:
             luks = stack.enter_context(open_data_and_header(device, header))
+            for warning in check_data_opens(luks.header, luks.device.name):
+                session.complain(f"WARNING: {warning}")
             description = description_of(luks.header.uuid)
             key = _key(session, luks, keys_of, keys, description, stack)
             origin = origin_of(luks, key, description, luks.device.name, header.header or "")

@@ -51,6 +51,7 @@ from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import KeyNotFoundError, KeyringError, UsageError
+from kdumpkey.luks.data_access import check_data_opens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,6 +186,8 @@ def unlock(
                 "version": luks.header.version,
                 "keyslot": keyslot,
             }
+            for warning in check_data_opens(luks.header, luks.device.name):
+                session.complain(f"WARNING: {warning}")
             if map_it is not None:
                 result["map"] = map_it(key)
             if output.to is not None:
