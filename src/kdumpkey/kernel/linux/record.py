@@ -2,7 +2,7 @@
 
 One line of JSON: ``{"version": 1, "boot_id": …, "loaded_at": seconds since the epoch, "descriptions": […]}``,
 and where they are known, under ``origins`` the devices that the keys are of, under ``image`` what was loaded,
-and under ``reserved_bytes`` how large the reserved memory was. A record counts only in the boot that it names.
+and under ``reserved_bytes`` the size of the reserved memory. A record counts only in the boot that it names.
 Source: this page; the kernel's random/boot_id.
 """
 
