@@ -125,6 +125,38 @@ TWO: Final[Tree] = {
     "proc/mounts": f"/dev/mapper/root / btrfs rw,subvol=/root 0 0\n{roots.MOUNTS}",
 }
 
+MACHINE: Final = "0123456789abcdef0123456789abcdef"
+UKI: Final = f"boot/efi/EFI/Linux/{MACHINE}-{FEDORA}.efi"
+INNER: Final = initramfs(*CONTENTS[:2], *UNITS)
+# kdumpctl makes an initramfs of its own beside a unified kernel image, in /var/lib/kdump.
+WITH_UKI: Final[Tree] = {
+    **renamed(without(FEDORA_SHIPPED, "boot/"), KDUMP_IMAGE, f"var/lib/kdump/initramfs-{FEDORA}kdump.img"),
+    f"var/lib/kdump/initramfs-{FEDORA}kdump.img": FEDORA_SHIPPED[KDUMP_IMAGE],
+    f"usr/lib/modules/{FEDORA}/config": F[f"boot/config-{FEDORA}"],
+    UKI: roots.uki(
+        linux=b"kernel", initrd=INNER, cmdline=f"root=/dev/mapper/root {OPTIONS}".encode() + b"\0"
+    ),
+    "etc/machine-id": f"{MACHINE}\n",
+    THROTTLER: None,
+}
+ITS_OWN: Final[Tree] = {
+    RECORD: roots.armed(FEDORA, UKI).replace(f'"kernel": "/boot/vmlinuz-{FEDORA}"', f'"kernel": "/{UKI}"')
+}
+# openSUSE's kdump: /etc/sysconfig/kdump, and kernel and initrd in /var/lib/kdump, made by mkdumprd.
+SUSE_RELEASE: Final = "7.0.2-1-default"
+SUSE: Final[Tree] = {
+    **renamed(F, FEDORA, SUSE_RELEASE),
+    f"boot/initramfs-{SUSE_RELEASE}kdump.img": None,
+    "etc/kdump.conf": None,
+    "etc/os-release": 'NAME="openSUSE Tumbleweed"\nID="opensuse-tumbleweed"\nID_LIKE="opensuse suse"\n',
+    SYSCONFIG: 'KDUMP_SAVEDIR="/var/crash"\nKEXEC_OPTIONS=""\nKDUMP_IMMEDIATE_REBOOT="yes"\n',
+    "usr/lib/systemd/system/kdump.service": "[Service]\nType=oneshot\nExecStart=/usr/lib/kdump/load.sh\n",
+    "etc/systemd/system/kdump.service.d/kdumpkey.conf": "[Service]\nKeyringMode=shared\n",
+    RECORD: roots.armed(SUSE_RELEASE, "var/lib/kdump/initrd"),
+    "var/lib/kdump/initrd": FEDORA_SHIPPED[KDUMP_IMAGE],
+    **ARMING,
+}
+
 SHIPPED: Final[dict[str, tuple[Tree, int]]] = {
     "as shipped: fedora 42": (FEDORA_SHIPPED, 0),
     "as shipped: fedora 42, the kernel does hot-plug": (
@@ -170,6 +202,16 @@ SHIPPED: Final[dict[str, tuple[Tree, int]]] = {
         0,
     ),
     "as shipped: fedora coreos": (OSTREE, 0),
+    "as shipped: fedora with a unified kernel image": ({**WITH_UKI, "proc/cmdline": None}, 0),
+    "as shipped: opensuse tumbleweed and kdumpkey": (SUSE, 0),
+    "as shipped: opensuse, settings by the package": (
+        {**SUSE, SYSCONFIG: None, "usr/lib/sysconfig/kdump": 'KDUMP_SAVEDIR="file:///var/crash"\n'},
+        0,
+    ),
+    "as shipped: opensuse, dump by nfs": (
+        {**SUSE, SYSCONFIG: 'KDUMP_SAVEDIR="nfs://dumps.example/crash"\n'},
+        0,
+    ),
 }
 
 LINKED: Final[dict[str, tuple[Tree, int]]] = {
@@ -240,6 +282,136 @@ LINKED: Final[dict[str, tuple[Tree, int]]] = {
     "the tools' item was left, and nothing is loaded": (
         {**F, **NO_IMAGE, f"{CONFIGFS}/{UUID}/description": f"{DESCRIPTION}\n"},
         1,
+    ),
+}
+
+# kdumpctl's own file: set_vmcore_creation_status. An hour after everything else of the tree was made.
+STATUS: Final = "var/lib/kdump/vmcore-creation.status"
+TESTED_AT: Final = roots.MADE_AT + 3600
+TEST: Final = f"kdump-test-{TESTED_AT}-123456789"
+UNTOLD: Final[Tree] = {**FEDORA_SHIPPED, RECORD: None}
+
+
+def after_test(status: str, seconds: int = TESTED_AT) -> Tree:
+    """A machine on which somebody ran ``kdumpctl test``."""
+    return {**UNTOLD, STATUS: f"{status} kdump_test_id={seconds}-123456789\n"}
+
+
+TESTS: Final[dict[str, tuple[Tree, int]]] = {
+    "kdumpctl test passed": (after_test("success"), 0),
+    "kdumpctl test passed, kernel named": (
+        {**UNTOLD, STATUS: f"success {TESTED_AT} {FEDORA}\n"},
+        0,
+    ),
+    "kdumpctl test passed, of another kernel": (
+        {**UNTOLD, STATUS: f"success {TESTED_AT} 6.17.1-300.fc42.x86_64\n"},
+        10,
+    ),
+    "kdumpctl test passed, before the initramfs was made": (after_test("success", roots.MADE_AT - 1), 10),
+    "kdumpctl test passed, and the initramfs needs a tool to be read": (
+        after_test("success") | {KDUMP_IMAGE: b"\x28\xb5\x2f\xfd" + bytes(64)},
+        0,
+    ),
+    "kdumpctl test passed, nothing is loaded": (
+        after_test("success") | {"sys/kernel/kexec_crash_loaded": "0\n"},
+        1,
+    ),
+    "kdumpctl test failed": (after_test("fail"), 10),
+    "kdumpctl test not looked into": (after_test("pending"), 10),
+    "kdumpctl test not looked into, the dump is there": (
+        after_test("pending")
+        | {f"var/crash/{TEST}/vmcore-creation.status": f"success kdump_test_id={TESTED_AT}-123456789\n"},
+        0,
+    ),
+    "kdumpctl test not looked into, the dump is not whole": (
+        after_test("pending") | {f"var/crash/{TEST}/vmcore-creation.status": "fail kdump_test_id=1-2\n"},
+        10,
+    ),
+    "kdumpctl test left to be looked into": (after_test("manual"), 10),
+    "kdumpctl test that is none": ({**UNTOLD, STATUS: "success\n"}, 10),
+    "kdumpctl test passed before kdump.service was restarted": (
+        {**after_test("success"), RECORD: loaded(DESCRIPTION, loaded_at=0.0), "run/lock/kdump": ""},
+        0,
+    ),
+    "kdumpctl test passed, an image without keys was loaded since": (
+        {**after_test("success"), RECORD: loaded(origins=[])},
+        1,
+    ),
+}
+
+BOOTED: Final[dict[str, tuple[Tree, int]]] = {
+    # kdump-utils#109: the unit that mounts configfs came without the one that it requires.
+    "initramfs whose mount of configfs cannot start": (
+        {**F, KDUMP_IMAGE: initramfs(*CONTENTS, *UNITS[:3])},
+        1,
+    ),
+    "initramfs of systemd's without a mount of configfs": (
+        {**F, KDUMP_IMAGE: initramfs(*CONTENTS, *UNITS[:2], UNITS[3])},
+        1,
+    ),
+    "initramfs of systemd's whose hook mounts configfs": (
+        {**F}
+        | {KDUMP_IMAGE: initramfs(*CONTENTS, *UNITS[:2], more={"hook.sh": b"mount -t configfs none /x\n"})},
+        0,
+    ),
+    # openshift/os#1632: the dump goes elsewhere, and the initramfs still opens the root disk.
+    "dump by ssh, initramfs with the root disk in crypttab": (
+        {**F, "etc/kdump.conf": "ssh kdump@dumps.example\n"}
+        | {KDUMP_IMAGE: initramfs(*CONTENTS, more={"etc/crypttab": f"root UUID={UUID} none\n".encode()})},
+        1,
+    ),
+    "dump by nfs, initramfs with rd.luks.uuid of the root disk": (
+        {**F, "etc/kdump.conf": "nfs dumps.example:/dumps\n"}
+        | {
+            KDUMP_IMAGE: initramfs(
+                *CONTENTS, more={"etc/cmdline.d/90crypt.conf": f" rd.luks.uuid=luks-{UUID} ".encode()}
+            )
+        },
+        1,
+    ),
+    "dump to a plain disk, initramfs with the root disk in crypttab": (
+        {**F, "etc/kdump.conf": "ext4 /dev/vdc1\n", "sys/block/vdc/vdc1/partition": "1\n", "dev/vdc1": ""}
+        | {KDUMP_IMAGE: initramfs(*CONTENTS, more={"etc/crypttab": f"root UUID={UUID} none\n".encode()})},
+        1,
+    ),
+    "dump by ssh, initramfs with an empty crypttab": (
+        {**F, "etc/kdump.conf": "ssh kdump@dumps.example\n"}
+        | {
+            KDUMP_IMAGE: initramfs(*CONTENTS, more={"etc/crypttab": b"\n", "etc/cmdline.d/90crypt.conf": b""})
+        },
+        0,
+    ),
+}
+
+OTHERS: Final[dict[str, tuple[Tree, int]]] = {
+    "opensuse, nothing reserved": ({**SUSE, **NO_IMAGE, **NO_SIZE}, 1),
+    "opensuse, kdump alone": (
+        {**SUSE, **NO_IMAGE, roots.ARM: None, "etc/systemd/system/kdump.service.d/kdumpkey.conf": None},
+        1,
+    ),
+    "opensuse, initrd without hook": (
+        {**SUSE, "var/lib/kdump/initrd": initramfs(*CONTENTS[:2], hook="")},
+        1,
+    ),
+    "opensuse, the old call": ({**SUSE, roots.ARM: None, SYSCONFIG: 'KEXEC_OPTIONS="-c"\n'}, 1),
+    "opensuse, cryptsetup 2.6": (
+        {**SUSE, **NO_IMAGE, "usr/lib64/libcryptsetup.so.12.11.0": None}
+        | {"usr/lib64/libcryptsetup.so.12.9.0": ""},
+        1,
+    ),
+    "unified kernel image, nothing reserved": ({**WITH_UKI, **NO_IMAGE, **NO_SIZE}, 1),
+    "unified kernel image, options for the UUID in it": (
+        {**WITH_UKI, "proc/cmdline": None, "etc/crypttab": None},
+        0,
+    ),
+    "unified kernel image, its own initramfs is loaded": ({**WITH_UKI, **ITS_OWN}, 0),
+    "unified kernel image, its own initramfs is loaded, without hook": (
+        {**WITH_UKI, **ITS_OWN, UKI: roots.uki(linux=b"kernel", initrd=initramfs(*CONTENTS, hook=""))},
+        1,
+    ),
+    "unified kernel image, its own initramfs is loaded, cut off": (
+        {**WITH_UKI, **ITS_OWN, UKI: roots.uki(linux=b"kernel", initrd=INNER[:400])},
+        10,
     ),
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, cast
 
-from kdumpkey.crypto.cipher_spec import CipherSpec
+from kdumpkey.crypto.cipher_spec import CipherSpec, is_null_cipher
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import CipherError, KdfError, KeyslotError
 from kdumpkey.luks import header_changes as edit
@@ -34,6 +34,28 @@ class AreaCipher:
 
     encryption: str
     key_size: int
+
+
+def area_cipher(encryption: str, key_size: int) -> AreaCipher:
+    """The encryption that somebody wants for a keyslot's area of LUKS2, if that is possible.
+
+    Args:
+        encryption: The cipher's specification.
+        key_size: Bytes of its key.
+
+    Raises:
+        CipherError: It protects nothing, is not implemented, or cryptsetup takes it for no keyslot.
+    """
+    if is_null_cipher(encryption) or encryption.startswith("capi:"):
+        raise CipherError("Keyslot encryption parameters are not compatible with LUKS2 keyslot encryption.")
+    try:
+        spec = CipherSpec.parse(encryption, keyslot=True)
+        spec.check_key_size(key_size)
+    except CipherError as error:
+        raise CipherError(f"{error}\nCannot use {encryption} cipher for keyslot encryption.") from error
+    if not spec.is_cryptsetups(key_size):  # which opens it by means of dm-crypt at best
+        raise CipherError(f"Cannot use {encryption} cipher for keyslot encryption.")
+    return AreaCipher(encryption, key_size)
 
 
 @dataclass(frozen=True)
@@ -135,11 +157,13 @@ def data_cipher(header: LuksHeader, key_size: int) -> AreaCipher:
     if segments and segments[0].integrity is None:
         encryption = segments[0].encryption
         try:
-            CipherSpec.parse(encryption).check_key_size(key_size)
+            spec = CipherSpec.parse(encryption, keyslot=True)
+            spec.check_key_size(key_size)
         except CipherError:
             pass
         else:
-            return AreaCipher(encryption, key_size)
+            if spec.is_cryptsetups(key_size):
+                return AreaCipher(encryption, key_size)
     return AreaCipher(_DEFAULT_ENCRYPTION, _DEFAULT_KEY_SIZE)
 
 

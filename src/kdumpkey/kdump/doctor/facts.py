@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import KdumpkeyError, KeyringError
+from kdumpkey.errors import DeviceError, KdumpkeyError, KeyringError, NotAKernelError
 from kdumpkey.host.crypttab import CRYPTTAB, Entry, by_initramfs_tools, opening_of
 from kdumpkey.host.host import CryptDevice, Host, Missing
 from kdumpkey.host.interface import Interface, read_interface
+from kdumpkey.host.kdump_test import KdumpTest, read_kdump_test
 from kdumpkey.host.kdump_utils import KdumpUtils, read_kdump_utils
 from kdumpkey.host.kexec import CrashMemory, read_crash_memory
 from kdumpkey.host.kexec_call import KexecCall, read_kexec_calls
@@ -19,10 +20,11 @@ from kdumpkey.host.keys import ListedKey, listed_keys
 from kdumpkey.host.later_loads import loaded_after
 from kdumpkey.host.libraries import Libraries, read_libraries
 from kdumpkey.host.system import System, read_system
+from kdumpkey.host.uki import INITRD, KERNEL, read_sections, section_in_memory
 from kdumpkey.host.units import Unit, read_unit
 from kdumpkey.kdump.doctor.fixes import ARM
 from kdumpkey.kdump.doctor.kdump_image import KdumpImage, read_kdump_image
-from kdumpkey.kdump.estimate.machine import Machine, estimate_machine
+from kdumpkey.kdump.estimate.machine import Machine, estimate_machine, kernel_size
 from kdumpkey.kdump.estimate.rules import Estimate, Keyslot
 from kdumpkey.kdump.freshness import Freshness, State, key_now
 from kdumpkey.kdump.keys import PREFIX
@@ -119,6 +121,7 @@ class HostFacts:
         record: The record of the load.
         image: The initramfs of the kdump kernel.
         kdump_utils: What the kdump-utils that are installed can do.
+        test: What kdump's own test came to; None: none was made.
         kexec_calls: By which system call kdump's tools are set to load.
         devices: The encrypted devices that a dump has to pass.
     """
@@ -139,6 +142,7 @@ class HostFacts:
     record: Record
     image: KdumpImage
     kdump_utils: KdumpUtils
+    test: KdumpTest | None
     kexec_calls: tuple[KexecCall, ...]
     devices: tuple[DeviceFacts, ...]
 
@@ -203,6 +207,7 @@ def read_facts(host: Host, devices: Sequence[CryptDevice], now: float) -> HostFa
         record=record,
         image=read_kdump_image(host, system, devices, record.image),
         kdump_utils=read_kdump_utils(host),
+        test=read_kdump_test(host),
         kexec_calls=read_kexec_calls(host),
         devices=(),
     )
@@ -298,18 +303,37 @@ def _estimate(host: Host, devices: Sequence[CryptDevice], image: RecordedImage |
         str(host.path(name)) if name and host.exists(name) else None
         for name in ((image.kernel, image.initrd) if image else ("", ""))
     )
+    kernel_bytes, initramfs_bytes = _in_uki(kernel)
     machine = Machine(
         root=host.root,
         release=host.release or None,
         arch=host.arch or None,
-        kernel=kernel,
+        kernel=None if kernel_bytes or initramfs_bytes else kernel,
         initramfs=initramfs,
+        kernel_bytes=kernel_bytes,
+        initramfs_bytes=None if initramfs else initramfs_bytes,
     )
     keyslots = [Keyslot(device.name, 0, device.memory_kib or 0) for device in devices]
     try:
         return estimate_machine(machine, [device.name for device in devices], keyslots).estimate
     except (KdumpkeyError, OSError) as error:
         return str(error)
+
+
+def _in_uki(kernel: str | None) -> tuple[int | None, int | None]:
+    """How much the kernel and the initramfs of a unified kernel image take; None: it is none."""
+    try:
+        sections = read_sections(Path(kernel)) if kernel else {}
+        if not sections or kernel is None:
+            return None, None
+        brought = sections.get(INITRD)
+        with section_in_memory(Path(kernel), sections[KERNEL]) as file:
+            made = kernel_size(Path(f"/proc/self/fd/{file}"))
+    except (OSError, DeviceError):
+        return None, None
+    except NotAKernelError:
+        made = None
+    return made, brought.size_bytes if brought is not None else None
 
 
 def _builtin(host: Host) -> frozenset[str] | None:

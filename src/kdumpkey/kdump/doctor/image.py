@@ -8,6 +8,7 @@ from kdumpkey.host.host import Missing
 from kdumpkey.host.later_loads import moment
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
+from kdumpkey.kdump.doctor.proof import proven, unproven
 from kdumpkey.kernel.linux.record import RECORD
 
 if TYPE_CHECKING:
@@ -56,6 +57,14 @@ def _check_held(facts: HostFacts, about: DeviceFacts) -> Finding:
         return Finding("image-key", verdict, what, _WHY_KEYS, fix, device.name)
 
     record, since, load = facts.record.record, facts.record.since, _load(facts)
+    if record is None or since:
+        if proof := proven(facts):
+            return finding(Verdict.GOOD, f"{proof}.", "")
+        if why := unproven(facts):
+            load = f"kdumpctl test, which crashes this machine, or {load}"
+            told = f"{since}, and no" if since else "No"
+            what = f"{told} record says whether the image holds the key; {why}."
+            return finding(Verdict.UNKNOWN, what, load)
     if record is None and facts.record.unreadable:
         what = f"/{RECORD}, which says what the image holds, cannot be read."
         return finding(Verdict.UNKNOWN, what, fixes.to_read(facts.system, RECORD))
