@@ -11,7 +11,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import roots
-from roots import CONTENTS, FEDORA, RECORD, UUID, Tree, initramfs, without
+from roots import (
+    CONFIGFS,
+    CONTENTS,
+    DESCRIPTION,
+    FEDORA,
+    LINK,
+    OTHER,
+    RECORD,
+    UUID,
+    Tree,
+    crypt,
+    initramfs,
+    key,
+    loaded,
+    without,
+)
 
 F: Final[dict[str, Any]] = roots.fedora()
 D: Final[dict[str, Any]] = roots.debian()
@@ -87,6 +102,61 @@ OSTREE: Final[Tree] = {
 }
 NO_SIZE: Final[Tree] = {"sys/kernel/kexec_crash_size": "0\n"}
 
+OPTIONS: Final = f"root=/dev/mapper/root rd.luks.uuid=luks-{UUID} rd.luks.options={UUID}={LINK} quiet\n"
+NO_CRYPTTAB: Final[Tree] = {**F, **NO_IMAGE, "etc/crypttab": None}
+# The names of the kernel's own documentation: kdump.rst, "Write the dump file to encrypted disk volume".
+DOC_NAMES: Final[Tree] = {
+    **F,
+    **NO_IMAGE,
+    "etc/crypttab": f"root UUID={UUID} none luks,link-volume-key=@u::%logon:cryptsetup:mykey\n",
+    "proc/keys": key(name="cryptsetup:mykey"),
+    f"{CONFIGFS}/count": "1\n",
+    f"{CONFIGFS}/mykey/description": "cryptsetup:mykey\n",
+}
+DOC_ORIGINS: Final = [
+    {"description": "cryptsetup:mykey", "device": "/dev/vda3", "uuid": UUID, "header": ""}
+    | {"fingerprint": roots.stamp_of_key(), "had_keyslots": True, "checked": True}
+]
+TWO: Final[Tree] = {
+    **crypt(1, "second", "vdb3", OTHER),
+    "sys/block/vdb/vdb3/partition": "3\n",
+    f"sys/fs/btrfs/{UUID}/devices/dm-0/dev": "",
+    f"sys/fs/btrfs/{UUID}/devices/dm-1/dev": "",
+    "proc/mounts": f"/dev/mapper/root / btrfs rw,subvol=/root 0 0\n{roots.MOUNTS}",
+}
+
+MACHINE: Final = "0123456789abcdef0123456789abcdef"
+UKI: Final = f"boot/efi/EFI/Linux/{MACHINE}-{FEDORA}.efi"
+INNER: Final = initramfs(*CONTENTS[:2], *UNITS)
+# kdumpctl makes an initramfs of its own beside a unified kernel image, in /var/lib/kdump.
+WITH_UKI: Final[Tree] = {
+    **renamed(without(FEDORA_SHIPPED, "boot/"), KDUMP_IMAGE, f"var/lib/kdump/initramfs-{FEDORA}kdump.img"),
+    f"var/lib/kdump/initramfs-{FEDORA}kdump.img": FEDORA_SHIPPED[KDUMP_IMAGE],
+    f"usr/lib/modules/{FEDORA}/config": F[f"boot/config-{FEDORA}"],
+    UKI: roots.uki(
+        linux=b"kernel", initrd=INNER, cmdline=f"root=/dev/mapper/root {OPTIONS}".encode() + b"\0"
+    ),
+    "etc/machine-id": f"{MACHINE}\n",
+    THROTTLER: None,
+}
+ITS_OWN: Final[Tree] = {
+    RECORD: roots.armed(FEDORA, UKI).replace(f'"kernel": "/boot/vmlinuz-{FEDORA}"', f'"kernel": "/{UKI}"')
+}
+# openSUSE's kdump: /etc/sysconfig/kdump, and kernel and initrd in /var/lib/kdump, made by mkdumprd.
+SUSE_RELEASE: Final = "7.0.2-1-default"
+SUSE: Final[Tree] = {
+    **renamed(F, FEDORA, SUSE_RELEASE),
+    f"boot/initramfs-{SUSE_RELEASE}kdump.img": None,
+    "etc/kdump.conf": None,
+    "etc/os-release": 'NAME="openSUSE Tumbleweed"\nID="opensuse-tumbleweed"\nID_LIKE="opensuse suse"\n',
+    SYSCONFIG: 'KDUMP_SAVEDIR="/var/crash"\nKEXEC_OPTIONS=""\nKDUMP_IMMEDIATE_REBOOT="yes"\n',
+    "usr/lib/systemd/system/kdump.service": "[Service]\nType=oneshot\nExecStart=/usr/lib/kdump/load.sh\n",
+    "etc/systemd/system/kdump.service.d/kdumpkey.conf": "[Service]\nKeyringMode=shared\n",
+    RECORD: roots.armed(SUSE_RELEASE, "var/lib/kdump/initrd"),
+    "var/lib/kdump/initrd": FEDORA_SHIPPED[KDUMP_IMAGE],
+    **ARMING,
+}
+
 SHIPPED: Final[dict[str, tuple[Tree, int]]] = {
     "as shipped: fedora 42": (FEDORA_SHIPPED, 0),
     "as shipped: fedora 42, the kernel does hot-plug": (
@@ -132,6 +202,217 @@ SHIPPED: Final[dict[str, tuple[Tree, int]]] = {
         0,
     ),
     "as shipped: fedora coreos": (OSTREE, 0),
+    "as shipped: fedora with a unified kernel image": ({**WITH_UKI, "proc/cmdline": None}, 0),
+    "as shipped: opensuse tumbleweed and kdumpkey": (SUSE, 0),
+    "as shipped: opensuse, settings by the package": (
+        {**SUSE, SYSCONFIG: None, "usr/lib/sysconfig/kdump": 'KDUMP_SAVEDIR="file:///var/crash"\n'},
+        0,
+    ),
+    "as shipped: opensuse, dump by nfs": (
+        {**SUSE, SYSCONFIG: 'KDUMP_SAVEDIR="nfs://dumps.example/crash"\n'},
+        0,
+    ),
+}
+
+LINKED: Final[dict[str, tuple[Tree, int]]] = {
+    "options for the UUID on the command line": ({**F, "etc/crypttab": None, "proc/cmdline": OPTIONS}, 0),
+    "options for the UUID, for initrds and what comes after": (
+        {**F, "etc/crypttab": None, "proc/cmdline": OPTIONS.replace("rd.luks", "luks")},
+        0,
+    ),
+    "options for the UUID in capitals, named, in quotes": (
+        {**F, "etc/crypttab": None}
+        | {"proc/cmdline": f'rd.luks.name={UUID}=root "rd.luks.options={UUID.upper()}=discard,{LINK}"\n'},
+        0,
+    ),
+    "options for every UUID on the command line": (
+        {**F, "etc/crypttab": None, "proc/cmdline": f"rd.luks.uuid={UUID} rd.luks.options=discard,{LINK}\n"},
+        0,
+    ),
+    "options for the UUID in place of crypttab's": (
+        {**F, **NO_IMAGE, "proc/keys": "", "proc/cmdline": f"rd.luks.options={UUID}=discard\n"},
+        1,
+    ),
+    "options for every UUID leave a line of crypttab alone": (
+        {**F, "proc/cmdline": "rd.luks.options=discard\n"},
+        0,
+    ),
+    "options for another UUID on the command line": (
+        {**NO_CRYPTTAB, "proc/keys": "", "proc/cmdline": f"rd.luks.options={OTHER}={LINK}\n"},
+        1,
+    ),
+    "options on the command line are set again behind": (
+        {**NO_CRYPTTAB, "proc/keys": "", "proc/cmdline": f"{OPTIONS.strip()} rd.luks.options={UUID}=luks\n"},
+        1,
+    ),
+    "options of the initrd alone, for a device that is opened later": (
+        {**NO_CRYPTTAB, **crypt(1, "dumps", "vda3"), "sys/block/dm-0/dm/uuid": "LVM-x\n", "proc/keys": ""}
+        | {"etc/kdump.conf": "ext4 /dev/mapper/dumps\n", "proc/cmdline": OPTIONS},
+        1,
+    ),
+    "crypttab is not read, by the command line": (
+        {**F, **NO_IMAGE, "proc/keys": "", "proc/cmdline": "luks.crypttab=no\n"},
+        1,
+    ),
+    "names of the kernel's documentation, not loaded yet": (DOC_NAMES, 0),
+    "names of the kernel's documentation, loaded": (
+        {**DOC_NAMES, "sys/kernel/kexec_crash_loaded": "1\n"}
+        | {
+            RECORD: loaded("cryptsetup:mykey", origins=DOC_ORIGINS, image=None).replace(', "image": null', "")
+        },
+        10,
+    ),
+    "names of the kernel's documentation, the item has another": (
+        {**DOC_NAMES, f"{CONFIGFS}/mykey/description": "cryptsetup:yourkey\n"},
+        1,
+    ),
+    "names of the kernel's documentation, no item": (
+        {**DOC_NAMES, f"{CONFIGFS}/mykey/description": None, f"{CONFIGFS}/count": "0\n"},
+        1,
+    ),
+    "names of the kernel's documentation, the key has expired": (
+        {**DOC_NAMES, "proc/keys": key(timeout="expd", name="cryptsetup:mykey")},
+        1,
+    ),
+    "an item made by hand, and its key": (
+        {**DOC_NAMES, "etc/crypttab": f"root UUID={UUID} none luks\n"},
+        0,
+    ),
+    "one item made by hand, for two devices": ({**DOC_NAMES, **TWO, "etc/crypttab": None}, 1),
+    "the tools' item was left, and nothing is loaded": (
+        {**F, **NO_IMAGE, f"{CONFIGFS}/{UUID}/description": f"{DESCRIPTION}\n"},
+        1,
+    ),
+}
+
+# kdumpctl's own file: set_vmcore_creation_status. An hour after everything else of the tree was made.
+STATUS: Final = "var/lib/kdump/vmcore-creation.status"
+TESTED_AT: Final = roots.MADE_AT + 3600
+TEST: Final = f"kdump-test-{TESTED_AT}-123456789"
+UNTOLD: Final[Tree] = {**FEDORA_SHIPPED, RECORD: None}
+
+
+def after_test(status: str, seconds: int = TESTED_AT) -> Tree:
+    """A machine on which somebody ran ``kdumpctl test``."""
+    return {**UNTOLD, STATUS: f"{status} kdump_test_id={seconds}-123456789\n"}
+
+
+TESTS: Final[dict[str, tuple[Tree, int]]] = {
+    "kdumpctl test passed": (after_test("success"), 0),
+    "kdumpctl test passed, kernel named": (
+        {**UNTOLD, STATUS: f"success {TESTED_AT} {FEDORA}\n"},
+        0,
+    ),
+    "kdumpctl test passed, of another kernel": (
+        {**UNTOLD, STATUS: f"success {TESTED_AT} 6.17.1-300.fc42.x86_64\n"},
+        10,
+    ),
+    "kdumpctl test passed, before the initramfs was made": (after_test("success", roots.MADE_AT - 1), 10),
+    "kdumpctl test passed, and the initramfs needs a tool to be read": (
+        after_test("success") | {KDUMP_IMAGE: b"\x28\xb5\x2f\xfd" + bytes(64)},
+        0,
+    ),
+    "kdumpctl test passed, nothing is loaded": (
+        after_test("success") | {"sys/kernel/kexec_crash_loaded": "0\n"},
+        1,
+    ),
+    "kdumpctl test failed": (after_test("fail"), 10),
+    "kdumpctl test not looked into": (after_test("pending"), 10),
+    "kdumpctl test not looked into, the dump is there": (
+        after_test("pending")
+        | {f"var/crash/{TEST}/vmcore-creation.status": f"success kdump_test_id={TESTED_AT}-123456789\n"},
+        0,
+    ),
+    "kdumpctl test not looked into, the dump is not whole": (
+        after_test("pending") | {f"var/crash/{TEST}/vmcore-creation.status": "fail kdump_test_id=1-2\n"},
+        10,
+    ),
+    "kdumpctl test left to be looked into": (after_test("manual"), 10),
+    "kdumpctl test that is none": ({**UNTOLD, STATUS: "success\n"}, 10),
+    "kdumpctl test passed before kdump.service was restarted": (
+        {**after_test("success"), RECORD: loaded(DESCRIPTION, loaded_at=0.0), "run/lock/kdump": ""},
+        0,
+    ),
+    "kdumpctl test passed, an image without keys was loaded since": (
+        {**after_test("success"), RECORD: loaded(origins=[])},
+        1,
+    ),
+}
+
+BOOTED: Final[dict[str, tuple[Tree, int]]] = {
+    # kdump-utils#109: the unit that mounts configfs came without the one that it requires.
+    "initramfs whose mount of configfs cannot start": (
+        {**F, KDUMP_IMAGE: initramfs(*CONTENTS, *UNITS[:3])},
+        1,
+    ),
+    "initramfs of systemd's without a mount of configfs": (
+        {**F, KDUMP_IMAGE: initramfs(*CONTENTS, *UNITS[:2], UNITS[3])},
+        1,
+    ),
+    "initramfs of systemd's whose hook mounts configfs": (
+        {**F}
+        | {KDUMP_IMAGE: initramfs(*CONTENTS, *UNITS[:2], more={"hook.sh": b"mount -t configfs none /x\n"})},
+        0,
+    ),
+    # openshift/os#1632: the dump goes elsewhere, and the initramfs still opens the root disk.
+    "dump by ssh, initramfs with the root disk in crypttab": (
+        {**F, "etc/kdump.conf": "ssh kdump@dumps.example\n"}
+        | {KDUMP_IMAGE: initramfs(*CONTENTS, more={"etc/crypttab": f"root UUID={UUID} none\n".encode()})},
+        1,
+    ),
+    "dump by nfs, initramfs with rd.luks.uuid of the root disk": (
+        {**F, "etc/kdump.conf": "nfs dumps.example:/dumps\n"}
+        | {
+            KDUMP_IMAGE: initramfs(
+                *CONTENTS, more={"etc/cmdline.d/90crypt.conf": f" rd.luks.uuid=luks-{UUID} ".encode()}
+            )
+        },
+        1,
+    ),
+    "dump to a plain disk, initramfs with the root disk in crypttab": (
+        {**F, "etc/kdump.conf": "ext4 /dev/vdc1\n", "sys/block/vdc/vdc1/partition": "1\n", "dev/vdc1": ""}
+        | {KDUMP_IMAGE: initramfs(*CONTENTS, more={"etc/crypttab": f"root UUID={UUID} none\n".encode()})},
+        1,
+    ),
+    "dump by ssh, initramfs with an empty crypttab": (
+        {**F, "etc/kdump.conf": "ssh kdump@dumps.example\n"}
+        | {
+            KDUMP_IMAGE: initramfs(*CONTENTS, more={"etc/crypttab": b"\n", "etc/cmdline.d/90crypt.conf": b""})
+        },
+        0,
+    ),
+}
+
+OTHERS: Final[dict[str, tuple[Tree, int]]] = {
+    "opensuse, nothing reserved": ({**SUSE, **NO_IMAGE, **NO_SIZE}, 1),
+    "opensuse, kdump alone": (
+        {**SUSE, **NO_IMAGE, roots.ARM: None, "etc/systemd/system/kdump.service.d/kdumpkey.conf": None},
+        1,
+    ),
+    "opensuse, initrd without hook": (
+        {**SUSE, "var/lib/kdump/initrd": initramfs(*CONTENTS[:2], hook="")},
+        1,
+    ),
+    "opensuse, the old call": ({**SUSE, roots.ARM: None, SYSCONFIG: 'KEXEC_OPTIONS="-c"\n'}, 1),
+    "opensuse, cryptsetup 2.6": (
+        {**SUSE, **NO_IMAGE, "usr/lib64/libcryptsetup.so.12.11.0": None}
+        | {"usr/lib64/libcryptsetup.so.12.9.0": ""},
+        1,
+    ),
+    "unified kernel image, nothing reserved": ({**WITH_UKI, **NO_IMAGE, **NO_SIZE}, 1),
+    "unified kernel image, options for the UUID in it": (
+        {**WITH_UKI, "proc/cmdline": None, "etc/crypttab": None},
+        0,
+    ),
+    "unified kernel image, its own initramfs is loaded": ({**WITH_UKI, **ITS_OWN}, 0),
+    "unified kernel image, its own initramfs is loaded, without hook": (
+        {**WITH_UKI, **ITS_OWN, UKI: roots.uki(linux=b"kernel", initrd=initramfs(*CONTENTS, hook=""))},
+        1,
+    ),
+    "unified kernel image, its own initramfs is loaded, cut off": (
+        {**WITH_UKI, **ITS_OWN, UKI: roots.uki(linux=b"kernel", initrd=INNER[:400])},
+        10,
+    ),
 }
 
 FIELD: Final[dict[str, tuple[Tree, int]]] = {

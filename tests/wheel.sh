@@ -58,7 +58,7 @@ wheel=$(ls "$work"/dist/*.whl)
 # Besides the tests: their configuration, the C sources that some of them compile, and what others read. All as the sdist has them.
 mkdir "$work/sdist" "$work/run"
 tar -xzf "$work"/dist/*.tar.gz -C "$work/sdist" --strip-components=1
-mv "$work/sdist/tests" "$work/sdist/cext" "$work/sdist/pyproject.toml" "$work/sdist/requirements-dev.lock" "$work/sdist/man" "$work/sdist/completion" \
+mv "$work/sdist/tests" "$work/sdist/cext" "$work/sdist/setup.py" "$work/sdist/pyproject.toml" "$work/sdist/requirements-dev.lock" "$work/sdist/man" "$work/sdist/completion" \
     "$work/sdist/lab" "$work/sdist/.ci" "$work/run/"
 cd "$work/run"
 

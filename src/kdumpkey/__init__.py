@@ -16,11 +16,10 @@ The public interface; everything else may change with any release::
 Names are imported when they are first used, so that a program which needs one of them waits for no other.
 """
 
-from __future__ import annotations
-
+# Nothing else is imported here: `python -m kdumpkey` comes by before it has left the working directory out.
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kdumpkey.errors import (
         CipherError,
@@ -55,8 +54,8 @@ __all__ = [
     "open_luks",
 ]
 
-_ERRORS: Final = "kdumpkey.errors"
-_HOMES: Final = {
+_ERRORS = "kdumpkey.errors"
+_HOMES = {
     "CipherError": _ERRORS,
     "DeviceError": _ERRORS,
     "HeaderError": _ERRORS,

@@ -37,12 +37,12 @@ class NothingToReadError(UsageError):
 class HeaderError(KdumpkeyError):
     """A LUKS header is damaged, inconsistent or hostile.
 
-    `path` names the field in the JSON area (``keyslots.0.area.offset``), or is empty where the fault lies
-    elsewhere.
+    `path` names the field in the JSON area (``keyslots.0.area.offset``), and the message is then the rest of
+    a sentence that begins with it; it is empty where the fault lies elsewhere.
     """
 
     def __init__(self, message: str, path: str = "") -> None:
-        super().__init__(f"{path}: {message}" if path else message)
+        super().__init__(f"the LUKS2 metadata is invalid: {path} {message}" if path else message)
         self.path = path
 
 
@@ -142,6 +142,10 @@ class InactiveError(MappingError):
     """There is no mapping of that name."""
 
     exit_code = 4
+
+
+class LockError(KdumpkeyError):
+    """A lock that was asked for cannot be taken."""
 
 
 class BusyError(KdumpkeyError):

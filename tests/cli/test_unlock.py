@@ -191,8 +191,21 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
 
     in_child(body)
     assert list(tmp_path.iterdir()) == []
-    result = unlock("luks1.img", "--to", "/dev/full")
-    assert (result.code, result.err) == (1, "Cannot write /dev/full: No space left on device.\n")
+    with open("/dev/full", "wb") as full:
+        child = run("unlock", "luks1.img", "--to", "-", "-d", "pass", stdout=full)
+        _, said = child.communicate(timeout=60)
+    assert (child.returncode, said) == (1, b"Cannot write the output: No space left on device.\n")
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_a_fifo_or_a_link_is_not_written_to(tmp_path: Path, force: list[str]) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    for name, said in (("fifo", "is a FIFO"), ("link", "is a symbolic link")):
+        result = unlock("luks2.img", "--to", tmp_path / name, *force)
+        assert result.code == 1
+        assert said in result.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo", "link"]
 
 
 def run(*words: str | Path, **how: object) -> subprocess.Popen[bytes]:
@@ -221,17 +234,15 @@ def test_output_that_cannot_be_written_is_an_error(words: list[str]) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_leaves_no_file(tmp_path: Path, number: signal.Signals) -> None:
-    sink = tmp_path / "sink"
-    os.mkfifo(sink)
-    child = run("unlock", "luks2.img", "--to", sink, "-d", "pass")
-    reading = os.open(sink, os.O_RDONLY)  # from here on it decrypts, and waits when the pipe is full
-    os.read(reading, 1)
-    child.send_signal(number)
-    _, said = child.communicate(timeout=60)
-    os.close(reading)
+    with run("unlock", "luks2.img", "--to", "-", "-d", "pass", stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.read(1)  # from here on it decrypts, and waits when the pipe is full
+        child.send_signal(number)
+        said = child.stderr.read()
     assert child.returncode in (130, -number)
     assert b"Traceback" not in said
-    assert [path.name for path in tmp_path.iterdir()] == ["sink"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def with_little_memory(*words: str) -> Result:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from fuzz.values import DIGITS, INTS, NAMES, OTHERS, WORDS
+from fuzz.values import DIGITS, INTS, NAMES, NUMBERS, OTHERS, SALTS, WORDS
+
+_RAW = "@number@"
+
+
+def text_of(metadata: Any, *, ascii_alone: bool = True, errors: str = "strict") -> bytes:
+    """The text of metadata as it stands in a header, with numbers that JSON has and Python has not."""
+    text = json.dumps(metadata, separators=(",", ":"), ensure_ascii=ascii_alone).encode("utf-8", errors)
+    return re.sub(rb'"@number@([^"]*)"', rb"\1", text)
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -41,6 +50,8 @@ def _pick(random: Random, metadata: Any) -> tuple[Any, Any] | None:
 
 
 def _value(random: Random) -> Any:
+    if random.random() < 0.1:
+        return _RAW + random.choice(NUMBERS)
     return copy.deepcopy(random.choice(random.choice([INTS, DIGITS, WORDS, OTHERS])))
 
 
@@ -119,6 +130,109 @@ def _transplant(random: Random, metadata: Any) -> None:
     source, target = _pick(random, metadata), _pick(random, metadata)
     if source and target:
         target[0][target[1]] = json.loads(json.dumps(source[0][source[1]]))
+
+
+def _leaf(random: Random, metadata: Any, kind: type) -> tuple[Any, Any] | None:
+    """A container, and the key of a value of this type in it."""
+    found = [path for path in paths(metadata) if path and type(_at(metadata, path)) is kind]
+    if not found:
+        return None
+    path = random.choice(found)
+    return _at(metadata, path[:-1]), path[-1]
+
+
+def _c_string(random: Random, metadata: Any) -> None:
+    """A string that C reads as another: with a NUL, or digits with more before and behind them."""
+    if picked := _leaf(random, metadata, str):
+        container, key = picked
+        old = container[key]
+        container[key] = random.choice(
+            [
+                *(old + end for end in ("\0", "\x001", "\0\0", "\0\x1b", " ", "\n", "x", ".0")),
+                *("0" * count + old for count in (1, 2, 18, 19, 20, 21, 300, 4300, 5000)),
+                *(start + old for start in ("\0", "+", "-", " ", "\t", "\x1b")),
+                old * 2,
+                old * 700,
+                old[:1] + "\0" + old[1:],
+            ]
+        )
+
+
+def _c_name(random: Random, metadata: Any) -> None:
+    """A member's name that C reads as another, or as another number, and often what refers to it, too."""
+    if picked := _pick(random, metadata):
+        container, key = picked
+        if not isinstance(container, dict):
+            return
+        new = random.choice(
+            [key + "\0", key + "\x001", "0" + key, "0" * 4400 + key, "\0" + key, key + "\x7f"]
+        )
+        value = container.pop(key)
+        container[new] = value
+        if random.random() < 0.6:
+            for path in paths(metadata):
+                if path and _at(metadata, path) == key and isinstance(path[-1], int):
+                    _at(metadata, path[:-1])[path[-1]] = random.choice([new, key])
+
+
+def _number(random: Random, metadata: Any) -> None:
+    """A number as JSON allows it and no program writes it."""
+    if picked := _leaf(random, metadata, int):
+        old = str(picked[0][picked[1]])
+        spellings = [*NUMBERS, old + ".0", old + "e0", old + "0" * 5000, old + "." + "0" * 5000]
+        picked[0][picked[1]] = random.choice([_RAW, _RAW, _RAW, ""]) + random.choice(spellings)
+
+
+def _salt(random: Random, metadata: Any) -> None:
+    """Base64 as one reader takes it and the next does not."""
+    places = [path for path in paths(metadata) if path and path[-1] in ("salt", "digest")]
+    if places:
+        path = random.choice(places)
+        old = str(_at(metadata, path))
+        at = random.randrange(len(old) + 1)
+        broken = [old[:at] + each + old[at:] for each in ("\n", " ", "\t", "\0", "=", "\v", "-", "\xa0")]
+        _at(metadata, path[:-1])[path[-1]] = random.choice([*SALTS, *broken, old.rstrip("="), old[:at]])
+
+
+def _loose(random: Random, metadata: Any) -> None:
+    """Anything at all in a member that no rule of validation binds."""
+    free = ("priority", "mode", "direction", "hash", "iterations", "salt", "digest", "time", "memory", "cpus")
+    free += (
+        "key_description",
+        "type",
+        "integrity",
+        "shift_size",
+        "sector_size",
+        "flags",
+        "stripes",
+        "key_size",
+    )
+    places = [path for path in paths(metadata) if path and path[-1] in free]
+    if places:
+        path = random.choice(places)
+        _at(metadata, path[:-1])[path[-1]] = _value(random)
+
+
+def _unknown_type(random: Random, metadata: Any) -> None:
+    """A keyslot, KDF, digest or token of another type, whose other members are then nobody's."""
+    places = [path for path in paths(metadata) if path and path[-1] == "type"]
+    if places:
+        path = random.choice(places)
+        parent = _at(metadata, path[:-1])
+        parent["type"] = random.choice(WORDS)
+        for name in random.sample(list(parent), min(len(parent), random.randrange(3))):
+            if name != "type":
+                parent[name] = _value(random)
+
+
+def _token(random: Random, metadata: Any) -> None:
+    tokens = metadata.get("tokens")
+    if isinstance(tokens, dict):
+        token: dict[str, Any] = {"type": random.choice(["luks2-keyring", "luks2-x", *WORDS]), "keyslots": []}
+        if isinstance(keyslots := metadata.get("keyslots"), dict) and random.random() < 0.5:
+            token["keyslots"] = random.sample(list(keyslots), random.randrange(len(keyslots) + 1)) * 2
+        token["key_description"] = _value(random)
+        tokens[random.choice(NAMES)] = token
 
 
 def _nest(random: Random, metadata: Any) -> None:
@@ -240,5 +354,17 @@ JSON_MUTATIONS: list[Callable[[Random, Any], None]] = [
         _requirements,
         _reencryption,
         _grow,
+    ),
+    *(
+        *([_c_string] * 4),
+        *([_number] * 3),
+        *([_loose] * 3),
+        _c_name,
+        _c_name,
+        _salt,
+        _salt,
+        _unknown_type,
+        _unknown_type,
+        _token,
     ),
 ]

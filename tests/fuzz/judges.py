@@ -5,23 +5,28 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from fuzz.images import Image
+from kdumpkey.cli.dump_text import header_text
+from kdumpkey.cli.streams import encode
 from kdumpkey.errors import DeviceError, HeaderError
 from kdumpkey.luks import read_header
 from kdumpkey.luks.model import Luks2Header
+from kdumpkey.luks.strict_json import pretty
 from kdumpkey.storage.device import open_readonly
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Accepted, and what was read from the copy that was used; or refused, and why."""
+    """Accepted, and the dumps of what was read; or refused, and why."""
 
     accepted: bool
-    read: tuple[int, ...] = ()
+    text: bytes = b""
+    json: bytes = b""
     why: str = ""
 
 
@@ -35,7 +40,7 @@ def write(image: Image, path: Path) -> None:
 
 
 def kdumpkey(path: Path) -> Verdict:
-    """Read the header; any error but those of a header fails the test."""
+    """Read and dump the header; any error but those of a header fails the test."""
     try:
         with open_readonly(path) as device:
             header = read_header(device)
@@ -43,47 +48,70 @@ def kdumpkey(path: Path) -> Verdict:
         return Verdict(False, why=str(error))
     except DeviceError as error:
         raise AssertionError(f"a bad header was taken for a bad device: {error}") from error
-    if isinstance(header, Luks2Header):
-        return Verdict(True, (header.seqid, header.metadata_size, header.config.keyslots_size))
-    return Verdict(True)
+    text = encode(header_text(header, str(path)))
+    return Verdict(True, text, encode(pretty(header.json)) if isinstance(header, Luks2Header) else b"")
 
 
-def cryptsetup(path: Path) -> Verdict:
+def cryptsetup(path: Path, program: str | Path = "cryptsetup") -> Verdict:
     """Let cryptsetup dump the header; without locks it rewrites no copy, and judges as it does with them."""
-    command = ["cryptsetup", "luksDump", "--disable-locks", str(path)]
+    command = [program, "luksDump", "--disable-locks", path]
     done = subprocess.run(command, capture_output=True, check=False)
-    output = done.stdout.decode(errors="replace")
     if done.returncode:
         return Verdict(False, why=f"{done.returncode}: {done.stderr.decode(errors='replace').strip()}")
-    if "Payload offset" in output:
-        return Verdict(True)
-    numbers = (output.split(label)[1].split()[0] for label in ("Epoch:", "Metadata area:", "Keyslots area:"))
-    return Verdict(True, tuple(int(number) for number in numbers))
+    if b"Payload offset" in done.stdout:
+        return Verdict(True, done.stdout)
+    dumped = subprocess.run([*command, "--dump-json-metadata"], capture_output=True, check=True)
+    return Verdict(True, done.stdout, dumped.stdout)
 
 
-def disagreement(image: Image, path: Path) -> str:
+def newer(path: Path, program: Path) -> Verdict:
+    """As `cryptsetup`, of a newer release, without what it shows in other words than 2.6.1."""
+    said = cryptsetup(path, program)
+    # It has a line for segments without encryption, and its json-c writes empty containers in another way.
+    return replace(said, text=said.text.replace(b"\tcipher: (no SW encryption)\n", b""), json=b"")
+
+
+def disagreement(image: Image, path: Path, program: Path | None = None) -> str:
     """What the judges say of an image if they may not both say it, else nothing.
 
     Where a JSON area is no RFC 8259 text, names a member twice or nests too deep, kdumpkey refuses it, and
     only there may cryptsetup say something else.
+
+    Args:
+        image: The image.
+        path: Where to make it.
+        program: A newer cryptsetup, to ask that and not the system's.
     """
     write(image, path)
-    ours, theirs = kdumpkey(path), cryptsetup(path)
+    ours = kdumpkey(path)
+    if program is None:
+        theirs = cryptsetup(path)
+    else:
+        theirs, ours = newer(path, program), replace(ours, json=b"")
     strict = [is_strict(text) for text in image.texts]
     if image.texts and not any(strict):
         agreed = not ours.accepted
     else:
-        agreed = ours.accepted == theirs.accepted and ours.read == theirs.read
+        agreed = replace(ours, why="") == replace(theirs, why="")
     # Where one copy is outside of the class, kdumpkey uses the other, and cryptsetup maybe not.
     if agreed or (any(strict) and not all(strict)):
         return ""
-    return f"kdumpkey: {ours}\ncryptsetup: {theirs}\n{image.texts[:1]}"
+    return f"{_difference(ours, theirs)}\n{image.texts[:1]}"
+
+
+def _difference(ours: Verdict, theirs: Verdict) -> str:
+    if ours.accepted != theirs.accepted:
+        return f"kdumpkey: {ours}\ncryptsetup: {theirs}"
+    lines = zip_longest((ours.text + ours.json).splitlines(), (theirs.text + theirs.json).splitlines())
+    return next(f"kdumpkey: {one!r}\ncryptsetup: {other!r}" for one, other in lines if one != other)
 
 
 def is_strict(text: bytes) -> bool:
     """Whether a JSON area is in the class in which both judges must agree."""
     try:
-        value = json.loads(text.rstrip(b"\0").decode(), object_pairs_hook=_unique, parse_constant=_refuse)
+        value = json.loads(
+            text.rstrip(b"\0").decode(), object_pairs_hook=_unique, parse_constant=_refuse, parse_int=float
+        )
     except (ValueError, RecursionError):
         return False
     return _depth(value) <= 32

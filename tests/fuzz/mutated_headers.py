@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from random import Random
 from typing import Any
 
 from foreign_signatures import FOREIGN, HARMLESS
 from fuzz.base_headers import BASES, base
 from fuzz.images import Copy, Image, luks1_image
-from fuzz.json_mutations import JSON_MUTATIONS
+from fuzz.json_mutations import JSON_MUTATIONS, text_of
 from fuzz.values import EDGES, METADATA_SIZES
 
 
@@ -27,8 +26,10 @@ def _luks2(random: Random) -> Image:
     if kind < 0.75:
         for _ in range(random.choice([1, 1, 1, 1, 2, 3, 5])):
             random.choice(JSON_MUTATIONS)(random, metadata)
-    text = json.dumps(metadata, separators=(",", ":"), ensure_ascii=random.random() < 0.5).encode(
-        "utf-8", "surrogatepass" if random.random() < 0.1 else "replace"
+    text = text_of(
+        metadata,
+        ascii_alone=random.random() < 0.5,
+        errors="surrogatepass" if random.random() < 0.1 else "replace",
     )
     if random.random() < 0.15:
         text = _mutate_text(random, text)
@@ -39,7 +40,7 @@ def _luks2(random: Random) -> Image:
         if random.random() < 0.5:
             random.choice(JSON_MUTATIONS)(random, other)
         victim = random.choice([first, second])
-        victim.text = json.dumps(other, separators=(",", ":")).encode()
+        victim.text = text_of(other)
         victim.seqid += random.choice([-1, 0, 1, 2**63])
     size = minimum
     if kind > 0.7:
@@ -109,7 +110,7 @@ def _mutate_text(random: Random, text: bytes) -> bytes:
 
 
 def _mutate_binary(random: Random, copy: Copy) -> None:
-    kind = random.randrange(13)
+    kind = random.randrange(14)
     if kind == 0:
         copy.version = random.choice([0, 1, 2, 3, 256, 512, 65535])
     elif kind == 1:
@@ -148,9 +149,11 @@ def _mutate_binary(random: Random, copy: Copy) -> None:
             [random.randrange(512), random.randrange(4096), random.randrange(4096, 16384)]
         )
     elif kind == 7:
-        copy.label = random.choice([b"x" * 48, b"a\xff", b"label", b"\0x"])
+        copy.label = random.choice(
+            [b"x" * 48, b"a\xff", b"label", b"\0x", b"\x1b[2J\r\n", "é\u202e".encode()]
+        )
     elif kind == 8:
-        copy.uuid = random.choice([b"x" * 40, b"", b"\xff\xfe", b"not a uuid"])
+        copy.uuid = random.choice([b"x" * 40, b"", b"\xff\xfe", b"not a uuid", b"\x1b]0;x\x07"])
     elif kind == 9:
         copy.padding = bytes([random.randrange(256)]) * random.randrange(185)
     elif kind == 10:
@@ -167,6 +170,8 @@ def _mutate_binary(random: Random, copy: Copy) -> None:
                 b"{",
             ]
         )
+    elif kind == 12:
+        copy.subsystem = random.choice([b"x" * 48, b"\xff", b"subsystem", b"\0x", b"\x9b2J", b"a\nb"])
     else:
         copy.salt = bytes(64)
 
@@ -180,7 +185,7 @@ def _luks1(random: Random) -> Image:
             changes["version"] = random.choice([0, 1, 2, 3])
         elif kind == 1:
             name = random.choice(["cipher_name", "cipher_mode", "uuid"])
-            changes[name] = random.choice([b"", b"x" * 40, b"\xff", b"aes\0x"])
+            changes[name] = random.choice([b"", b"x" * 40, b"\xff", b"aes\0x", b"\x1b[2J", b"a\n"])
         elif kind == 2:
             changes["hash_spec"] = random.choice(
                 [

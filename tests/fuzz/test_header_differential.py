@@ -1,6 +1,6 @@
-"""kdumpkey and cryptsetup take and refuse the same headers.
+"""kdumpkey and cryptsetup take and refuse the same headers, and show the same of those that they take.
 
-Other numbers of mutations and other seeds: KDUMPKEY_FUZZ_COUNT=20000 KDUMPKEY_FUZZ_SEED=123.
+All 10,000 mutations: KDUMPKEY_FUZZ_COUNT=10000; other seeds: KDUMPKEY_FUZZ_SEED=123.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fuzz.judges import cryptsetup, disagreement, kdumpkey, write
 from fuzz.mutated_headers import mutated_image
 from tools import require_tool
 
-COUNT = int(os.environ.get("KDUMPKEY_FUZZ_COUNT", "2000"))
+COUNT = int(os.environ.get("KDUMPKEY_FUZZ_COUNT", "400"))
 SEED = int(os.environ.get("KDUMPKEY_FUZZ_SEED", "0"))
 WORKERS = 2
 
@@ -53,17 +53,30 @@ def test_both_accept_the_luks1_header_that_the_mutations_start_from(folder: Path
     assert kdumpkey(folder / "base").accepted
 
 
-def test_the_judges_agree_on_seeded_mutations(folder: Path) -> None:
+def _seeded(folder: Path, count: int, program: Path | None = None) -> list[str]:
+    """What the judges do not agree on of that many mutations."""
+
     def judge(worker: int) -> list[str]:
         found = []
-        for seed in range(SEED + worker, SEED + COUNT, WORKERS):
+        for seed in range(SEED + worker, SEED + count, WORKERS):
             image = mutated_image(Random(seed))
-            if said := disagreement(image, folder / f"seeded{worker}"):
+            if program and len(image.chunks) > 2:
+                continue  # what counts as a foreign signature differs between releases of libblkid
+            if said := disagreement(image, folder / f"seeded{worker}", program):
                 found.append(f"seed {seed}: {said}")
         return found
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        found = [said for share in pool.map(judge, range(WORKERS)) for said in share]
+        return [said for share in pool.map(judge, range(WORKERS)) for said in share]
+
+
+def test_the_judges_agree_on_seeded_mutations(folder: Path) -> None:
+    found = _seeded(folder, COUNT)
+    assert not found, "\n\n".join(found[:20])
+
+
+def test_a_newer_cryptsetup_agrees_too(folder: Path, newer_cryptsetup: Path) -> None:
+    found = _seeded(folder, COUNT // 4, newer_cryptsetup)
     assert not found, "\n\n".join(found[:20])
 
 

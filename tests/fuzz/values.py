@@ -28,6 +28,15 @@ _ODD_DIGITS = [
     "1e3",
 ]
 DIGITS = [*map(str, EDGES), *_ODD_DIGITS, "५१२", "dynamic", "dynamic\0", "Dynamic", "9" * 400]
+DIGITS += [
+    "0" * 25 + "4096",
+    "0" * 4400 + "16777216",
+    "0" * 5000,
+    "9" * 5000,
+    "4096\x009",
+    "\x004096",
+    "16777216\0\0",
+]
 WORDS = (
     "luks2 reencrypt luks1 crypt linear raw none journal checksum datashift datashift-checksum "
     "datashift-journal pbkdf2 argon2i argon2id argon2 encrypt decrypt forward backward backup-final "
@@ -36,8 +45,74 @@ WORDS = (
     "aes-xts-plain64 é /"
 ).split()
 WORDS += ["luks2\0", "\ud800", "x\0y", "\0", '"\\', "none\0"]
+# Control characters of every kind that a terminal obeys, and what only looks as if it were not there.
+WORDS += [
+    "\x1b]0;x\x07",
+    "\x1b[2J",
+    "\r",
+    "\n",
+    "\t\b\x7f",
+    "\x9b31m",
+    "\u202etxt\u202c",
+    "\u2028",
+    "\ufeff",
+    "\x0bx",
+]
+# What is no number to a strict reader, and some number to one that takes the digits it finds.
+WORDS += [*"12abc +7 -7 0x10 1e3 12.9 true null 1_000 ०".split(), " 12", "12 ", "\t7\n", "1\x002", "-", "+"]
+WORDS += ["9" * 19, "9" * 20, "-" + "9" * 30, "0" * 30 + "7", "1" * 5000, "0" * 5000 + "7", "-" + "0" * 5000]
 OTHERS: list[Any] = [None, True, False, 1.5, -0.0, 1e300, [], {}, [1], ["0"], ["0", "0"], ["0", "1"], [None]]
 OTHERS += [{"a": 1}]
+# Numbers that Python would not write: over-long ones, and those with a fraction or an exponent.
+NUMBERS = [
+    "1" * 5000,
+    "-" + "9" * 5000,
+    "1" + "0" * 4300,
+    "1e400",
+    "-1e400",
+    "1.5e-400",
+    "4096.0",
+    "1E3",
+    "-0",
+]
+NUMBERS += ["0.1", "2.5", "-7.9", "1e18", "1e19", "18446744073709551615.0", "4294967296.5", "2147483648.0"]
+NUMBERS += [
+    "0." + "3" * 5000,
+    "1" * 400 + ".5",
+    "-0.0",
+    "0e0",
+    "1e-5",
+    "9223372036854775808",
+    "-9223372036854775809",
+]
+SALTS = [
+    "",
+    "AA==",
+    "A",
+    "AAA",
+    "AAAA",
+    "AAAA\n",
+    " A A A A",
+    "AA\r\nAA",
+    "AA==AA==",
+    "AA=",
+    "AA===",
+    "AB==",
+    "AAB=",
+]
+SALTS += [
+    "_-8=",
+    "AAAA\0",
+    "AA\0AA",
+    "\0",
+    "====",
+    "=",
+    "AAAA=",
+    "é",
+    "QUJD" * 17,
+    "A" * 64 + "\t" + "A" * 64,
+    "AA=\v=",
+]
 NAMES = [*map(str, [*range(12), 31, 32, 33, 64, 2**31, 2**32, 2**64]), "", "1\0", "0\0x", "१"]
 NAMES += (
     "007 00 01 -1 x type flags size offset priority hash integrity requirements mandatory keyslots segments "

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ import pytest
 from both import ours, run
 from kdumpkey.luks import header_changes as edit
 from kdumpkey.luks.model import Luks2Header
-from kdumpkey.luks.store import open_store, write_header
+from kdumpkey.luks.store import open_store
 from kdumpkey.luks.strict_json import JsonObject
 from tools import require_tool
 
@@ -298,18 +297,3 @@ def test_no_area_is_wiped_for_a_header_that_cannot_be_written(
     monkeypatch.chdir(tmp_path)
     assert ours(line.split()).code == 1
     assert Path("far").read_bytes() == (images / "far").read_bytes()
-
-
-@pytest.mark.parametrize("line", ["luksKillSlot -q luks2 0", "config luks2 --label x", "erase -q luks2"])
-def test_a_header_whose_sequence_number_cannot_grow_is_left_alone(
-    tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch, line: str
-) -> None:
-    shutil.copy(images / "luks2", tmp_path)
-    monkeypatch.chdir(tmp_path)
-    with open_store("luks2") as store, store.changing() as header:
-        assert isinstance(header, Luks2Header)
-        highest = replace(header, seqid=(1 << 64) - 1)
-        write_header(store.device, highest)
-    before = Path("luks2").read_bytes()
-    assert ours(line.split()).verdict == (1, "The header's sequence number has no room for a change.")
-    assert Path("luks2").read_bytes() == before

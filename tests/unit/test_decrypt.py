@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import resource
 import signal
@@ -15,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from filesystems import refuse_unnamed_files
 from forked import in_child
 from kdumpkey.errors import DeviceError, OutputError, OutputExistsError, UsageError
+from kdumpkey.storage import pipeline
 from kdumpkey.storage.device import BytesReader, open_readonly
-from kdumpkey.volume import decrypt
 from kdumpkey.volume.decrypt import decrypt_to_file, decrypt_to_stream, part_of
 from kdumpkey.volume.volume import CryptSegment, Volume
 
@@ -147,22 +147,11 @@ def test_a_device_that_shrinks_leaves_nothing_behind(tmp_path: Path) -> None:
     assert names(tmp_path) == ["device"]
 
 
-def without_unnamed_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    really = os.open
-
-    def refuse(path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        if flags & os.O_TMPFILE == os.O_TMPFILE:
-            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
-        return really(path, flags, mode, dir_fd=dir_fd)
-
-    monkeypatch.setattr(decrypt.os, "open", refuse)
-
-
 @pytest.mark.parametrize("replace", [False, True])
 def test_a_filesystem_without_unnamed_files_gets_the_same(
     volume: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replace: bool
 ) -> None:
-    without_unnamed_files(monkeypatch)
+    refuse_unnamed_files(monkeypatch)
     if replace:
         (tmp_path / "out").write_bytes(b"before")
     decrypt_to_file(volume, tmp_path / "out", range(SIZE), replace=replace)
@@ -171,7 +160,7 @@ def test_a_filesystem_without_unnamed_files_gets_the_same(
 
 
 def test_there_too_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    without_unnamed_files(monkeypatch)
+    refuse_unnamed_files(monkeypatch)
     (tmp_path / "there").write_bytes(b"before")
     with linear() as opened, pytest.raises(OutputExistsError):
         decrypt_to_file(opened, tmp_path / "there", range(SIZE))
@@ -213,15 +202,17 @@ def test_a_full_disk_is_said_before_anything_is_decrypted(tmp_path: Path) -> Non
     assert names(tmp_path) == []
 
 
-def test_a_full_device_file_is_an_error_of_the_output(volume: Volume) -> None:
-    with pytest.raises(OutputError, match="No space left on device"):
-        decrypt_to_file(volume, "/dev/full", range(SIZE))
+def test_a_full_device_is_an_error_of_the_output(volume: Volume) -> None:
+    with open("/dev/full", "wb") as full, pytest.raises(OutputError, match="No space left on device"):
+        decrypt_to_stream(volume, full.fileno(), range(SIZE))
 
 
-def test_a_character_device_needs_no_force(volume: Volume) -> None:
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_character_device_is_refused(volume: Volume, replace: bool) -> None:
     told: list[int] = []
-    decrypt_to_file(volume, "/dev/null", range(SIZE), progress=told.append)
-    assert sum(told) == SIZE
+    with pytest.raises(OutputError, match="/dev/null is a character device"):
+        decrypt_to_file(volume, "/dev/null", range(SIZE), replace=replace, progress=told.append)
+    assert told == []
 
 
 @pytest.mark.parametrize("part", [range(SIZE), range(5, 2 * MIB), range(0)])
@@ -252,10 +243,19 @@ def test_a_closed_pipe_is_an_error_of_the_output(volume: Volume) -> None:
 
 
 STOPPED = """
-import os, signal, sys, time
+import errno, os, signal, sys
+
+if sys.argv[3] == "named":
+    really = os.open
+    def refuse(path, flags, mode=0o777, *, dir_fd=None):
+        if flags & os.O_TMPFILE == os.O_TMPFILE:
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+        return really(path, flags, mode, dir_fd=dir_fd)
+    os.open = refuse
+
 from kdumpkey.storage.device import BytesReader
 from kdumpkey.volume.decrypt import decrypt_to_file
-from kdumpkey.volume import CryptSegment, Volume
+from kdumpkey.volume.volume import CryptSegment, Volume
 
 size = 8 << 20
 with Volume(BytesReader(bytes(size)), (CryptSegment(0, size),), bytes(64)) as volume:
@@ -264,13 +264,24 @@ with Volume(BytesReader(bytes(size)), (CryptSegment(0, size),), bytes(64)) as vo
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_signal_in_the_middle_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "how"),
+    [
+        *((number, "unnamed") for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)),
+        *((number, "named") for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)),
+    ],
+)
+def test_a_signal_in_the_middle_leaves_nothing_behind(
+    tmp_path: Path, number: signal.Signals, how: str
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", STOPPED, tmp_path / "out", str(int(number))], capture_output=True, check=False
+        [sys.executable, "-c", STOPPED, tmp_path / "out", str(int(number)), how],
+        capture_output=True,
+        check=False,
     )
-    assert done.returncode != 0
+    assert done.returncode == -number  # Python too ends by SIGINT's own action
     assert names(tmp_path) == []
+    assert b"SignalledError" not in done.stderr or number == signal.SIGINT
 
 
 def test_the_memory_used_does_not_grow_with_the_volume(
@@ -283,6 +294,6 @@ def test_the_memory_used_does_not_grow_with_the_volume(
         made.append(size)
         return really(size)
 
-    monkeypatch.setattr(decrypt, "bytearray", counting, raising=False)
+    monkeypatch.setattr(pipeline, "bytearray", counting, raising=False)
     decrypt_to_file(volume, tmp_path / "out", range(SIZE))
     assert 0 < sum(made) <= 4 * MIB

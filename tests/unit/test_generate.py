@@ -36,6 +36,11 @@ def _root(root: Path, crypttab: str | None) -> Path:
         (f"root  UUID={UUID}\tnone\n", f"root  UUID={UUID}\tnone luks,{LINK}\n"),
         (f"{OTHER}root\t/dev/vda3 -  discard,luks\n", f"{OTHER}root\t/dev/vda3 -  discard,luks,{LINK}\n"),
         (f"r UUID={UUID} none luks,link-volume-key=@s::%user:x", f"r UUID={UUID} none luks,{LINK}"),
+        (
+            f"root UUID={UUID} none luks\n{OTHER}again UUID={UUID} /key discard\n",
+            f"root UUID={UUID} none luks,{LINK}\n{OTHER}again UUID={UUID} /key discard,{LINK}\n",
+        ),
+        (f"none UUID={UUID} none none\n", f"none UUID={UUID} none none,{LINK}\n"),
     ],
 )
 def test_the_line_of_the_device_gets_the_option_and_the_doctor_is_content(

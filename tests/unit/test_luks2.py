@@ -76,10 +76,10 @@ def test_segments_with_their_backups_apart() -> None:
 
 def test_a_kdf_that_cannot_be_run_is_kept_as_unknown() -> None:
     metadata = base("plain")
-    metadata["keyslots"]["0"]["kdf"] = {"type": "argon2", "x": 1}
-    assert read(image_of(metadata).content()).keyslots[0].kdf == UnknownKdf("argon2")
+    metadata["keyslots"]["0"]["kdf"] = {"type": "argon2", "x": 1, "memory": "7x"}
+    assert read(image_of(metadata).content()).keyslots[0].kdf == UnknownKdf("argon2", memory_kib=7)
     metadata = base("plain")
-    metadata["keyslots"]["0"]["kdf"]["salt"] = "no base64"
+    metadata["keyslots"]["0"]["kdf"]["salt"] = "not base64!"
     assert isinstance(read(image_of(metadata).content()).keyslots[0].kdf, UnknownKdf)
 
 
@@ -156,7 +156,7 @@ def test_a_size_that_cannot_be_is_refused_before_it_is_allocated(hdr_size: int) 
             super().pread_into(buffer, offset)
 
     reader = Counting(content(first={"hdr_size": hdr_size}, second={"magic": bytes(6)}))
-    with pytest.raises(HeaderError, match=f"impossible size {hdr_size}"):
+    with pytest.raises(HeaderError, match=f"impossible size of {hdr_size} bytes"):
         read_header(reader)
     assert reader.largest <= 4096
 
@@ -173,8 +173,8 @@ def test_a_device_that_cannot_be_read_is_no_bad_header() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (TEXT.ljust(12288), "no NUL after its text"),
-        (TEXT + b"\0x", "more than NUL after its text"),
+        (TEXT.ljust(12288), "no NUL ends it"),
+        (TEXT + b"\0x", "other bytes than NUL after its text"),
         (TEXT + b"x", "Extra data"),
         (b" " + TEXT, "does not begin with '{'"),
     ],
@@ -225,7 +225,7 @@ def test_json_that_does_not_fit_its_area_is_not_written() -> None:
 def test_a_header_is_made_of_json_and_a_binary_header() -> None:
     binary = Luks2Binary.unpack(content())
     assert luks2.build(base("plain"), binary).json_text == TEXT
-    with pytest.raises(HeaderError, match=r"^segments: is missing$"):
+    with pytest.raises(HeaderError, match=r"invalid: segments is missing$"):
         luks2.build(_without(base("plain"), "segments"), binary)
 
 

@@ -108,18 +108,18 @@ def test_the_field_that_breaks_a_rule_is_named(change: Callable[[Any], None], pa
     with pytest.raises(HeaderError) as caught:
         validated(metadata, 12288)
     assert caught.value.path == path
-    assert str(caught.value).startswith(f"{path}: ")
+    assert str(caught.value).startswith(f"the LUKS2 metadata is invalid: {path} ")
 
 
 def test_there_must_be_a_segment() -> None:
     metadata = base("plain")
     metadata["digests"], metadata["keyslots"], metadata["segments"] = {}, {}, {}
-    with pytest.raises(HeaderError, match=r"^segments: is empty$"):
+    with pytest.raises(HeaderError, match=r"invalid: segments is empty$"):
         validated(metadata, 12288)
 
 
 def test_the_json_size_must_be_the_binary_headers() -> None:
-    with pytest.raises(HeaderError, match=r"^config.json_size: differs"):
+    with pytest.raises(HeaderError, match=r"invalid: config.json_size differs"):
         validated(base("plain"), 28672)
 
 
@@ -128,14 +128,14 @@ def test_the_ends_of_segments_are_compared_only_where_there_are_several() -> Non
     metadata["segments"]["0"]["size"] = str(2**64 - 4096)
     assert validated(metadata, 12288) is metadata
     metadata["segments"]["1"] = BASES["two segments"]["segments"]["1"]
-    with pytest.raises(HeaderError, match=r"^segments.0: ends beyond what 64 bits hold$"):
+    with pytest.raises(HeaderError, match=r"invalid: segments.0 ends beyond the 64-bit limit$"):
         validated(metadata, 12288)
 
 
 def test_overlapping_areas_are_named_both() -> None:
     metadata = base("slots and tokens")
     metadata["keyslots"]["1"]["area"]["offset"] = "290815"
-    with pytest.raises(HeaderError, match=r"^keyslots.1.area: overlaps keyslots.0.area$"):
+    with pytest.raises(HeaderError, match=r"invalid: keyslots.1.area overlaps keyslots.0.area$"):
         validated(metadata, 12288)
 
 
@@ -152,7 +152,7 @@ def test_leftovers_excuse_nothing_else() -> None:
     metadata = base("plain")
     metadata["keyslots"]["0"]["kdf"]["time"] = 1
     metadata["segments"]["0"]["offset"] = "1"
-    with pytest.raises(HeaderError, match=r"^segments.0.offset"):
+    with pytest.raises(HeaderError, match=r"invalid: segments.0.offset"):
         validated(metadata, 12288)
 
 

@@ -45,6 +45,29 @@ def test_a_table_without_reference_is_never_written() -> None:
         replace(TARGET, key=None).to_text()
 
 
+def test_the_null_cipher_has_no_key_in_its_table() -> None:
+    target = replace(TARGET, cipher="cipher_null-ecb", key=None, key_size_bytes=0)
+    assert target.to_text() == "0 4096 crypt cipher_null-ecb - 0 254:0 32768"
+    assert CryptTarget.parse(target.to_text()) == target
+
+
+@pytest.mark.parametrize(
+    "cipher",
+    [
+        "serpent-xts-plain64",
+        "aes-xts-plain64:sha256",
+        "aes:64-cbc-lmk",
+        "xchacha12,aes-adiantum-plain64",
+        "capi:essiv(cbc(aes),sha256)-plain64",
+        "capi:adiantum(xchacha20,aes)-plain64",
+        "capi:xts-aes-aesni-plain64",
+    ],
+)
+def test_a_table_takes_ciphers_that_user_space_has_not(cipher: str) -> None:
+    target = replace(TARGET, cipher=cipher)
+    assert CryptTarget.parse(target.to_text()) == target
+
+
 @given(
     numbers=st.tuples(NUMBERS, NUMBERS, NUMBERS),
     cipher=WORDS,

@@ -99,7 +99,7 @@ def test_what_is_not_an_rfc_8259_object_is_refused(text: bytes) -> None:
     ],
 )
 def test_a_member_named_twice_is_refused(text: bytes) -> None:
-    with pytest.raises(HeaderError, match=r'names the member "[ab]" twice'):
+    with pytest.raises(HeaderError, match=r'two members named "[ab]"'):
         parse(text)
 
 
@@ -111,7 +111,7 @@ def test_nesting_ends_at_32_levels_of_values_as_json_cs_does() -> None:
     assert parse(nested(30, b"1"))
     assert parse(nested(30, b"{}"))
     for text in (nested(32, b""), nested(31, b"1"), nested(30, b'{"a":1}'), b'{"a":' * 5000):
-        with pytest.raises(HeaderError, match="nests deeper than 32"):
+        with pytest.raises(HeaderError, match="nested more than 32"):
             parse(text)
 
 

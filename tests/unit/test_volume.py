@@ -18,6 +18,7 @@ from kdumpkey._native.aesxts import AesXts
 from kdumpkey.errors import CipherError, DeviceError, TierError
 from kdumpkey.storage.device import BytesReader, Device, open_readonly, open_readwrite
 from kdumpkey.volume.volume import CryptSegment, Volume
+from naive_ciphers import crypt
 
 KEY = bytes(range(64))
 XTS = "aes-xts-plain64"
@@ -326,3 +327,23 @@ def test_a_device_is_what_it_needs_and_stays_open(tmp_path: Path) -> None:
         assert isinstance(device, Device)
         Volume(device, SEGMENTS, KEY).close()
         device.pread_into(bytearray(16), 0)
+
+
+@pytest.mark.parametrize("text", ["aes-ecb", "aes-ctr-benbi", "aes-xts-essiv:sha256", "aes-cbc-eboiv"])
+@pytest.mark.parametrize(("sector_size", "iv_tweak"), [(512, 0), (512, 2**40 + 3), (2048, 4), (4096, 2**33)])
+def test_rare_ciphers_are_read_and_written_at_any_offset(
+    tmp_path: Path, text: str, sector_size: int, iv_tweak: int
+) -> None:
+    key, size, units = KEY[:32], 5 * sector_size, sector_size // 512
+    numbers = range(iv_tweak, iv_tweak + 5 * units, units)
+    ciphertext = crypt("encrypt", text, key, pattern(size), sector_size=sector_size, numbers=numbers)
+    path, segment = tmp_path / "device", CryptSegment(512, size, text, sector_size, iv_tweak)
+    path.write_bytes(bytes(512) + ciphertext)
+    with open_readwrite(path) as device, Volume(device, (segment,), key) as opened:
+        buffer = bytearray(size - 100)
+        opened.read_into(buffer, 99)
+        assert buffer == pattern(size)[99:-1]
+        opened.write(b"x" * (size - 600), 301)
+    model = pattern(size)[:301] + b"x" * (size - 600) + pattern(size)[-299:]
+    written = path.read_bytes()[512:]
+    assert crypt("decrypt", text, key, written, sector_size=sector_size, numbers=numbers) == model

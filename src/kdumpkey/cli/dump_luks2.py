@@ -1,202 +1,191 @@
-"""A LUKS2 header as `luksDump` shows it, from the JSON itself: it also shows what the model leaves out."""
+"""A LUKS2 header as `luksDump` shows it, from the model: what it means, and not what stands in its JSON."""
 
 from __future__ import annotations
 
-import binascii
-import math
-import re
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from kdumpkey.cli.hex_lines import hex_lines
-from kdumpkey.luks.model import Luks2Header
-from kdumpkey.luks.rules import number
-from kdumpkey.luks.strict_json import Real, serialise
+from kdumpkey.crypto.kdf import Argon2, Pbkdf2
+from kdumpkey.luks.model import (
+    Area,
+    Digest,
+    Kdf,
+    Keyslot,
+    Luks2Header,
+    Reencryption,
+    Segment,
+    Token,
+    UnknownKdf,
+)
 
-_Json = dict[str, Any]  # validated; a value that no rule binds is whatever it is
+Shown = Callable[[str], str]
 
 _INDENT: Final = "\t" + " " * 12
 _MOST: Final = 32  # keyslots and tokens with higher numbers are not shown
 _MOST_DIGESTS: Final = 8
+_LONGEST: Final = 4095  # bytes that cryptsetup logs at a time: it leaves out what is longer
 _PRIORITIES: Final = {0: "ignored", 1: "normal", 2: "preferred"}
-_LEADING_INTEGER: Final = re.compile(r"\s*[+-]?[0-9]+")
 
 
-def header_text(header: Luks2Header) -> str:
-    """The whole dump."""
-    document: _Json = cast("_Json", header.json)
-    digests: _Json = document["digests"]
-    config: _Json = document["config"]
-    requirements = config.get("requirements", {}).get("mandatory", [])
-    return "".join(
-        [
-            "LUKS header information\n",
-            "Version:       \t2\n",
-            f"Epoch:         \t{header.seqid}\n",
-            f"Metadata area: \t{header.metadata_size} [bytes]\n",
-            f"Keyslots area: \t{header.config.keyslots_size} [bytes]\n",
-            f"UUID:          \t{header.uuid or '(no UUID)'}\n",
-            f"Label:         \t{header.label or '(no label)'}\n",
-            f"Subsystem:     \t{header.subsystem or '(no subsystem)'}\n",
-            f"Flags:       \t{_words(config.get('flags', [])) or '(no flags)'}\n",
-            f"Requirements:\t{_words(requirements)}\n" if requirements else "",
-            "\nData segments:\n",
-            *(_segment(name, fields) for name, fields in _numbered(document["segments"])),
-            "Keyslots:\n",
-            *(_keyslot(name, fields, document) for name, fields in _numbered(document["keyslots"], _MOST)),
-            "Tokens:\n",
-            *(_token(name, fields) for name, fields in _numbered(document["tokens"], _MOST)),
-            "Digests:\n",
-            *(_digest(name, fields) for name, fields in _numbered(digests, _MOST_DIGESTS)),
-        ]
-    )
+def header_text(header: Luks2Header, shown: Shown = str) -> str:
+    """The whole dump.
+
+    Args:
+        header: The header.
+        shown: What becomes of each text that the header holds before it is shown.
+    """
+    return "".join(piece for piece in _pieces(header, shown) if _is_logged(piece))
 
 
-def _words(names: list[str]) -> str:
-    return "".join(f"{name} " for name in names)
+def _is_logged(piece: str) -> bool:
+    return len(piece) <= _LONGEST // 4 or len(piece.encode("utf-8", "surrogateescape")) <= _LONGEST
 
 
-def _numbered(section: _Json, end: int | None = None) -> list[tuple[str, _Json]]:
-    """The members that have a number, by number; a name such as ``007`` is none."""
-    numbers = {value: name for name in section if (value := number(name)) is not None}
-    return [
-        (numbers[value], section[numbers[value]]) for value in sorted(numbers) if end is None or value < end
-    ]
+def _pieces(header: Luks2Header, shown: Shown) -> Iterator[str]:
+    yield "LUKS header information\nVersion:       \t2\n"
+    yield f"Epoch:         \t{header.seqid}\n"
+    yield f"Metadata area: \t{header.metadata_size} [bytes]\n"
+    yield f"Keyslots area: \t{header.config.keyslots_size} [bytes]\n"
+    yield f"UUID:          \t{shown(header.uuid) or '(no UUID)'}\n"
+    yield f"Label:         \t{shown(header.label) or '(no label)'}\n"
+    yield f"Subsystem:     \t{shown(header.subsystem) or '(no subsystem)'}\n"
+    yield "Flags:       \t"
+    yield from (f"{shown(flag)} " for flag in header.config.flags)
+    yield "\n" if header.config.flags else "(no flags)\n"
+    if header.config.requirements:
+        yield "Requirements:\t"
+        yield from (f"{shown(name)} " for name in header.config.requirements)
+        yield "\n"
+    yield "\nData segments:\n"
+    for number in sorted(header.segments):
+        yield from _segment(header.segments[number], shown)
+    yield "Keyslots:\n"
+    for number in range(_MOST):
+        if number in header.keyslots:
+            yield from _keyslot(header.keyslots[number], shown)
+    yield "Tokens:\n"
+    for number in range(_MOST):
+        if number in header.tokens:
+            yield from _token(header.tokens[number], shown)
+    yield "Digests:\n"
+    for number in range(_MOST_DIGESTS):
+        if number in header.digests:
+            yield from _digest(header.digests[number], shown)
 
 
-def _segment(name: str, fields: _Json) -> str:
-    size = "(whole device)" if fields["size"] == "dynamic" else f"{int(fields['size'])} [bytes]"
-    text = f"  {name}: {fields['type']}\n\toffset: {int(fields['offset'])} [bytes]\n\tlength: {size}\n"
-    if fields["type"] == "crypt":
-        text += f"\tcipher: {fields['encryption']}\n\tsector: {_uint32(fields['sector_size'])} [bytes]\n"
-        if "integrity" in fields:
-            text += f"\tintegrity: {_text(fields['integrity'].get('type'))}\n"
-    if flags := fields.get("flags"):
-        text += f"\tflags : {', '.join(flags)}\n"
-    return text + "\n"
+def _segment(segment: Segment, shown: Shown) -> Iterator[str]:
+    yield f"  {segment.id}: {shown(segment.type)}\n"
+    size = "(whole device)" if segment.size is None else f"{segment.size} [bytes]"
+    yield f"\toffset: {segment.offset} [bytes]\n\tlength: {size}\n"
+    claim = segment.claim
+    if claim.encryption is not None:
+        yield f"\tcipher: {shown(claim.encryption)}\n"
+    if claim.sector_size is not None:
+        yield f"\tsector: {_unsigned(claim.sector_size, 32)} [bytes]\n"
+    if claim.integrity is not None:
+        yield f"\tintegrity: {shown(claim.integrity)}\n"
+    if segment.flags:
+        first, *others = segment.flags
+        yield f"\tflags : {shown(first)}"
+        yield from (f", {shown(flag)}" for flag in others)
+        yield "\n"
+    yield "\n"
 
 
-def _is_backup(segment: _Json) -> bool:
-    return any(flag.startswith("backup-") for flag in segment.get("flags", []))
+def _keyslot(keyslot: Keyslot, shown: Shown) -> Iterator[str]:
+    yield f"  {keyslot.id}: {shown(keyslot.type)}{'' if keyslot.opens_data else ' (unbound)'}\n"
+    yield f"\tKey:        {_bits(keyslot.key_size)} bits\n"
+    yield f"\tPriority:   {_PRIORITIES.get(keyslot.priority, 'invalid')}\n"
+    if keyslot.type == "luks2":
+        yield from _luks2_keyslot(keyslot, shown)
+    elif keyslot.reencryption is not None:
+        yield from _reencrypt_keyslot(keyslot.reencryption, keyslot.area, shown)
+    yield from (f"\tDigest ID:  {name}\n" for name in keyslot.digests)
 
 
-def _keyslot(name: str, fields: _Json, document: _Json) -> str:
-    digests = _numbered(document["digests"], _MOST_DIGESTS)
-    mine = next(((number, digest) for number, digest in digests if name in digest["keyslots"]), None)
-    unbound = mine is None or all(
-        _is_backup(document["segments"][segment]) for segment in mine[1]["segments"]
-    )
-    priority = _PRIORITIES.get(_int32(fields.get("priority", 1)), "invalid")
-    text = (
-        f"  {name}: {fields['type']}{' (unbound)' if unbound else ''}\n"
-        f"\tKey:        {_bits(fields['key_size'])} bits\n"
-        f"\tPriority:   {priority}\n"
-    )
-    if fields["type"] == "luks2":
-        text += _luks2_keyslot(fields)
-    elif fields["type"] == "reencrypt":
-        text += _reencrypt_keyslot(fields)
-    return text + (f"\tDigest ID:  {mine[0]}\n" if mine else "")
+def _luks2_keyslot(keyslot: Keyslot, shown: Shown) -> Iterator[str]:
+    area, af, kdf = keyslot.area, keyslot.af, keyslot.kdf
+    yield f"\tCipher:     {shown(area.encryption)}\n"
+    yield f"\tCipher key: {_bits(area.key_size)} bits\n"
+    if kdf is not None:
+        yield from _kdf(kdf, shown)
+    if af is not None:
+        yield f"\tAF stripes: {_unsigned(af.stripes, 32)}\n"
+        yield f"\tAF hash:    {shown(af.hash)}\n"
+    yield from _area(area)
 
 
-def _luks2_keyslot(fields: _Json) -> str:
-    area, kdf, af = fields["area"], fields["kdf"], fields["af"]
-    if kdf["type"] == "pbkdf2":
-        costs = f"\tHash:       {_text(kdf.get('hash'))}\n\tIterations: {_uint64(kdf.get('iterations'))}\n"
-    else:
-        costs = (
-            f"\tTime cost:  {_uint64(kdf.get('time'))}\n"
-            f"\tMemory:     {_uint64(kdf.get('memory'))}\n"
-            f"\tThreads:    {_uint64(kdf.get('cpus'))}\n"
-        )
-    return (
-        f"\tCipher:     {area['encryption']}\n"
-        f"\tCipher key: {_bits(area['key_size'])} bits\n"
-        f"\tPBKDF:      {kdf['type']}\n"
-        f"{costs}"
-        f"\tSalt:       {_octets(kdf.get('salt'))}"
-        f"\tAF stripes: {_uint32(af['stripes'])}\n"
-        f"\tAF hash:    {af['hash']}\n"
-        f"{_area(area)}"
-    )
+def _kdf(kdf: Kdf, shown: Shown) -> Iterator[str]:
+    match kdf:
+        case Pbkdf2():
+            yield from _pbkdf2("pbkdf2", kdf.hash, kdf.iterations, shown)
+        case UnknownKdf(type="pbkdf2"):
+            yield from _pbkdf2(kdf.type, kdf.hash, kdf.iterations, shown)
+        case Argon2():
+            yield from _argon2(kdf.variant, kdf.time, kdf.memory_kib, kdf.parallel)
+        case UnknownKdf():
+            yield from _argon2(shown(kdf.type), kdf.time, kdf.memory_kib, kdf.parallel)
+    yield "\tSalt:       "
+    yield from _octets(kdf.salt)
 
 
-def _reencrypt_keyslot(fields: _Json) -> str:
-    area = fields["area"]
-    kind = area["type"]
-    text = (
-        f"\tMode:       {_text(fields.get('mode'))}\n"
-        f"\tDirection:  {_text(fields.get('direction'))}\n"
-        f"\tResilience: {kind}\n"
-    )
-    if kind == "checksum":
-        text += f"\tHash:       {_text(area.get('hash'))}\n"
-        text += f"\tHash data:  {_int32(area.get('sector_size'))} [bytes]\n"
-    if kind == "datashift":
-        text += f"\tShift size: {_text(area.get('shift_size'))}[bytes]\n"
-    return text + _area(area)
+def _pbkdf2(name: str, hash_name: str, iterations: int, shown: Shown) -> Iterator[str]:
+    yield f"\tPBKDF:      {name}\n"
+    yield f"\tHash:       {shown(hash_name)}\n"
+    yield f"\tIterations: {_unsigned(iterations, 64)}\n"
 
 
-def _area(area: _Json) -> str:
-    return f"\tArea offset:{int(area['offset'])} [bytes]\n\tArea length:{int(area['size'])} [bytes]\n"
+def _argon2(name: str, time: int, memory_kib: int, parallel: int) -> Iterator[str]:
+    yield f"\tPBKDF:      {name}\n"
+    yield f"\tTime cost:  {_unsigned(time, 64)}\n"
+    yield f"\tMemory:     {_unsigned(memory_kib, 64)}\n"
+    yield f"\tThreads:    {_unsigned(parallel, 64)}\n"
 
 
-def _token(name: str, fields: _Json) -> str:
-    text = f"  {name}: {fields['type']}\n"
-    if fields["type"] == "luks2-keyring" and "key_description" in fields:
-        text += f"\tKey description: {_text(fields.get('key_description'))}\n"
-    return text + "".join(f"\tKeyslot:    {keyslot}\n" for keyslot in fields["keyslots"])
+def _reencrypt_keyslot(reencryption: Reencryption, area: Area, shown: Shown) -> Iterator[str]:
+    yield f"\tMode:       {shown(reencryption.mode)}\n"
+    yield f"\tDirection:  {shown(reencryption.direction)}\n"
+    yield f"\tResilience: {shown(area.type)}\n"
+    if area.type == "checksum":
+        yield f"\tHash:       {shown(reencryption.hash)}\n"
+        yield f"\tHash data:  {reencryption.sector_size} [bytes]\n"
+    if area.type == "datashift":
+        yield f"\tShift size: {shown(reencryption.shift_size)}[bytes]\n"
+    yield from _area(area)
 
 
-def _digest(name: str, fields: _Json) -> str:
-    text = f"  {name}: {fields['type']}\n"
-    if fields["type"] != "pbkdf2":
-        return text
-    return (
-        f"{text}"
-        f"\tHash:       {_text(fields.get('hash'))}\n"
-        f"\tIterations: {_uint64(fields.get('iterations'))}\n"
-        f"\tSalt:       {_octets(fields.get('salt'))}"
-        f"\tDigest:     {_octets(fields.get('digest'))}"
-    )
+def _area(area: Area) -> Iterator[str]:
+    yield f"\tArea offset:{area.offset} [bytes]\n\tArea length:{area.size} [bytes]\n"
 
 
-def _octets(value: Any) -> str:
-    """Base64 as hexadecimal; without even a newline where it is none, as cryptsetup."""
-    try:
-        octets = binascii.a2b_base64("".join(str(value).split()), strict_mode=True)
-    except ValueError:
-        return ""
-    return hex_lines(octets, _INDENT)
+def _token(token: Token, shown: Shown) -> Iterator[str]:
+    yield f"  {token.id}: {shown(token.type)}\n"
+    if token.key_description is not None:
+        yield f"\tKey description: {shown(token.key_description)}\n"
+    yield from (f"\tKeyslot:    {name}\n" for name in token.keyslot_names)
 
 
-def _text(value: Any) -> str:
-    """A value of any type as json-c gives its text."""
-    if isinstance(value, str):
-        return value
-    return "(null)" if value is None else serialise(value).decode()
+def _digest(digest: Digest, shown: Shown) -> Iterator[str]:
+    yield f"  {digest.id}: {shown(digest.type)}\n"
+    if digest.type == "pbkdf2":
+        yield f"\tHash:       {shown(digest.hash)}\n"
+        yield f"\tIterations: {_unsigned(digest.iterations, 64)}\n"
+        yield "\tSalt:       "
+        yield from _octets(digest.salt)
+        yield "\tDigest:     "
+        yield from _octets(digest.digest)
 
 
-def _number(value: Any) -> int:
-    """A value of any type as json-c gives its number."""
-    if isinstance(value, str):
-        found = _LEADING_INTEGER.match(value)
-        return int(found[0]) if found else 0
-    if isinstance(value, Real):
-        return int(float(value.text)) if math.isfinite(float(value.text)) else 0
-    return value if isinstance(value, int) else 0
+def _octets(value: bytes | None) -> Iterator[str]:
+    """The lines of octets; where there is no value, not even the end of the line begun: as cryptsetup."""
+    if value is not None:
+        yield from hex_lines(value, _INDENT).splitlines(keepends=True) or ["\n"]
 
 
-def _int32(value: Any) -> int:
-    return max(-(1 << 31), min(_number(value), (1 << 31) - 1))
+def _unsigned(value: int, bits: int) -> int:
+    return value % (1 << bits)
 
 
-def _uint32(value: Any) -> int:
-    return _int32(value) % (1 << 32)
-
-
-def _uint64(value: Any) -> int:
-    return _number(value) % (1 << 64)
-
-
-def _bits(nbytes: Any) -> int:
-    return _number(nbytes) * 8 % (1 << 32)
+def _bits(nbytes: int) -> int:
+    return _unsigned(nbytes * 8, 32)

@@ -1,7 +1,6 @@
 """The console script: a process of its own, started quickly, hardened for keys, and ended quickly."""
 
-from __future__ import annotations
-
+# Built into Python or imported by its start: these cannot come from the working directory.
 import gc
 import os
 import sys
@@ -13,9 +12,10 @@ _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 def entry_point() -> None:
     """Run `main` with this process's own words and streams, and exit with its code."""
+    _leave_out_working_directory()
     _occupy_closed_streams()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    from kdumpkey.cli.main import main  # noqa: PLC0415 - after the line above
+    from kdumpkey.cli.main import main  # noqa: PLC0415 - after the lines above
     from kdumpkey.cli.streams import Streams  # noqa: PLC0415
     from kdumpkey.errors import PermissionDeniedError  # noqa: PLC0415
     from kdumpkey.hardening import harden_process  # noqa: PLC0415
@@ -28,6 +28,24 @@ def entry_point() -> None:
     code = main(sys.argv[1:], streams)
     gc.freeze()  # secrets are wiped by now: what is left needs no last search for cycles
     raise SystemExit(code)
+
+
+def _leave_out_working_directory() -> None:
+    """Do not look for modules in the working directory, where a file may happen to be named like one of them.
+
+    `python -m` looks there first, and to an empty word of PYTHONPATH it is a folder like any other. What
+    Python itself imported before this cannot be helped; `python -I` leaves the directory out from the start.
+    """
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        return  # it was removed, so nothing is in it
+    as_module = getattr(sys.modules["__main__"], "__spec__", None) is not None
+    if as_module and not sys.flags.safe_path and sys.path[0] == here:
+        del sys.path[0]
+    named = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
+    if named and "" in named.split(os.pathsep) and here in sys.path:
+        sys.path.remove(here)
 
 
 def _occupy_closed_streams() -> None:

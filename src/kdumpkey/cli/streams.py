@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kdumpkey.printable import printable, printable_json
+
 
 @dataclass(frozen=True)
 class Streams:
@@ -26,6 +28,11 @@ class Streams:
         return os.isatty(self.stdin)
 
     @property
+    def stdout_is_terminal(self) -> bool:
+        """Whether a person sees the result."""
+        return os.isatty(self.stdout)
+
+    @property
     def stderr_is_terminal(self) -> bool:
         """Whether a person sees what is said."""
         return os.isatty(self.stderr)
@@ -36,12 +43,33 @@ class Streams:
         Raises:
             OSError: It cannot be written.
         """
-        write_all(self.stdout, encode(line + "\n"))
+        self.show(line + "\n")
+
+    def show(self, text: str) -> None:
+        """Write text to standard output: as it is, but to a terminal without what that would obey.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        write_all(self.stdout, encode(printable(text, lines=True) if self.stdout_is_terminal else text))
+
+    def show_json(self, text: str) -> None:
+        """Write JSON text to standard output: to a terminal with its own escapes for what that would obey.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        write_all(self.stdout, encode(printable_json(text) if self.stdout_is_terminal else text))
+
+    def quoted(self, text: str) -> str:
+        """A text that others wrote, for a part of a line: at a terminal it cannot pass for lines."""
+        return printable(text) if self.stdout_is_terminal else text
 
     def complain(self, line: str) -> None:
         """Write a line to standard error; where that is closed or full, there is nobody left to tell."""
         try:
-            write_all(self.stderr, encode(line + "\n"))
+            shown = printable(line, lines=True) if self.stderr_is_terminal else line
+            write_all(self.stderr, encode(shown + "\n"))
         except OSError:
             return
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from kdumpkey.cli.streams import Streams, encode, write_all
 from kdumpkey.errors import UsageError
+from kdumpkey.printable import printable
 from kdumpkey.secret import SecretBuffer
 
 LONGEST: Final = 512  # characters; what is typed beyond is dropped, as cryptsetup drops it
@@ -49,7 +50,7 @@ def ask_secret(streams: Streams, prompt: str, *, timeout_s: int = 0) -> SecretBu
         fd, terminal, opened = streams.stdin, streams.stderr, False
     try:
         with _deadly_signals_raised(), _no_echo(fd):
-            write_all(terminal, encode(prompt))
+            write_all(terminal, encode(printable(prompt, lines=True)))
             passphrase = _read_line(fd, timeout_s)
         write_all(terminal, b"\n")
         return passphrase
@@ -107,7 +108,7 @@ def _deadly_signals_raised() -> Iterator[None]:
 
 def ask_line(streams: Streams, prompt: str) -> str | None:
     """Ask for a visible answer at standard input, which is a terminal; None: there was none."""
-    write_all(streams.stdout, encode(prompt))
+    streams.show(prompt)
     try:
         answer = os.read(streams.stdin, _LINE)
     except (OSError, KeyboardInterrupt):

@@ -11,7 +11,7 @@ from kdumpkey.errors import CipherError, TierError, TierNotBuiltError, TierNotOn
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-    from kdumpkey.crypto.cbc import CbcSectors
+    from kdumpkey.crypto.lanes import LanedSectors
 
 __all__ = ["SECTOR", "SECTOR_SIZES", "CipherSpec", "SectorCipher", "check_tier", "sector_cipher"]
 
@@ -19,6 +19,8 @@ SECTOR: Final = 512  # the unit in which dm-crypt and LUKS count, whatever the s
 SECTOR_SIZES: Final = (512, 1024, 2048, 4096)
 _NUMBERS: Final = 2**64  # sector numbers wrap here, as the kernel's do
 _NO_WRAP_BELOW: Final = _NUMBERS - 2**48  # no buffer has as many sectors
+_ENGINE_KEY_SIZES: Final = (32, 64)
+_ENGINE_IVS: Final = ("plain", "plain64")
 
 
 class SectorCipher(Protocol):
@@ -77,13 +79,20 @@ def sector_cipher(
     spec.check_key_size(memoryview(key).nbytes)
     if sector_size not in SECTOR_SIZES:
         raise CipherError(f"encryption sector size {sector_size} is not supported")
+    engine_has_it = spec.mode == "xts" and memoryview(key).nbytes in _ENGINE_KEY_SIZES
     if tier is not None:
         check_tier(tier)
-        if spec.mode != "xts":
-            raise TierError(f"tier {tier!r} is for aes-xts, and the cipher is {spec.text}")
-    if spec.mode == "xts":
+        if not engine_has_it:
+            bits = memoryview(key).nbytes * 8
+            raise TierError(
+                f"tier {tier!r} is for aes-xts with keys of 256 or 512 bits, and the cipher is {spec.text} "
+                f"with {bits}"
+            )
+    if spec.is_null:
+        return _Null(sector_size)
+    if engine_has_it and spec.iv in _ENGINE_IVS:
         return _Xts(spec, key, sector_size, large_iv, tier)
-    return _Cbc(spec, key, sector_size, large_iv)
+    return _Laned(spec, key, sector_size, large_iv, tier)
 
 
 def check_tier(tier: str) -> None:
@@ -142,15 +151,23 @@ class _Xts:
         self.close()
 
 
-class _Cbc:
-    """AES-CBC by `cryptography`, imported only where a volume or keyslot has it."""
+class _Laned:
+    """AES by `cryptography` or with unusual IVs, imported only where a volume or keyslot has it."""
 
-    def __init__(self, spec: CipherSpec, key: ReadableBuffer, sector_size: int, large_iv: bool) -> None:
-        from kdumpkey.crypto.cbc import CbcSectors  # noqa: PLC0415
-
+    def __init__(
+        self, spec: CipherSpec, key: ReadableBuffer, sector_size: int, large_iv: bool, tier: str | None
+    ) -> None:
         self.sector_size = sector_size
         self._divisor, iv_step = _iv_counting(sector_size, large_iv)
-        self._sectors: CbcSectors = CbcSectors(spec, key, sector_size, iv_step)
+        self._sectors: LanedSectors
+        if spec.mode == "cbc":
+            from kdumpkey.crypto.cbc import CbcSectors  # noqa: PLC0415
+
+            self._sectors = CbcSectors(spec, key, sector_size, iv_step)
+        else:
+            from kdumpkey.crypto.modes import mode_sectors  # noqa: PLC0415
+
+            self._sectors = mode_sectors(spec, key, sector_size, iv_step, tier)
 
     def encrypt_into(self, src: ReadableBuffer, dst: WriteableBuffer, first_sector: int) -> None:
         for source, target, first in _runs(src, dst, first_sector, self.sector_size):
@@ -162,6 +179,42 @@ class _Cbc:
 
     def close(self) -> None:
         self._sectors.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+class _Null:
+    """The null cipher: what lies on the disk is the plaintext."""
+
+    def __init__(self, sector_size: int) -> None:
+        self.sector_size = sector_size
+        self._closed = False
+
+    def encrypt_into(self, src: ReadableBuffer, dst: WriteableBuffer, first_sector: int) -> None:
+        if first_sector < 0:
+            raise ValueError(f"sector number {first_sector} is negative")
+        if self._closed:
+            raise ValueError("the cipher is closed")
+        with memoryview(src).cast("B") as source, memoryview(dst).cast("B") as target:
+            if len(source) != len(target):
+                raise ValueError(
+                    f"source and destination differ in length: {len(source)} and {len(target)} bytes"
+                )
+            if len(source) % self.sector_size:
+                raise ValueError("the length is not a whole number of sectors")
+            if target.readonly:
+                raise ValueError("the destination is read-only")
+            target[:] = source
+
+    def decrypt_into(self, src: ReadableBuffer, dst: WriteableBuffer, first_sector: int) -> None:
+        self.encrypt_into(src, dst, first_sector)
+
+    def close(self) -> None:
+        self._closed = True
 
     def __enter__(self) -> Self:
         return self

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.host import CryptDevice
+from kdumpkey.host.mounts import mount_at
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
@@ -56,6 +57,13 @@ def beneath(host: Host, block: str) -> Beneath:
 def crypt_devices(host: Host, block: str) -> list[CryptDevice]:
     """The encrypted mappings at or beneath a block device, nearest first."""
     return beneath(host, block).crypts
+
+
+def root_devices(host: Host) -> list[CryptDevice]:
+    """The encrypted mappings beneath the machine's root filesystem, nearest first."""
+    root = mount_at(host, "/")
+    block = (numbered(host, root.number) or block_name(host, root.source)) if root else None
+    return crypt_devices(host, block) if block else []
 
 
 def block_name(host: Host, spec: str) -> str | None:

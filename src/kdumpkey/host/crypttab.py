@@ -1,12 +1,13 @@
-"""The lines of crypttab: which device each is about, and by whom it is opened.
+"""How devices are opened at boot: the lines of crypttab, and what the kernel's command line says of the same.
 
-Source: crypttab(5) of systemd 256 and of Debian's cryptsetup.
+Source: crypttab(5) of systemd 256 and of Debian's cryptsetup; systemd-cryptsetup-generator(8).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.blocks import block_name, crypt_devices, numbered
@@ -16,16 +17,27 @@ if TYPE_CHECKING:
     from kdumpkey.host.host import CryptDevice, Host
 
 CRYPTTAB: Final = "etc/crypttab"
+COMMAND_LINE: Final = "proc/cmdline"
+_OF_UUID: Final = re.compile(r"(?:luks-)?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})(?:=(.*))?")
+_OFF: Final = ("no", "0", "off", "false", "n", "f")
 _BY_LINK: Final = ("LABEL", "PARTUUID", "PARTLABEL", "ID")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of crypttab: the mapping's name, the device as it is named, and the options."""
+    """How a device is opened, by a line of crypttab or by the kernel's command line.
+
+    Attributes:
+        name: The mapping's.
+        device: The device as it is named.
+        options: Its options.
+        argument: What on the command line says them; empty: they stand in crypttab.
+    """
 
     name: str
     device: str
     options: tuple[str, ...]
+    argument: str = ""
 
     def value(self, option: str) -> str | None:
         """What an option is set to; the last counts. None: it is not there."""
@@ -39,14 +51,93 @@ def parse_entry(line: str) -> Entry | None:
     fields = line.split()
     if len(fields) < 2 or fields[0].startswith("#"):
         return None
-    options = re.split(r"(?<!\\),", fields[3]) if len(fields) > 3 else []
-    plain = tuple(option.replace("\\,", ",") for option in options)
-    return Entry(_unescaped(fields[0]), _unescaped(fields[1]), plain)
+    options = _options(fields[3]) if len(fields) > 3 else ()
+    return Entry(_unescaped(fields[0]), _unescaped(fields[1]), options)
 
 
 def entry_of(host: Host, device: CryptDevice, text: str) -> Entry | None:
     """The first line about a device."""
     return next((parse_entry(line) for line in text.splitlines() if is_line_of(host, device, line)), None)
+
+
+def opening_of(host: Host, device: CryptDevice, text: str, words: Sequence[str]) -> Entry | None:
+    """How a device is opened, by crypttab and by the kernel's command line, whose word counts for more.
+
+    Options that the command line gives for a UUID take the place of those in crypttab; those that it gives
+    for no device in particular are of the devices that nothing else names.
+
+    Args:
+        host: The machine.
+        device: The device.
+        text: Its crypttab.
+        words: The kernel's command line.
+    """
+    line = _CommandLine(words, initrd=_in_initrd(host, device))
+    entry = entry_of(host, device, text) if line.reads_crypttab else None
+    if not device.uuid:
+        return entry
+    argument, own = line.last("options", device.uuid)
+    if entry is not None:
+        by_uuid = device.uuid in entry.device.lower() or device.uuid in entry.name.lower()
+        return entry if own is None or not by_uuid else replace(entry, options=own, argument=argument)
+    if not line.opens(device.uuid) and own is None:
+        return None
+    if own is None:
+        argument, own = line.last("options", "")
+    named = line.last("name", device.uuid)[1]
+    name = ",".join(named) if named else f"luks-{device.uuid}"
+    return Entry(name, f"UUID={device.uuid}", own or (), argument or line.opens(device.uuid))
+
+
+@dataclass(frozen=True)
+class _CommandLine:
+    """What systemd-cryptsetup-generator takes from it; in an initrd, those that begin with rd. as well."""
+
+    words: Sequence[str]
+    initrd: bool
+
+    @property
+    def reads_crypttab(self) -> bool:
+        return self._flag("luks") and self._flag("luks.crypttab")
+
+    def last(self, key: str, uuid: str) -> tuple[str, tuple[str, ...] | None]:
+        """An argument, and what it says of a UUID; of none, where it names no UUID. The last one counts."""
+        found: tuple[str, tuple[str, ...] | None] = ("", None)
+        for name, value in self._values(f"luks.{key}"):
+            matched = _OF_UUID.fullmatch(value)
+            whose, options = (matched[1].lower(), matched[2]) if matched else ("", value)
+            if whose == uuid and options:
+                found = name, _options(options)
+        return found
+
+    def opens(self, uuid: str) -> str:
+        """The argument that has a device opened; empty: none has."""
+        for key in ("luks.uuid", "luks.name"):
+            for name, value in self._values(key):
+                matched = _OF_UUID.fullmatch(value)
+                if matched is not None and matched[1].lower() == uuid and self._flag("luks"):
+                    return name
+        return ""
+
+    def _values(self, key: str) -> list[tuple[str, str]]:
+        names = (key, f"rd.{key}") if self.initrd else (key,)
+        parted = (word.partition("=") for word in self.words)
+        return [(name, value) for name, _, value in parted if name in names]
+
+    def _flag(self, key: str) -> bool:
+        values = self._values(key)
+        return not values or values[-1][1].lower() not in _OFF
+
+
+def _in_initrd(host: Host, device: CryptDevice) -> bool:
+    """Whether the machine's own initramfs opens it, or that is not known: the root filesystem lies on it."""
+    root = mount_at(host, "/")
+    block = (numbered(host, root.number) or block_name(host, root.source)) if root else None
+    return block is None or device.uuid in {each.uuid for each in crypt_devices(host, block)}
+
+
+def _options(text: str) -> tuple[str, ...]:
+    return tuple(option.replace("\\,", ",") for option in re.split(r"(?<!\\),", text))
 
 
 def entry_named(text: str, mapping: str) -> Entry | None:

@@ -41,6 +41,11 @@ def mount_at(host: Host, path: str) -> Mount | None:
     return best
 
 
+def mount_points(host: Host) -> tuple[str, ...]:
+    """Where something is mounted."""
+    return tuple(mount.point for mount in _mounts(host))
+
+
 def resolved(host: Host, path: str) -> str:
     """A path without links, as far as it is there."""
     try:

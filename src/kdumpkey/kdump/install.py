@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from kdumpkey.errors import OutputError, ResourceError, UsageError
+from kdumpkey.interpreter import PYTHON
 from kdumpkey.kdump import runtime_modules
+from kdumpkey.storage.publish import write_file
 
 PACKAGES: Final = Path("/usr/lib/kdumpkey")
 PROGRAM: Final = Path("/usr/bin/kdumpkey")
@@ -77,7 +79,7 @@ def install(destination: Path) -> Installed:
 def _files(python: Path) -> dict[Path, Path]:
     """Each file that is needed, and where it goes; sources go where their bytecode is to be."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", runtime_modules.__name__],
+        [*PYTHON, "-W", "ignore", "-m", runtime_modules.__name__],
         capture_output=True,
         text=True,
         check=False,
@@ -201,8 +203,7 @@ class _Root:
         """Write a file, in place of one that is there."""
         path = self._folder(target.parent) / target.name
         path.unlink(missing_ok=True)
-        path.write_bytes(data)
-        path.chmod(mode)
+        write_file(path, data, mode=mode)
         self.made.append(path)
 
     def strip(self) -> None:

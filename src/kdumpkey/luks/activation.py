@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.crypto.cipher_spec import is_null_cipher
 from kdumpkey.errors import BusyError, CipherError, DeviceError, InactiveError, MappingError, WriteError
 from kdumpkey.keyring import SpecialKeyring, add_key, invalidate_key, join_session
 from kdumpkey.luks.model import Luks2Header
@@ -92,6 +93,9 @@ def map_volume(
         readonly = readonly or is_readonly(fd)
 
         def create() -> None:
+            if reference is None:
+                mapper.create(name, uuid, table, readonly=readonly)
+                return
             # The keyring is this thread's own, and dmsetup's, which inherits it: no other program sees the
             # key, the process keeps its session, and when both have ended, however they did, it is gone.
             join_session()
@@ -106,8 +110,10 @@ def map_volume(
 
 def target_of(
     luks: LuksDevice, volume_key: SecretBuffer, flags: Collection[str] = (), *, stored_flags: bool = True
-) -> tuple[CryptTarget, KeyReference]:
+) -> tuple[CryptTarget, KeyReference | None]:
     """What dm-crypt is to be told of a volume, but for the device beneath, and the key's name in it.
+
+    The null cipher has no key.
 
     Raises:
         As `map_volume`.
@@ -120,12 +126,14 @@ def target_of(
     header = luks.header
     stored = header.config.flags if stored_flags and isinstance(header, Luks2Header) else ()
     wanted = {*flags, *(flag.replace("-", "_") for flag in stored)}
-    key = KeyReference(len(volume_key), "logon", f"cryptsetup:{header.uuid}-d{digest.id}")
+    key = None
+    if not is_null_cipher(segment.encryption):
+        key = KeyReference(len(volume_key), "logon", f"cryptsetup:{header.uuid}-d{digest.id}")
     target = CryptTarget(
         size // SECTOR,
         segment.encryption,
         key,
-        key.size_bytes,
+        key.size_bytes if key else 0,
         segment.iv_tweak,
         "",
         segment.offset // SECTOR,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from typing import TYPE_CHECKING, Final, cast
 
 from kdumpkey.errors import ConflictError, OutputError, OutputExistsError
@@ -11,6 +9,8 @@ from kdumpkey.luks.header import read_header
 from kdumpkey.luks.layout import LUKS1_STRIPES
 from kdumpkey.luks.model import SECTOR, Luks1Header, Luks2Header
 from kdumpkey.secret import SecretBuffer
+from kdumpkey.storage.publish import new_file
+from kdumpkey.storage.transfer import write_in_full
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader
@@ -44,28 +44,15 @@ def back_up(device: Device, header: LuksHeader, path: str) -> None:
         ConflictError: The header was changed while it was copied, again and again.
         DeviceError: The device cannot be read.
     """
+    step = "create"
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
-    except FileExistsError as error:
+        with new_file(path, mode=_MODE, sync=True) as fd, _copied(device, header) as content:
+            step = "write"
+            write_in_full(fd, content)
+    except OutputExistsError as error:
         raise OutputExistsError(f"Requested header backup file {path} already exists.") from error
-    except (OSError, ValueError) as error:
-        raise OutputError(f"Cannot create header backup file {path}.") from error
-    try:
-        with _copied(device, header) as content, memoryview(content) as view:
-            done = 0
-            while done < len(view):
-                with view[done:] as rest:
-                    done += os.write(fd, rest)
-        os.fsync(fd)
-        _sync_folder(path)
-    except OSError as error:
-        os.unlink(path)
-        raise OutputError(f"Cannot write header backup file {path}.") from error
-    except BaseException:
-        os.unlink(path)
-        raise
-    finally:
-        os.close(fd)
+    except OutputError as error:
+        raise OutputError(f"Cannot {step} header backup file {path}.") from error
 
 
 def _copied(device: Device, header: LuksHeader) -> SecretBuffer:
@@ -81,15 +68,3 @@ def _copied(device: Device, header: LuksHeader) -> SecretBuffer:
         content.close()
         header = again
     raise ConflictError(f"Device {device.name} is being changed by something else.")
-
-
-def _sync_folder(path: str) -> None:
-    """Wait until a file's name is on the medium too, before anything is written that it is needed for."""
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a filesystem whose folders cannot be synchronised
-            raise
-    finally:
-        os.close(folder)

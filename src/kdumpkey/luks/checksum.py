@@ -31,7 +31,7 @@ def digest(name: str, *parts: bytes | bytearray | memoryview) -> bytes:
     try:
         state = _find(name).new(b"")
     except CipherError as error:
-        raise HeaderError(f"the checksum's {error}") from error
+        raise HeaderError(f"the header's checksum cannot be computed: {error}") from error
     for part in parts:
         state.update(part)
     return state.digest()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 from kdumpkey.errors import HeaderError, KeyslotError, UsageError
 from kdumpkey.luks import header_changes as edit
 from kdumpkey.luks import luks1, strict_json
-from kdumpkey.luks.model import Luks1Header, Luks2Header
+from kdumpkey.luks.model import KEYRING_TOKEN, Luks1Header, Luks2Header
 from kdumpkey.luks.unlock import check_requirements
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _LABEL_BYTES: Final = 48
 _WHITE_SPACE: Final = b" \t\n\r"  # of JSON: an editor ends every file with a newline
 _RESERVED: Final = "luks2-"
 _KEYRING_MEMBERS: Final = 3
-KEYRING_TOKEN: Final = "luks2-keyring"  # noqa: S105 - a type's name
+_LONGEST_DESCRIPTION: Final = 4095  # bytes
 PRIORITIES: Final = {"ignore": 0, "normal": None, "prefer": 2}
 
 
@@ -49,7 +49,12 @@ def set_uuid(store: HeaderStore, text: str) -> None:
 
 
 def set_names(store: HeaderStore, label: str | None, subsystem: str | None) -> None:
-    """Give a LUKS2 header another label or subsystem, cut at 47 bytes; None: as it is.
+    """Give a LUKS2 header a label and a subsystem, both of them, as cryptsetup does.
+
+    Args:
+        store: The header's store.
+        label: The label, cut at 47 bytes; None: no label.
+        subsystem: The subsystem, cut at 47 bytes; None: no subsystem.
 
     Raises:
         KdumpkeyError: As `luks.store`.
@@ -60,8 +65,8 @@ def set_names(store: HeaderStore, label: str | None, subsystem: str | None) -> N
         store.write(
             replace(
                 header,
-                label=header.label if label is None else _cut(label),
-                subsystem=header.subsystem if subsystem is None else _cut(subsystem),
+                label=_cut(label or ""),
+                subsystem=_cut(subsystem or ""),
             )
         )
 
@@ -121,7 +126,7 @@ def add_keyring_token(
 
     Raises:
         KeyslotError: The keyslot is not active.
-        UsageError: The number is taken or impossible.
+        UsageError: The number is taken or impossible, or no key can have that description.
         KdumpkeyError: As `luks.store`.
     """
 
@@ -133,14 +138,37 @@ def add_keyring_token(
             "key_description": description,
         }
 
-    if not description:
-        raise UsageError("A keyring token needs the description of a key.")
+    _check_description(description)
     with store.changing() as header:
         header = cast("Luks2Header", header)
         check_requirements(header, "token")
         if keyslot is not None and keyslot not in header.keyslots:
             raise KeyslotError(f"Keyslot {keyslot} is not active.")
         return _put_token(store, header, token(header), number, replaces)
+
+
+def _check_description(description: str) -> None:
+    """Refuse what no key of the kernel's can be called, or what a header cannot hold.
+
+    Source: KEY_MAX_DESC_SIZE in the kernel's security/keys/keyctl.c, which counts the NUL.
+
+    Raises:
+        UsageError: It is empty, too long, or not text.
+    """
+    if not description:
+        raise UsageError("The key description is empty. Name the key with --key-description.")
+    try:
+        nbytes = len(description.encode())
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            "The key description is not UTF-8 text, and a LUKS2 header can hold no other."
+        ) from error
+    if nbytes > _LONGEST_DESCRIPTION:
+        raise UsageError(
+            f"The key description has {nbytes} bytes. The kernel takes at most {_LONGEST_DESCRIPTION}."
+        )
+    if "\0" in description:
+        raise UsageError("The key description has a NUL in it, where the kernel would end it.")
 
 
 def import_token(
@@ -191,9 +219,9 @@ def _check_reserved(token: JsonObject) -> None:
         return
     description = token.get("key_description")
     if kind != KEYRING_TOKEN or len(token) != _KEYRING_MEMBERS or not isinstance(description, str):
-        raise HeaderError(f"a token of the type {kind} is not made so")
+        raise HeaderError(f"a token of the type {kind!r} does not have exactly the members that it must have")
     if not description:
-        raise HeaderError("key_description is empty")
+        raise HeaderError("the key description is empty")
 
 
 def _put_token(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto import hashes, kdf
-from kdumpkey.crypto.cipher_spec import CipherSpec
+from kdumpkey.crypto.cipher_spec import NULL_CIPHER, CipherSpec, dm_crypt_refusal
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import CipherError, DeviceError, KdfError, KeyslotError, UsageError, WriteError
 from kdumpkey.luks import header_changes as edit
@@ -19,7 +19,7 @@ from kdumpkey.luks.choose_kdf import KdfRequest, choose_kdf
 from kdumpkey.luks.model import SECTOR, Luks2Header
 from kdumpkey.luks.new_header import Geometry, Identity, Luks1Digest
 from kdumpkey.luks.new_keyslot import AreaCipher, Recipe, choose_number, seal_keyslot
-from kdumpkey.luks.put_header import areas_end, header_end, put_header
+from kdumpkey.luks.put_header import areas_end, before_data, put_header
 from kdumpkey.secret import SecretBuffer
 from kdumpkey.storage.device import Device, open_readonly, open_readwrite
 
@@ -67,13 +67,33 @@ def canonical_cipher(name: str) -> str:
     """A cipher's specification in full: ``aes`` alone means ``aes-cbc-plain``, as it always has.
 
     Raises:
-        CipherError: It is not implemented.
+        CipherError: It is not implemented, or no program would take it.
     """
     if not name:
         raise CipherError("No known cipher specification pattern detected.")
-    encryption = f"{name}-cbc-plain" if "-" not in name and ":" not in name else name
-    CipherSpec.parse(encryption)
+    encryption = _in_full(name)
+    if CipherSpec.parse(encryption).names_needless_iv:
+        raise CipherError(f"Cipher {encryption} names an IV, and ECB takes none.")
     return encryption
+
+
+def _in_full(name: str) -> str:
+    if name in ("null", NULL_CIPHER):
+        return f"{NULL_CIPHER}-ecb"
+    if name.startswith("capi:"):
+        return name
+    cipher, _, mode = name.partition("-")
+    return f"{cipher}-cbc-plain" if mode in ("", "plain") else name
+
+
+def cipher_warnings(encryption: str) -> list[str]:
+    """What to know before a cipher is used: that it protects nothing, or that Linux cannot map it."""
+    warnings = []
+    if CipherSpec.parse(encryption).is_null:
+        warnings.append(f"{encryption} encrypts nothing: the data will be readable without any key.")
+    if reason := dm_crypt_refusal(encryption):
+        warnings.append(f"dm-crypt will not open the data: {reason}.")
+    return warnings
 
 
 def volume_key_size(what: Format) -> int:
@@ -83,7 +103,7 @@ def volume_key_size(what: Format) -> int:
         CipherError: The cipher does not take such a key.
     """
     spec = CipherSpec.parse(what.encryption)
-    bits = _DEFAULT_BITS.get("xts" if "-xts" in what.encryption else "", _OTHER_BITS)
+    bits = _DEFAULT_BITS.get(spec.mode, _OTHER_BITS)
     size = what.key_size or bits // 8
     spec.check_key_size(size)
     return size
@@ -170,6 +190,8 @@ def _key(volume_key: Buffer | None, size: int) -> SecretBuffer:
 
 def _empty_header(what: Format, key: SecretBuffer, data_size: int, *, detached: bool) -> LuksHeader:
     identity = Identity(_uuid(what.uuid), what.label, what.subsystem)
+    if what.offset and what.offset % _LARGE:
+        raise UsageError(f"Data offset is not multiple of {_LARGE} bytes.")
     if what.version == 1:
         if what.sector_size not in (None, SECTOR):
             raise UsageError("Unsupported encryption sector size.")
@@ -185,8 +207,6 @@ def _empty_header(what: Format, key: SecretBuffer, data_size: int, *, detached: 
             alignment=what.alignment,
             detached=detached,
         )
-    if what.sector_size is None and what.offset and what.offset % _LARGE:
-        raise UsageError(f"Data offset is not multiple of {_LARGE} bytes.")
     place = fresh.geometry(
         metadata_size=what.metadata_size,
         keyslots_size=what.keyslots_size,
@@ -245,15 +265,15 @@ def _digest(what: Format, key: SecretBuffer, length: int | None) -> Luks1Digest:
 
 def _grow(device: Device, header: LuksHeader, warn: Callable[[str], None], *, data: bool) -> None:
     """A file is made large enough for the header, and has room for it; a device must be."""
-    needed, before = header_end(header), device.size
+    needed, before = max(areas_end(header), before_data(header) if data else 0), device.size
     if before < needed:
         if device.is_block or not stat.S_ISREG(os.fstat(device.fileno()).st_mode):
             raise DeviceError(f"Device {device.name} is too small. (LUKS needs at least {needed} bytes.)")
         try:
-            os.ftruncate(device.fileno(), max(needed, header.data_offset))
+            os.ftruncate(device.fileno(), needed)
         except OSError as error:
             raise DeviceError(f"Device {device.name} cannot be grown: {error.strerror}.") from error
-        device.size = max(needed, header.data_offset)
+        device.size = needed
     try:
         device.reserve(0, areas_end(header))
     except WriteError:

@@ -33,7 +33,7 @@ def check_keyslot_types(keyslots: JsonObject, digests: JsonObject) -> None:
         if kind == "luks2":
             _check_luks2(keyslot, path)
             if uses.get(str(c_int(name)), 0) != 1:
-                fail(path, "is not in exactly one digest")
+                fail(path, "does not belong to exactly one digest")
         elif kind == "reencrypt":
             reencryption_rules.check_keyslot(keyslot, path)
 
@@ -48,7 +48,7 @@ def _check_luks2(keyslot: JsonObject, path: str) -> None:
     members = _KDF_MEMBERS.get(kind)
     if members:
         if len(kdf) != len(members):
-            fail(kdf_path, f"has members that {kind} does not have")
+            fail(kdf_path, f"does not have exactly the members of {kind}")
         for name in members[1:]:
             if name in ("hash", "salt"):
                 text_member(kdf, name, kdf_path)
@@ -57,13 +57,13 @@ def _check_luks2(keyslot: JsonObject, path: str) -> None:
 
     af_path = join(path, "af")
     if text_member(af, "type", af_path) != "luks1":
-        fail(join(af_path, "type"), "is unknown")
+        fail(join(af_path, "type"), "is not luks1")
     text_member(af, "hash", af_path)
     int_member(af, "stripes", af_path)
 
     area_path = join(path, "area")
     if text_member(area, "type", area_path) != "raw":
-        fail(join(area_path, "type"), "is unknown")
+        fail(join(area_path, "type"), "is not raw")
     text_member(area, "encryption", area_path)
     int_member(area, "key_size", area_path)
 

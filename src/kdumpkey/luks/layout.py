@@ -85,8 +85,11 @@ def pack_luks1(header: Luks1Binary, slots: tuple[Luks1BinarySlot, ...]) -> bytes
 
 
 def text(field: bytes) -> str:
-    """Return a fixed-width text field up to its NUL; bytes that are no UTF-8 become surrogates."""
-    return field.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+    """Return a fixed-width text field up to its NUL, which its last byte counts as whatever it is.
+
+    Bytes that are not UTF-8 become surrogates.
+    """
+    return field[:-1].partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
 def field(value: str, size: int) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ SECTOR = 512
 PRIORITY_IGNORE = 0
 PRIORITY_NORMAL = 1
 PRIORITY_PREFER = 2
+REENCRYPTION = "reencrypt"  # the type of the keyslot that has no key, but what a reencryption needs to go on
+KEYRING_TOKEN = "luks2-keyring"  # noqa: S105 - a type's name
 
 
 class CopyState(enum.Enum):
@@ -45,10 +48,20 @@ class HeaderCopy:
 
 @dataclass(frozen=True)
 class UnknownKdf:
-    """A KDF that cannot be run: an unknown type, or (`problem`) parameters that mean nothing."""
+    """A KDF that cannot be run: an unknown type, or (`problem`) parameters that mean nothing.
+
+    The rest is what the header says of its costs, for those who want to see it; `salt` is None where it is
+    not base64.
+    """
 
     type: str
     problem: str = ""
+    hash: str = ""
+    iterations: int = 0
+    time: int = 0
+    memory_kib: int = 0
+    parallel: int = 0
+    salt: bytes | None = b""
 
 
 Kdf: TypeAlias = Union["Pbkdf2", "Argon2", UnknownKdf]
@@ -75,8 +88,27 @@ class Af:
 
 
 @dataclass(frozen=True)
+class Reencryption:
+    """What a keyslot of the type "reencrypt" says of the reencryption that it is kept for.
+
+    `hash` and `sector_size` (in bytes) belong to the resilience "checksum", `shift_size` to "datashift"; the
+    resilience is the type of the keyslot's area.
+    """
+
+    mode: str
+    direction: str
+    hash: str = ""
+    sector_size: int = 0
+    shift_size: str = ""
+
+
+@dataclass(frozen=True)
 class Keyslot:
-    """One keyslot; `key_size` is the volume key's length in bytes; af and kdf are None where not given."""
+    """One keyslot; `key_size` is the volume key's length in bytes; af and kdf are None where not given.
+
+    `digests` are the names of the digests that list it, as often as they do, in the header's own order;
+    `opens_data` says whether the first of them is a regular segment's, too. Both are of LUKS2 alone.
+    """
 
     id: int
     type: str
@@ -85,6 +117,18 @@ class Keyslot:
     af: Af | None = None
     kdf: Kdf | None = None
     priority: int = PRIORITY_NORMAL
+    reencryption: Reencryption | None = None
+    digests: tuple[str, ...] = ()
+    opens_data: bool = True
+
+
+@dataclass(frozen=True)
+class EncryptionClaim:
+    """What a segment says of its encryption whatever its type, for those who show it; None: nothing."""
+
+    encryption: str | None = None
+    sector_size: int | None = None
+    integrity: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +136,7 @@ class Segment:
     """A run of the data device; `offset` and `size` in bytes, `size` None for "dynamic": to the device's end.
 
     `iv_tweak` counts 512-byte sectors. `encryption`, `sector_size` and `iv_tweak` are empty and 0 unless
-    `type` is "crypt"; `integrity` is the raw object of a segment with authenticated encryption.
+    `type` is "crypt"; `integrity` is the algorithm of a segment with authenticated encryption.
     """
 
     id: int
@@ -103,7 +147,8 @@ class Segment:
     encryption: str = ""
     sector_size: int = 0
     iv_tweak: int = 0
-    integrity: Mapping[str, object] | None = None
+    integrity: str | None = None
+    claim: EncryptionClaim = EncryptionClaim()
 
     @property
     def is_backup(self) -> bool:
@@ -130,12 +175,18 @@ class Digest:
 
 @dataclass(frozen=True)
 class Token:
-    """A token: who else may know how to open `keyslots`; `json` is the whole object."""
+    """A token: who else may know how to open `keyslots`; `json` is the whole object.
+
+    `keyslot_names` are all that it lists, also those that no number addresses; `key_description` is that of a
+    token of the type "luks2-keyring" that has one.
+    """
 
     id: int
     type: str
     keyslots: tuple[int, ...]
     json: JsonObject
+    keyslot_names: tuple[str, ...] = ()
+    key_description: str | None = None
 
 
 @dataclass(frozen=True)
@@ -181,11 +232,23 @@ class LuksHeader:
 
     def digest_of_keyslot(self, keyslot: int) -> Digest | None:
         """Return the digest that checks the key of a keyslot, or None."""
-        return next((digest for digest in self.digests.values() if keyslot in digest.keyslots), None)
+        return self._owners[0].get(keyslot)
 
     def digest_of_segment(self, segment: int) -> Digest | None:
         """Return the digest that checks the key of a segment, or None."""
-        return next((digest for digest in self.digests.values() if segment in digest.segments), None)
+        return self._owners[1].get(segment)
+
+    @cached_property
+    def _owners(self) -> tuple[dict[int, Digest], dict[int, Digest]]:
+        """The first digest of every keyslot and of every segment that has one."""
+        keyslots: dict[int, Digest] = {}
+        segments: dict[int, Digest] = {}
+        for digest in self.digests.values():
+            for keyslot in digest.keyslots:
+                keyslots.setdefault(keyslot, digest)
+            for segment in digest.segments:
+                segments.setdefault(segment, digest)
+        return keyslots, segments
 
     def is_unbound(self, keyslot: int) -> bool:
         """Say whether a keyslot's key opens no segment of this header."""

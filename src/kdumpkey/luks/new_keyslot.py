@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self, cast
 
-from kdumpkey.crypto.cipher_spec import CipherSpec
+from kdumpkey.crypto.cipher_spec import CipherSpec, is_null_cipher
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import CipherError, KdfError, KeyslotError
 from kdumpkey.luks import header_changes as edit
 from kdumpkey.luks import luks1
 from kdumpkey.luks.layout import LUKS1_SLOTS
-from kdumpkey.luks.model import SECTOR, Luks1Header, Luks1Slot, Luks2Header
+from kdumpkey.luks.model import REENCRYPTION, SECTOR, Luks1Header, Luks1Slot, Luks2Header
 from kdumpkey.luks.seal import seal
 
 if TYPE_CHECKING:
@@ -34,6 +34,28 @@ class AreaCipher:
 
     encryption: str
     key_size: int
+
+
+def area_cipher(encryption: str, key_size: int) -> AreaCipher:
+    """The encryption that somebody wants for a keyslot's area of LUKS2, if that is possible.
+
+    Args:
+        encryption: The cipher's specification.
+        key_size: Bytes of its key.
+
+    Raises:
+        CipherError: It protects nothing, is not implemented, or cryptsetup takes it for no keyslot.
+    """
+    if is_null_cipher(encryption) or encryption.startswith("capi:"):
+        raise CipherError("Keyslot encryption parameters are not compatible with LUKS2 keyslot encryption.")
+    try:
+        spec = CipherSpec.parse(encryption, keyslot=True)
+        spec.check_key_size(key_size)
+    except CipherError as error:
+        raise CipherError(f"{error}\nCannot use {encryption} cipher for keyslot encryption.") from error
+    if not spec.is_cryptsetups(key_size):  # which opens it by means of dm-crypt at best
+        raise CipherError(f"Cannot use {encryption} cipher for keyslot encryption.")
+    return AreaCipher(encryption, key_size)
 
 
 @dataclass(frozen=True)
@@ -135,11 +157,13 @@ def data_cipher(header: LuksHeader, key_size: int) -> AreaCipher:
     if segments and segments[0].integrity is None:
         encryption = segments[0].encryption
         try:
-            CipherSpec.parse(encryption).check_key_size(key_size)
+            spec = CipherSpec.parse(encryption, keyslot=True)
+            spec.check_key_size(key_size)
         except CipherError:
             pass
         else:
-            return AreaCipher(encryption, key_size)
+            if spec.is_cryptsetups(key_size):
+                return AreaCipher(encryption, key_size)
     return AreaCipher(_DEFAULT_ENCRYPTION, _DEFAULT_KEY_SIZE)
 
 
@@ -241,9 +265,17 @@ def without_keyslots(header: LuksHeader, *numbers: int) -> LuksHeader:
 
 
 def every_area(header: LuksHeader) -> list[tuple[int, int]]:
-    """Where keyslots are or may have been: offsets and sizes in bytes."""
+    """Where keyslots with keys are or may have been: offsets and sizes in bytes."""
     if isinstance(header, Luks1Header):
         size = edit.area_size(header.key_size)
         return [(slot.key_material_offset * SECTOR, size) for slot in header.slots]
     header = cast("Luks2Header", header)
-    return [(2 * header.metadata_size, header.config.keyslots_size)]
+    kept = sorted(
+        (slot.area.offset, slot.area.offset + slot.area.size)
+        for slot in header.keyslots.values()
+        if slot.type == REENCRYPTION
+    )
+    bounds = [2 * header.metadata_size, *(at for area in kept for at in area), header.areas_end]
+    return [
+        (start, stop - start) for start, stop in zip(bounds[::2], bounds[1::2], strict=True) if start < stop
+    ]

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 
 from kdumpkey.luks.model import SECTOR
 from kdumpkey.luks.rules import (
-    UINT64_MAX,
-    c_text,
     fail,
     int_member,
     join,
     object_member,
     strings_member,
+    strtoull_member,
     text_member,
     uint32_member,
 )
@@ -26,7 +25,6 @@ from kdumpkey.luks.strict_json import JsonObject
 # known of three versions.
 _ANY_VERSION = re.compile(r"online-reencrypt(-v[0-9]+)?")
 _KNOWN_VERSIONS = frozenset({"online-reencrypt", "online-reencrypt-v2", "online-reencrypt-v3"})
-_SPACE = " \t\n\v\f\r"
 
 
 def mandatory_requirements(metadata: JsonObject) -> list[str]:
@@ -57,7 +55,7 @@ def check_requirements(metadata: JsonObject) -> None:
     """
     names = mandatory_requirements(metadata)
     if sum(_ANY_VERSION.fullmatch(name) is not None for name in names) > 1:
-        fail("config.requirements.mandatory", "demands online-reencrypt twice")
+        fail("config.requirements.mandatory", "lists online-reencrypt twice")
 
 
 def check_keyslot(keyslot: JsonObject, path: str) -> None:
@@ -69,20 +67,20 @@ def check_keyslot(keyslot: JsonObject, path: str) -> None:
     area, area_path = object_member(keyslot, "area", path), join(path, "area")
     kind = text_member(area, "type", area_path)
     if text_member(keyslot, "mode", path) not in ("reencrypt", "encrypt", "decrypt"):
-        fail(join(path, "mode"), "is unknown")
+        fail(join(path, "mode"), "is not reencrypt, encrypt or decrypt")
     if text_member(keyslot, "direction", path) not in ("forward", "backward"):
-        fail(join(path, "direction"), "is unknown")
+        fail(join(path, "direction"), "is not forward or backward")
     if int_member(keyslot, "key_size", path) != 1:
         fail(join(path, "key_size"), "is not 1")
     if kind in ("checksum", "datashift-checksum"):
         text_member(area, "hash", area_path)
         sector_size = uint32_member(area, "sector_size", area_path)
         if sector_size < SECTOR or sector_size & (sector_size - 1):
-            fail(join(area_path, "sector_size"), "is not a power of two from 512 on")
+            fail(join(area_path, "sector_size"), "is not a power of two of at least 512")
     if kind in ("datashift", "datashift-journal"):
-        shift_size = _strtoull(text_member(area, "shift_size", area_path), join(area_path, "shift_size"))
+        shift_size = strtoull_member(area, "shift_size", area_path)
         if shift_size == 0 or shift_size % SECTOR:
-            fail(join(area_path, "shift_size"), "is not a positive multiple of 512")
+            fail(join(area_path, "shift_size"), "is not a positive multiple of 512 bytes")
 
 
 def check_keyslots(metadata: JsonObject) -> None:
@@ -98,11 +96,11 @@ def check_keyslots(metadata: JsonObject) -> None:
     ]
     requirements = mandatory_requirements(metadata)
     if keyslots and not any(_ANY_VERSION.fullmatch(name) for name in requirements):
-        fail("config.requirements", "does not demand the reencryption that a keyslot is for")
+        fail("config.requirements", "does not list online-reencrypt, and a keyslot is for reencryption")
     if is_reencrypting(requirements) and not keyslots:
-        fail("keyslots", "has no keyslot for the reencryption that is demanded")
+        fail("keyslots", "has no keyslot for the reencryption that the requirements list")
     if len(keyslots) > 1:
-        fail("keyslots", "has several keyslots for one reencryption")
+        fail("keyslots", "has more than one keyslot for reencryption")
 
 
 def check_segments(metadata: JsonObject, regular: Sequence[JsonObject], backup: Sequence[JsonObject]) -> None:
@@ -125,14 +123,14 @@ def check_segments(metadata: JsonObject, regular: Sequence[JsonObject], backup: 
         elif "backup-previous" in _flags(segment):
             previous = segment
     if final is None or previous is None:
-        fail("segments", "lacks a backup segment of the reencryption")
+        fail("segments", "has no backup segments for the reencryption")
     for number, segment in enumerate(regular):
         will_be = _alike(segment, final)
         if "in-reencryption" in _flags(segment):
             if not will_be:
-                fail(f"segments.{number}", "is being reencrypted, and differs from what it is to become")
+                fail(f"segments.{number}", "is being reencrypted, and does not match the new encryption")
         elif not will_be and not _alike(segment, previous):
-            fail(f"segments.{number}", "is neither as it was nor as it is to become")
+            fail(f"segments.{number}", "matches neither the old nor the new encryption")
 
 
 def _flags(segment: JsonObject) -> list[str]:
@@ -148,17 +146,3 @@ def _alike(one: JsonObject, other: JsonObject) -> bool:
     return one["sector_size"] == other["sector_size"] and text_member(one, "encryption", "") == text_member(
         other, "encryption", ""
     )
-
-
-def _strtoull(text: str, path: str) -> int:
-    # Nobody asks this field to be digits alone; what it means is what C's strtoull makes of it.
-    digits = c_text(text).lstrip(_SPACE)
-    negative = digits.startswith("-")
-    digits = digits[1:] if digits.startswith(("-", "+")) else digits
-    significant = digits.lstrip("0")
-    if not (digits.isascii() and digits.isdigit()) or len(significant) > 20:
-        fail(path, "is not a number of 64 bits")
-    value = int(significant or "0")
-    if value > UINT64_MAX:
-        fail(path, "is not a number of 64 bits")
-    return -value & UINT64_MAX if negative else value

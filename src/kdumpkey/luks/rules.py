@@ -6,16 +6,23 @@ from typing import NoReturn
 
 from kdumpkey.errors import HeaderError
 from kdumpkey.luks.strict_json import JsonArray, JsonObject, JsonValue
+from kdumpkey.printable import printable
 
 UINT32_MAX = (1 << 32) - 1
 UINT64_MAX = (1 << 64) - 1
 
 _SHOWN = 100
+_SPACE = " \t\n\v\f\r"
 
 
 def fail(path: str, message: str) -> NoReturn:
-    """Raise the HeaderError for the field at `path`, which may hold a name as long as the whole area."""
-    raise HeaderError(message, path if len(path) <= _SHOWN else path[:_SHOWN] + "…")
+    """Raise the HeaderError for the field at `path`, whose names may be of any length and hold anything.
+
+    Args:
+        path: Where the field is (``keyslots.0.area``).
+        message: What is wrong, as the rest of a sentence that begins with the field.
+    """
+    raise HeaderError(message, printable(path if len(path) <= _SHOWN else path[:_SHOWN] + "…"))
 
 
 def c_text(value: str) -> str:
@@ -69,7 +76,7 @@ def uint32_member(parent: JsonObject, name: str, path: str) -> int:
     """Return a member that must be an integer of 32 bits without sign."""
     value = int_member(parent, name, path)
     if not 0 <= value <= UINT32_MAX:
-        fail(join(path, name), "is not a 32-bit integer")
+        fail(join(path, name), "is not an unsigned 32-bit integer")
     return value
 
 
@@ -85,8 +92,22 @@ def uint64(text: str, path: str) -> int:
     significant = text.lstrip("0") or "0"
     # The length is looked at first, for int() costs the square of it.
     if len(significant) > 20 or int(significant) > UINT64_MAX:
-        fail(path, "is larger than 64 bits hold")
+        fail(path, "does not fit in 64 bits")
     return int(significant)
+
+
+def strtoull_member(parent: JsonObject, name: str, path: str) -> int:
+    """Return the number in a member that must be a string of which C's strtoull takes all.
+
+    Nobody asks these fields to be digits alone: white space and a sign may stand before, and what is negative
+    wraps.
+    """
+    digits, path = text_member(parent, name, path).lstrip(_SPACE), join(path, name)
+    negative = digits.startswith("-")
+    value = uint64(digits[1:] if digits.startswith(("-", "+")) else digits, path)
+    if not digits.lstrip("+-"):
+        fail(path, "is not a number")
+    return -value & UINT64_MAX if negative else value
 
 
 def strings_member(parent: JsonObject, name: str, path: str) -> list[str]:
@@ -121,7 +142,7 @@ def c_int(digits: str) -> int:
 def check_number_name(name: str, path: str) -> None:
     """Refuse the name of a keyslot, segment, digest or token that is not a number."""
     if not is_digits(name):
-        fail(join(path, name), "is not named by a number")
+        fail(join(path, name), "has a name that is not a number")
 
 
 def join(path: str, name: str) -> str:

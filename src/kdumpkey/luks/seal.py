@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kdumpkey.crypto import af, kdf
 from kdumpkey.crypto.cipher import SECTOR, CipherSpec, sector_cipher
+from kdumpkey.errors import KeyslotError
 from kdumpkey.luks.layout import LUKS1_STRIPES
 from kdumpkey.secret import SecretBuffer
 
@@ -45,11 +46,14 @@ def seal(
 
     Raises:
         CipherError: The cipher or the hash is not implemented, or the key's size does not go with it.
+        KeyslotError: The null cipher, and a passphrase that is not empty.
         KdfError: The costs are out of bounds.
         ResourceError: The memory that Argon2 needs is not available.
     """
-    spec = CipherSpec.parse(encryption)
+    spec = CipherSpec.parse(encryption, keyslot=True)
     spec.check_key_size(key_size)
+    if spec.is_null and memoryview(passphrase).nbytes:
+        raise KeyslotError("Only an empty passphrase opens a keyslot with the null cipher.")
     kdf.check(function)
     if isinstance(function, kdf.Argon2) and check_memory:
         from kdumpkey.memory import available as memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)

@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
 from kdumpkey._native.aesxts import AesXts
-from kdumpkey.errors import ConflictError, DeviceError, HeaderError
+from kdumpkey.errors import ConflictError, DeviceError
 from kdumpkey.luks import layout, lock
 from kdumpkey.luks import write_order as writes
 from kdumpkey.luks.header import primary_version, read_header
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     PathLike = str | os.PathLike[str]
 
-_LAST_SEQID: Final = (1 << 64) - (1 << 10)  # one edit takes a few
+_SEQIDS: Final = 1 << 64  # after the last comes 0, as with cryptsetup
 _WIPE_CHUNK: Final = 1 << 20
 _NOISE_KEY: Final = 64
 
@@ -89,15 +89,12 @@ class HeaderStore:
 
         Raises:
             ConflictError: It is another volume's header now.
-            HeaderError: It has no seqid left; nothing was written.
             KdumpkeyError: As `open_store`.
         """
         with lock.exclusive(self.device):
             header = mend(self.device, read_header(self.device, version=self._version))
             if (header.uuid, header.version) != (self.header.uuid, self.header.version):
                 raise ConflictError(f"Device {self.device.name} was given another header meanwhile.")
-            if isinstance(header, Luks2Header) and header.seqid > _LAST_SEQID:
-                raise HeaderError("The header's sequence number has no room for a change.")
             self.header = header
             self._locked = True
             try:
@@ -168,7 +165,8 @@ class HeaderStore:
         current = self.header
         if isinstance(current, Luks2Header) and _seqid_on(self.device) != current.seqid:
             raise ConflictError(f"Device {self.device.name} was changed meanwhile by something else.")
-        return replace(header, seqid=header.seqid + 1)
+        # With seqid 0 the old header stays the better one until both copies are the new one's.
+        return replace(header, seqid=(header.seqid + 1) % _SEQIDS)
 
     def check_fits(self, header: LuksHeader) -> None:
         """See that a changed header can be written, before its areas are.

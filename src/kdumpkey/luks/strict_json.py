@@ -74,7 +74,7 @@ def parse(text: bytes) -> JsonObject:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
         raise HeaderError(f"the JSON area is not UTF-8 at byte {error.start}") from error
-    if _LONE_SURROGATE_POSSIBLE.search(text):
+    if b"\\" in text and _LONE_SURROGATE_POSSIBLE.search(text):
         # RFC 8259 allows the escape of half a character; json-c reads U+FFFD.
         decoded = _ESCAPE.sub(lambda match: "\\ufffd" if match[1] else match[0], decoded)
     try:
@@ -99,6 +99,16 @@ def pretty(value: JsonValue) -> str:
     return "".join(_pretty(value, "\n"))
 
 
+def spaced(value: JsonValue) -> str:
+    """Write a value as json-c does where a string was asked for: on one line, slashes escaped."""
+    if isinstance(value, dict):
+        members = ", ".join(f"{_slashes_escaped(name)}: {spaced(member)}" for name, member in value.items())
+        return f"{{ {members} }}" if value else "{ }"
+    if isinstance(value, list):
+        return f"[ {', '.join(map(spaced, value))} ]" if value else "[ ]"
+    return _slashes_escaped(value) if isinstance(value, str) else _scalar(value)
+
+
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
     """Keep the collector from walking millions of new values again and again; trees have no cycles."""
@@ -112,15 +122,18 @@ def no_garbage_collection() -> Iterator[None]:
 
 
 def _depth(text: bytes) -> int:
-    # Brackets outside strings: the escapes go, then what is no mark, then what stands between quotes.
-    marks = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    """The depth of the brackets outside of strings; 0 where there are too few to go too deep."""
+    if text.count(b"{") + text.count(b"[") < MAX_DEPTH:
+        return 0
+    # The escapes go, then what is no mark, then what stands between quotes.
+    marks = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
     marks = marks.translate(_STEPS, _NEITHER_QUOTE_NOR_BRACKET)
     steps = b"".join(marks.replace(b'""', b"").split(b'"')[::2])
     return max(accumulate(memoryview(steps).cast("b")), default=0)
 
 
 def _too_deep() -> HeaderError:
-    return HeaderError(f"the JSON area nests deeper than {MAX_DEPTH} levels")
+    return HeaderError(f"the JSON area is nested more than {MAX_DEPTH} levels deep")
 
 
 def _check_last_level_is_empty(value: JsonValue) -> None:
@@ -158,7 +171,7 @@ def _object(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
-                raise HeaderError(f"the JSON area names the member {_shown(name)} twice in one object")
+                raise HeaderError(f"an object in the JSON area has two members named {_shown(name)}")
             seen.add(name)
     return result
 
@@ -168,7 +181,7 @@ def _shown(name: str) -> str:
 
 
 def _constant(name: str) -> JsonValue:
-    raise HeaderError(f"the JSON area is not JSON: {name} is no JSON value")
+    raise HeaderError(f"the JSON area is not JSON: {name} is not a JSON value")
 
 
 _DECODER = json.JSONDecoder(
@@ -186,6 +199,10 @@ def _scalar(value: JsonValue) -> str:
     if isinstance(value, Real):
         return value.text
     return str(value)
+
+
+def _slashes_escaped(text: str) -> str:
+    return encode_basestring(text).replace("/", "\\/")
 
 
 def _compact(value: JsonValue) -> Iterator[str]:

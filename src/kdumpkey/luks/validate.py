@@ -26,6 +26,7 @@ from kdumpkey.luks.rules import (
     number,
     object_member,
     strings_member,
+    strtoull_member,
     text_member,
     uint32_member,
     uint64,
@@ -75,8 +76,8 @@ def check(metadata: JsonObject, json_size: int) -> None:
     _check_keyslots(metadata)
     _check_config(metadata)
     _check_areas(metadata)
-    if uint64_member(object_member(metadata, "config", ""), "json_size", "config") != json_size:
-        fail("config.json_size", "differs from the binary header's")
+    if strtoull_member(object_member(metadata, "config", ""), "json_size", "config") != json_size:
+        fail("config.json_size", "differs from the size in the binary header")
     check_keyslot_types(object_member(metadata, "keyslots", ""), object_member(metadata, "digests", ""))
     reencryption_rules.check_keyslots(metadata)
 
@@ -128,11 +129,11 @@ def _check_segments(metadata: JsonObject) -> None:
         size = _size(segment, path)
         for field, value in (("offset", offset), ("size", size or 0)):
             if value % SECTOR:
-                fail(join(path, field), "is not a multiple of 512")
+                fail(join(path, field), "is not a multiple of 512 bytes")
         flags = strings_member(segment, "flags", path) if "flags" in segment else []
         identity = number(name)
         if identity is None:
-            fail(path, "is not named by a number in its shortest form")
+            fail(path, "has a number with leading zeros for a name")
         intervals[identity] = (offset, size)
         by_id[identity] = segment
         if any(flag.startswith("backup-") for flag in flags):
@@ -140,7 +141,7 @@ def _check_segments(metadata: JsonObject) -> None:
         if kind == "crypt":
             _check_crypt(segment, path, size or 0)
             if name not in checked:
-                fail(path, "is in no digest")
+                fail(path, "belongs to no digest")
     if not intervals:
         fail("segments", "is empty")
     regular = min(backups, default=len(intervals))
@@ -148,9 +149,9 @@ def _check_segments(metadata: JsonObject) -> None:
         fail("segments", "has no regular segment")
     for identity in range(len(intervals)):
         if identity not in intervals:
-            fail(f"segments.{identity}", "is missing, the numbers are not contiguous")
+            fail(f"segments.{identity}", "is missing: segments must be numbered without a gap")
         if (identity in backups) != (identity >= regular):
-            fail(f"segments.{identity}", "is a regular segment after a backup segment")
+            fail(f"segments.{identity}", "comes after a backup segment and is not one")
     _check_intervals([intervals[identity] for identity in range(regular)])
     segments = [by_id[identity] for identity in range(len(by_id))]
     reencryption_rules.check_segments(metadata, segments[:regular], segments[regular:])
@@ -168,14 +169,14 @@ def _size(segment: JsonObject, path: str) -> int | None:
 
 def _check_intervals(intervals: list[tuple[int, int | None]]) -> None:
     if any(size is None for _, size in intervals[:-1]):
-        fail("segments", "has a dynamic segment that is not the last regular one")
+        fail("segments", "has a dynamic segment before its last regular one")
     spans = sorted(
         (offset, UINT64_MAX if size is None else offset + size, identity)
         for identity, (offset, size) in enumerate(intervals)
     )
     for _, end, identity in spans:
         if end > UINT64_MAX and len(spans) > 1:  # one alone is compared with nothing, so nobody adds it up
-            fail(f"segments.{identity}", "ends beyond what 64 bits hold")
+            fail(f"segments.{identity}", "ends beyond the 64-bit limit")
     for (_, end, identity), (following, _, _) in pairwise(spans):
         if following < end:
             fail(f"segments.{identity}", "overlaps another segment")
@@ -189,7 +190,7 @@ def _check_crypt(segment: JsonObject, path: str, size: int) -> None:
         for name in ("type", "journal_encryption", "journal_integrity"):
             text_member(integrity, name, join(path, "integrity"))
     if sector_size == 0 or sector_size % SECTOR:
-        fail(join(path, "sector_size"), "is not a positive multiple of 512")
+        fail(join(path, "sector_size"), "is not a positive multiple of 512 bytes")
     uint64_member(segment, "iv_tweak", path)
     if size % sector_size:
         fail(join(path, "size"), "is not a multiple of the sector size")
@@ -206,15 +207,15 @@ def _check_keyslots(metadata: JsonObject) -> None:
 
 def _check_config(metadata: JsonObject) -> None:
     config = object_member(metadata, "config", "")
-    metadata_size = uint64_member(config, "json_size", "config") + LUKS2_HEADER_SIZE
+    metadata_size = strtoull_member(config, "json_size", "config") + LUKS2_HEADER_SIZE
     if metadata_size not in LUKS2_METADATA_SIZES:
-        fail("config.json_size", "is none of the nine sizes")
-    keyslots_size = uint64_member(config, "keyslots_size", "config")
+        fail("config.json_size", "is not one of the nine sizes that LUKS2 allows")
+    keyslots_size = strtoull_member(config, "keyslots_size", "config")
     if keyslots_size % _KEYSLOTS_ALIGNMENT or keyslots_size > _KEYSLOTS_MAX:
-        fail("config.keyslots_size", "is not a multiple of 4096 up to 128 MiB")
+        fail("config.keyslots_size", "is not a multiple of 4096 bytes up to 128 MiB")
     data_offset = _data_offset(metadata)
     if data_offset and data_offset < keyslots_size + 2 * metadata_size:
-        fail("config.keyslots_size", "reaches beyond the first segment's offset")
+        fail("config.keyslots_size", "extends beyond the start of the data")
     if "flags" in config:
         strings_member(config, "flags", "config")
 
@@ -230,18 +231,20 @@ def _data_offset(metadata: JsonObject) -> int:
 
 def _check_areas(metadata: JsonObject) -> None:
     config = object_member(metadata, "config", "")
-    start = 2 * (uint64_member(config, "json_size", "config") + LUKS2_HEADER_SIZE)
-    end = start + uint64_member(config, "keyslots_size", "config")
+    start = 2 * (strtoull_member(config, "json_size", "config") + LUKS2_HEADER_SIZE)
+    end = start + strtoull_member(config, "keyslots_size", "config")
     areas: list[tuple[int, int, str]] = []
     for _, keyslot, path in _members(metadata, "keyslots"):
         area, area_path = object_member(keyslot, "area", path), join(path, "area")
         offset, size = uint64_member(area, "offset", area_path), uint64_member(area, "size", area_path)
         if offset < start:
-            fail(join(area_path, "offset"), "lies within the metadata")
+            fail(join(area_path, "offset"), "lies inside the metadata area")
         if size == 0:
             fail(join(area_path, "size"), "is zero")
         if offset + size > end:
-            fail(area_path, f"ends at {offset + size}, beyond the keyslots area's end at {end}")
+            fail(
+                area_path, f"ends at byte {offset + size}, beyond the end of the keyslots area at byte {end}"
+            )
         areas.append((offset, size, area_path))
     areas.sort()
     for (offset, size, path), (following, _, other) in pairwise(areas):

@@ -16,6 +16,7 @@ SECTOR: Final = 512
 # The words of a table are parted by spaces, and a backslash would take the next one's meaning away.
 _WORD: Final = re.compile(r"[!-\[\]-~]+")
 _KEY: Final = re.compile(r":([0-9]+):([a-z]+):(.+)")
+_NO_KEY: Final = "-"
 _SECTOR_SIZE: Final = "sector_size:"
 
 
@@ -45,7 +46,7 @@ class CryptTarget:
         size_sectors: Its length in sectors of 512 bytes, as all the numbers of a table are.
         cipher: dm-crypt's cipher specification, such as ``aes-xts-plain64``.
         key: Where the kernel finds the key; None: the table has it in itself, which kdumpkey only ever reads.
-        key_size_bytes: Its length.
+        key_size_bytes: Its length; 0: there is none, which is how the null cipher has it.
         iv_offset_sectors: The IV's number at the beginning.
         device: The device beneath, as ``major:minor`` or a path.
         offset_sectors: Where the data begins on it.
@@ -70,14 +71,19 @@ class CryptTarget:
             CipherError: The cipher, which comes out of a header, would be more than one word of it.
             MappingError: The key is not a reference to a keyring, or another word would be several.
         """
-        if self.key is None:
+        if self.key is None and self.key_size_bytes:
             raise MappingError("A volume key goes into a table by its keyring's reference, or not at all.")
         if not _WORD.fullmatch(self.cipher):
             raise CipherError(f"cipher {self.cipher!r} is not supported")
         options = list(self.options)
         if self.sector_size != SECTOR:
             options.append(f"{_SECTOR_SIZE}{self.sector_size}")
-        words = [self.cipher, str(self.key), str(self.iv_offset_sectors), self.device]
+        words = [
+            self.cipher,
+            _NO_KEY if self.key is None else str(self.key),
+            str(self.iv_offset_sectors),
+            self.device,
+        ]
         words += [str(self.offset_sectors)]
         if options:
             words += [str(len(options)), *options]
@@ -104,7 +110,7 @@ class CryptTarget:
         found = _KEY.fullmatch(key)
         reference = KeyReference(int(found[1]), found[2], found[3]) if found else None
         # What is in the table itself is shown as zeros in hexadecimal, or as a dash where there is none.
-        key_size = reference.size_bytes if reference else 0 if key == "-" else len(key) // 2
+        key_size = reference.size_bytes if reference else 0 if key == _NO_KEY else len(key) // 2
         return cls(
             int(size),
             cipher,

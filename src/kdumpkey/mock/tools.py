@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-KDUMPKEY: Final = (sys.executable, "-P", "-m", "kdumpkey")
+from kdumpkey.interpreter import PYTHON
+
+KDUMPKEY: Final = (*PYTHON, "-m", "kdumpkey")
 _STEP: Final = Path(__file__).with_name("step.py")
 _TOOLS: Final = {"kdumpkey": (), "cryptsetup": (), "keyctl": ("kdump", "keyctl")}
 

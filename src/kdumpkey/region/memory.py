@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Self
 from kdumpkey._native.region import PAGE, LoadedMapping
 from kdumpkey.errors import DeviceError
 from kdumpkey.secret import SecretBuffer
+from kdumpkey.storage.transfer import read_in_full, write_in_full
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -51,14 +52,8 @@ class CrashRegion:
         """
         offset = self._offset(address, nbytes)
         found = SecretBuffer(nbytes)
-        with memoryview(found) as view:
-            done = 0
-            while done < nbytes:
-                with view[done:] as rest:
-                    got = os.preadv(self._fd, [rest], offset + done)
-                if not got:
-                    raise DeviceError("the region's file is shorter than the region")
-                done += got
+        if read_in_full(self._fd, found, offset) < nbytes:
+            raise DeviceError("the region's file is shorter than the region")
         return found
 
     def write(self, address: int, content: Buffer) -> None:
@@ -67,22 +62,19 @@ class CrashRegion:
         Raises:
             DeviceError: They do not all fit into the region, or the file cannot be written.
         """
-        with memoryview(content) as whole, whole.cast("B") as view:
-            offset, done = self._offset(address, view.nbytes), 0
-            while done < view.nbytes:
-                with view[done:] as rest:
-                    try:
-                        done += os.pwrite(self._fd, rest, offset + done)
-                    except OSError as error:
-                        why = error.strerror
-                        raise DeviceError(f"the reserved memory cannot be written: {why}") from error
+        with memoryview(content) as view:
+            offset = self._offset(address, view.nbytes)
+            try:
+                write_in_full(self._fd, view, offset)
+            except OSError as error:
+                raise DeviceError(f"the reserved memory cannot be written: {error.strerror}") from error
 
     def clear(self, address: int, nbytes: int) -> None:
         """Zero a part of it: overwritten first, and then given back to the system."""
         offset = self._offset(address, nbytes)
         for start, end in self._written(offset, offset + nbytes):
             for at in range(start, end, _CHUNK):
-                os.pwrite(self._fd, bytes(min(_CHUNK, end - at)), at)
+                write_in_full(self._fd, bytes(min(_CHUNK, end - at)), at)
         # Where the filesystem has no holes, the zeros stay.
         libc = ctypes.CDLL(None, use_errno=True)
         libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from kdumpkey.errors import BusyError, DeviceError, WriteError
+from kdumpkey.storage.transfer import read_in_full, write_in_full
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -85,21 +86,17 @@ class Device:
         Raises:
             DeviceError: The device ends before that (it shrank since it was opened), or reading fails.
         """
-        with memoryview(buffer).cast("B") as view:
-            done, wanted = 0, view.nbytes
-            while done < wanted:
-                try:
-                    with view[done:] as rest:
-                        n = os.preadv(self.fileno(), [rest], offset + done)
-                except OSError as error:
-                    raise DeviceError(
-                        f"Cannot read device {self.name} at byte {offset + done}: {error.strerror}."
-                    ) from error
-                if n == 0:
-                    raise DeviceError(
-                        f"Device {self.name} ends at byte {offset + done}, it is shorter than it was."
-                    )
-                done += n
+        with memoryview(buffer) as view:
+            try:
+                done = read_in_full(self.fileno(), view, offset)
+            except OSError as error:
+                raise DeviceError(
+                    f"Cannot read device {self.name} at byte {offset}: {error.strerror}."
+                ) from error
+            if done < view.nbytes:
+                raise DeviceError(
+                    f"Device {self.name} ends at byte {offset + done}, it is shorter than it was."
+                )
 
     def pwrite(self, buffer: Buffer, offset: int) -> None:
         """Write all of `buffer` at byte `offset`.
@@ -107,16 +104,12 @@ class Device:
         Raises:
             WriteError: Writing fails; some of the bytes may have been written.
         """
-        with memoryview(buffer).cast("B") as view:
-            done, wanted = 0, view.nbytes
-            while done < wanted:
-                try:
-                    with view[done:] as rest:
-                        done += os.pwrite(self.fileno(), rest, offset + done)
-                except OSError as error:
-                    raise WriteError(
-                        f"Cannot write device {self.name} at byte {offset + done}: {error.strerror}."
-                    ) from error
+        try:
+            write_in_full(self.fileno(), buffer, offset)
+        except OSError as error:
+            raise WriteError(
+                f"Cannot write device {self.name} at byte {offset}: {error.strerror}."
+            ) from error
 
     def reserve(self, offset: int, size: int) -> None:
         """Have a file's blocks there before they are written: a full disk is met with nothing written.

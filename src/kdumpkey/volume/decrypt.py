@@ -1,28 +1,25 @@
-"""Decrypting a volume, or a part of it, into a file or a stream."""
+"""Decrypting a volume, or a part of it, into a file, a block device or a stream."""
 
 from __future__ import annotations
 
 import errno
 import os
-import stat
-import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import DeviceError, OutputError, OutputExistsError, UsageError
+from kdumpkey.errors import DeviceError, OutputError, UsageError
+from kdumpkey.storage.pipeline import in_order, spread
+from kdumpkey.storage.publish import open_output
+from kdumpkey.storage.transfer import write_in_full
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kdumpkey.storage.pipeline import Progress
     from kdumpkey.volume.volume import Volume
 
-Progress = Callable[[int], None]  # is given the number of bytes that just came to the others
-
-_CHUNK: Final = 1024 * 1024
 _HOLE: Final = 4096  # the granularity of holes: a filesystem block
 _ZEROS: Final = bytes(_HOLE)
-_MOST_THREADS: Final = 4  # more find the file's lock busy
-_PRIVATE: Final = 0o600  # what was encrypted is not for everybody to read
 
 
 def part_of(volume: Volume, start: int = 0, length: int | None = None) -> range:
@@ -50,10 +47,11 @@ def decrypt_to_file(
 
     Args:
         volume: The volume.
-        path: The file's name. A block device of that name is written in place, from its beginning.
+        path: The file's name. With `replace`, a block device of that name is written in place, from its
+            beginning.
         part: Which bytes of the plaintext, from `part_of`.
         sparse: Leave runs of zeros as holes.
-        replace: Take the place of a file of that name.
+        replace: Take the place of a file of that name, or overwrite the block device.
         progress: Told how much was done, possibly by other threads.
 
     Raises:
@@ -61,23 +59,24 @@ def decrypt_to_file(
         OutputError: The file cannot be written: nothing is left under its name that was not there before.
         DeviceError: The volume's device cannot be read; likewise.
     """
-    target = Path(path)
-    try:
-        mode = target.stat().st_mode
-    except FileNotFoundError:
-        mode = 0
-    except (OSError, ValueError) as error:
-        raise OutputError(f"Cannot write {target}: {_reason(error)}.") from error
-    if mode and not replace and not stat.S_ISCHR(mode) and not stat.S_ISFIFO(mode):
-        raise OutputExistsError(f"File {target} exists already; --force replaces it.")
-    if mode and not stat.S_ISREG(mode):
-        _decrypt_in_place(volume, target, mode, part, progress)
-        return
-    with _saying(target), _new_file(target, replace=replace) as fd:
-        if not sparse:
-            _allocate(fd, len(part))
-        os.truncate(fd, len(part))
-        _copy(volume, fd, part, sparse, progress)
+    with open_output(path, replace=replace) as output:
+        fd = output.fd
+        if output.block_device:
+            _check_room(fd, path, len(part))
+        else:
+            if not sparse:
+                _allocate(fd, len(part))
+            os.truncate(fd, len(part))
+
+        def work(view: memoryview, at: int) -> None:
+            volume.read_into(view, part.start + at)
+            if not sparse or output.block_device:  # what a device holds where the zeros belong is not zeros
+                write_in_full(fd, view, at)
+                return
+            for first, last in _runs(view):
+                write_in_full(fd, view[first:last], at + first)
+
+        spread(len(part), work, progress)
 
 
 def decrypt_to_stream(volume: Volume, fd: int, part: range, *, progress: Progress | None = None) -> None:
@@ -94,156 +93,30 @@ def decrypt_to_stream(volume: Volume, fd: int, part: range, *, progress: Progres
         DeviceError: The volume's device cannot be read.
     """
     with _saying("the output"):
-        _stream(volume, fd, part, progress)
-
-
-def _stream(volume: Volume, fd: int, part: range, progress: Progress | None) -> None:
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - it brings logging with it
-
-    starts = range(part.start, part.stop, _CHUNK)
-    buffers = [bytearray(min(_CHUNK, len(part))) for _ in range(2)]
-
-    def read(index: int) -> memoryview:
-        start = starts[index]
-        view = memoryview(buffers[index % 2])[: min(_CHUNK, part.stop - start)]
-        volume.read_into(view, start)
-        return view
-
-    with ThreadPoolExecutor(1) as ahead:
-        following = ahead.submit(read, 0) if starts else None
-        for index in range(len(starts)):
-            assert following is not None  # noqa: S101 - there is one as long as there are starts
-            view = following.result()
-            following = ahead.submit(read, index + 1) if index + 1 < len(starts) else None
-            _write(fd, view, None)
+        for view in in_order(len(part), lambda view, at: volume.read_into(view, part.start + at)):
+            write_in_full(fd, view)
             if progress:
                 progress(len(view))
 
 
-def _decrypt_in_place(
-    volume: Volume, target: Path, mode: int, part: range, progress: Progress | None
-) -> None:
-    flags = os.O_WRONLY | os.O_CLOEXEC | os.O_NOCTTY
-    if stat.S_ISBLK(mode):
-        flags |= os.O_EXCL  # refuses one that is mounted or mapped
-    with _saying(target):
-        fd = os.open(target, flags)
-        try:
-            _stream(volume, fd, part, progress)
-            if stat.S_ISBLK(mode):
-                os.fsync(fd)
-        finally:
-            os.close(fd)
+def _check_room(fd: int, path: str | os.PathLike[str], length: int) -> None:
+    room = os.lseek(fd, 0, os.SEEK_END)
+    if room < length:
+        raise OutputError(f"Cannot write {os.fspath(path)}: it has {room} bytes, the plaintext {length}.")
 
 
-def _copy(volume: Volume, fd: int, part: range, sparse: bool, progress: Progress | None) -> None:
-    """Decrypt into the file, by as many threads as help; each takes the next piece that nobody has."""
-    pieces = iter(range(part.start, part.stop, _CHUNK))
-    lock = threading.Lock()
-    failures: list[BaseException] = []
-    stop = threading.Event()
-
-    def work() -> None:
-        try:
-            buffer = bytearray(min(_CHUNK, len(part)))
-            while not stop.is_set():
-                with lock:
-                    start = next(pieces, None)
-                if start is None:
-                    return
-                length = min(_CHUNK, part.stop - start)
-                with memoryview(buffer)[:length] as view:
-                    volume.read_into(view, start)
-                    for first, last in _runs(buffer, length) if sparse else [(0, length)]:
-                        _write(fd, view[first:last], start - part.start + first)
-                if progress:
-                    with lock:
-                        progress(length)
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
-            failures.append(error)
-            stop.set()
-
-    count = min(len(os.sched_getaffinity(0)), _MOST_THREADS, -(-len(part) // _CHUNK))
-    helpers = [threading.Thread(target=work) for _ in range(count - 1)]
-    for helper in helpers:
-        helper.start()
-    try:
-        work()
-        for helper in helpers:
-            helper.join()
-    finally:  # an interrupt may come while this thread only waits
-        stop.set()
-        for helper in helpers:
-            helper.join()
-    if failures:
-        raise failures[0]
-
-
-def _runs(buffer: bytearray, length: int) -> list[tuple[int, int]]:
-    """Where there is something else than blocks of zeros."""
+def _runs(view: memoryview) -> list[tuple[int, int]]:
+    """Where there is something other than blocks of zeros."""
     runs: list[tuple[int, int]] = []
-    for start in range(0, length, _HOLE):
-        end = min(start + _HOLE, length)
-        if end - start == _HOLE and buffer.startswith(_ZEROS, start):
+    for start in range(0, len(view), _HOLE):
+        end = min(start + _HOLE, len(view))
+        if end - start == _HOLE and not view[start] and bytes(view[start:end]) == _ZEROS:
             continue
         if runs and runs[-1][1] == start:
             runs[-1] = (runs[-1][0], end)
         else:
             runs.append((start, end))
     return runs
-
-
-def _write(fd: int, view: memoryview, offset: int | None) -> None:
-    done = 0
-    while done < len(view):
-        with view[done:] as rest:
-            done += os.write(fd, rest) if offset is None else os.pwrite(fd, rest, offset + done)
-
-
-@contextmanager
-def _new_file(target: Path, *, replace: bool) -> Iterator[int]:
-    """A file without a name, which gets it when all went well, and is gone without a trace otherwise."""
-    try:
-        fd, name = os.open(target.parent, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, _PRIVATE), None
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
-            raise
-        name = _hidden_name(target)  # a filesystem that makes no files without a name
-        fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
-    try:
-        yield fd
-        _give_name(fd, name, target, replace)
-        name = None
-    finally:
-        os.close(fd)
-        if name is not None:
-            name.unlink(missing_ok=True)
-
-
-def _give_name(fd: int, name: Path | None, target: Path, replace: bool) -> None:
-    try:
-        if name is not None and replace:
-            name.replace(target)
-        elif name is not None:
-            os.link(name, target)
-            name.unlink()
-        elif not replace:
-            _link_open_file(fd, target)
-        else:
-            hidden = _hidden_name(target)
-            _link_open_file(fd, hidden)
-            hidden.replace(target)
-    except FileExistsError as error:
-        raise OutputExistsError(f"File {target} exists already; --force replaces it.") from error
-
-
-def _link_open_file(fd: int, name: Path) -> None:
-    # Only with a folder given does Python call linkat, which alone follows the link in /proc.
-    os.link(f"/proc/self/fd/{fd}", name, src_dir_fd=fd, follow_symlinks=True)
-
-
-def _hidden_name(target: Path) -> Path:
-    return target.with_name(f".{target.name[:200]}.{os.urandom(6).hex()}.part")
 
 
 def _allocate(fd: int, length: int) -> None:
@@ -271,8 +144,4 @@ def _saying(what: object) -> Iterator[None]:
     except (OutputError, DeviceError):
         raise
     except OSError as error:
-        raise OutputError(f"Cannot write {what}: {_reason(error)}.") from error
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise OutputError(f"Cannot write {what}: {error.strerror or error}.") from error

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto.kdf import Kdf, Pbkdf2
 from kdumpkey.errors import ResourceError
+from kdumpkey.interpreter import PYTHON
 from kdumpkey.memory.limits import memory_limit
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _run(
     """The measuring process's answer, empty if it was killed, and how it ended."""
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "kdumpkey.kdump.cost.run"],
+            [*PYTHON, "-m", "kdumpkey.kdump.cost.run"],
             input=cell.request(check=check),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.host.crypttab import CRYPTTAB
 from kdumpkey.host.host import Missing
 from kdumpkey.kdump.doctor import fixes
+from kdumpkey.kdump.doctor.facts import linked_name
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -32,31 +33,46 @@ def check_crypttab(facts: HostFacts, about: DeviceFacts) -> list[Finding]:
     if facts.crypttab is Missing.UNREADABLE:
         what, fix = f"/{CRYPTTAB} cannot be read.", fixes.to_read(facts.system, CRYPTTAB)
         return [Finding("crypttab", Verdict.UNKNOWN, what, _WHY, fix, device.name)]
-    if what := _unlinked(device, entry):
+    if what := _unlinked(about):
         # A key that is there serves the loads of this boot; the next boot has none.
-        bad = Verdict.WARNING if facts.has_key(device) else Verdict.BROKEN
-        return [Finding("crypttab", bad, what, _WHY, fixes.crypttab(facts.system, device), device.name)]
+        bad = Verdict.WARNING if facts.usable(about.names) else Verdict.BROKEN
+        fix = fixes.crypttab(facts.system, device)
+        if entry is not None and entry.argument.endswith("luks.options"):
+            fix = fixes.kernel_argument(facts.system, _with_option(device, entry))
+        return [Finding("crypttab", bad, what, _WHY, fix, device.name)]
     return [_linked(facts, about, entry)] if entry is not None else []
 
 
-def _unlinked(device: CryptDevice, entry: Entry | None) -> str:
+def _unlinked(about: DeviceFacts) -> str:
     """Why no key is linked where a load looks for it; empty: one is."""
+    entry = about.entry
     if entry is None:
         return f"/{CRYPTTAB} has no line for this device."
     link = entry.value(_OPTION)
+    if link is None and entry.argument:
+        return f"{entry.argument} on the kernel's command line opens {entry.name} without {_OPTION}."
     if link is None:
         return f"The line of {entry.name} in /{CRYPTTAB} has no {_OPTION}."
-    keyring, _, key = link.partition("::")
-    if keyring not in _USER_KEYRING or key != f"%logon:{device.description}":
-        return f"The line of {entry.name} links the key as {link}, where no load looks for it."
+    if link.partition("::")[0] not in _USER_KEYRING or linked_name(entry) not in about.names:
+        return f"{_where(entry)} links the key as {link}, where no load looks for it."
     return ""
+
+
+def _where(entry: Entry) -> str:
+    return f"{entry.argument} for {entry.name}" if entry.argument else f"The line of {entry.name}"
+
+
+def _with_option(device: CryptDevice, entry: Entry) -> str:
+    """The argument that says the options, with the one that links the key."""
+    kept = [each for each in entry.options if not each.startswith(f"{_OPTION}=")]
+    return f"{entry.argument}={device.uuid}={','.join([*kept, wanted_option(device)])}"
 
 
 def _linked(facts: HostFacts, about: DeviceFacts, entry: Entry) -> Finding:
     """What a line that is right comes to at boot."""
     device = about.device
     if "noauto" in entry.options:
-        what = f"The line of {entry.name} is noauto: at boot it is not opened, and no key is linked."
+        what = f"{_where(entry)} is noauto: at boot it is not opened, and no key is linked."
         unit = shlex.quote(f"systemd-cryptsetup@{_escaped(entry.name)}.service")
         start = f"systemctl start {unit} && {fixes.restart(facts.system)}"
         return Finding("crypttab", Verdict.WARNING, what, _WHY, start, device.name)
@@ -64,7 +80,7 @@ def _linked(facts: HostFacts, about: DeviceFacts, entry: Entry) -> Finding:
         what = f"{entry.name} is opened by cryptsetup-initramfs, which passes link-volume-key over."
         fix = f"{fixes.arm([device])} after each boot, or apt-get install dracut, whose initramfs has systemd"
         return Finding("crypttab", Verdict.WARNING, what, _WHY, fix, device.name)
-    what = f"The line of {entry.name} has the key linked where it is looked for."
+    what = f"{_where(entry)} has the key linked where it is looked for."
     return Finding("crypttab", Verdict.GOOD, what, _WHY, "", device.name)
 
 

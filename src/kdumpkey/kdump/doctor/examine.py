@@ -14,7 +14,7 @@ from kdumpkey.kdump.doctor.crypttab import check_crypttab
 from kdumpkey.kdump.doctor.devices import find_devices
 from kdumpkey.kdump.doctor.facts import HostFacts, read_facts
 from kdumpkey.kdump.doctor.image import check_image
-from kdumpkey.kdump.doctor.initramfs import check_initramfs
+from kdumpkey.kdump.doctor.initramfs import check_initramfs, check_waiting
 from kdumpkey.kdump.doctor.interface import check_interface
 from kdumpkey.kdump.doctor.kdump_tools import check_kdump_tools
 from kdumpkey.kdump.doctor.key import check_items, check_key
@@ -69,7 +69,7 @@ def check(facts: HostFacts) -> list[Finding]:
     for device in facts.devices:
         found += check_crypttab(facts, device) + check_key(facts, device)
     found += check_image(facts) + check_stale(facts)
-    return found + (check_initramfs(facts) if facts.devices else [])
+    return found + (check_initramfs(facts) if facts.devices else []) + check_waiting(facts)
 
 
 def _of_the_next_load(finding: Finding) -> Finding:

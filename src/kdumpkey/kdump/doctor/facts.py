@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import KdumpkeyError, KeyringError
-from kdumpkey.host.crypttab import CRYPTTAB, Entry, by_initramfs_tools, entry_of
+from kdumpkey.errors import DeviceError, KdumpkeyError, KeyringError, NotAKernelError
+from kdumpkey.host.crypttab import CRYPTTAB, Entry, by_initramfs_tools, opening_of
 from kdumpkey.host.host import CryptDevice, Host, Missing
 from kdumpkey.host.interface import Interface, read_interface
+from kdumpkey.host.kdump_test import KdumpTest, read_kdump_test
 from kdumpkey.host.kdump_utils import KdumpUtils, read_kdump_utils
 from kdumpkey.host.kexec import CrashMemory, read_crash_memory
 from kdumpkey.host.kexec_call import KexecCall, read_kexec_calls
@@ -19,12 +20,14 @@ from kdumpkey.host.keys import ListedKey, listed_keys
 from kdumpkey.host.later_loads import loaded_after
 from kdumpkey.host.libraries import Libraries, read_libraries
 from kdumpkey.host.system import System, read_system
+from kdumpkey.host.uki import INITRD, KERNEL, read_sections, section_in_memory
 from kdumpkey.host.units import Unit, read_unit
 from kdumpkey.kdump.doctor.fixes import ARM
 from kdumpkey.kdump.doctor.kdump_image import KdumpImage, read_kdump_image
-from kdumpkey.kdump.estimate.machine import Machine, estimate_machine
+from kdumpkey.kdump.estimate.machine import Machine, estimate_machine, kernel_size
 from kdumpkey.kdump.estimate.rules import Estimate, Keyslot
 from kdumpkey.kdump.freshness import Freshness, State, key_now
+from kdumpkey.kdump.keys import PREFIX
 from kdumpkey.kernel.linux.record import RECORD, KeyOrigin, LoadRecord, parse_record
 from kdumpkey.keyring import SpecialKeyring, request_key, search_keyring
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 _UNITS: Final = ("kdump.service", "kdump-tools.service")
 _OPTIONS: Final = ("CRASH_DM_CRYPT", "DM_CRYPT", "CONFIGFS_FS")
 _EVERY_USER: Final = ["0", "0", "4294967295"]  # the identity map: root here is the machine's root
+_TYPES: Final = ("logon", "user", "encrypted", "trusted")
 ROOTS: Final = "0"
 
 
@@ -56,13 +60,15 @@ class DeviceFacts:
 
     Attributes:
         device: The device.
-        entry: Its line of crypttab.
+        names: The descriptions by which its key is handed over, the tools' own first.
+        entry: How it is opened at boot.
         by_initramfs_tools: It is opened by Debian's scripts, which do not know link-volume-key.
         reach: What a search for its key found.
         origins: What the record says of its keys, each with how it stands to the device now.
     """
 
     device: CryptDevice
+    names: tuple[str, ...]
     entry: Entry | None
     by_initramfs_tools: bool
     reach: Reach
@@ -115,6 +121,7 @@ class HostFacts:
         record: The record of the load.
         image: The initramfs of the kdump kernel.
         kdump_utils: What the kdump-utils that are installed can do.
+        test: What kdump's own test came to; None: none was made.
         kexec_calls: By which system call kdump's tools are set to load.
         devices: The encrypted devices that a dump has to pass.
     """
@@ -135,6 +142,7 @@ class HostFacts:
     record: Record
     image: KdumpImage
     kdump_utils: KdumpUtils
+    test: KdumpTest | None
     kexec_calls: tuple[KexecCall, ...]
     devices: tuple[DeviceFacts, ...]
 
@@ -148,19 +156,26 @@ class HostFacts:
         """The encrypted devices."""
         return tuple(each.device for each in self.devices)
 
-    def keys_of(self, device: CryptDevice) -> list[ListedKey]:
-        """Root's keys that have a device's name."""
-        return [
-            key
-            for key in self.keys or ()
-            if key.uid == ROOTS
-            and key.type in ("logon", "user", "encrypted", "trusted")
-            and key.description == device.description
-        ]
+    def keys_named(self, names: Sequence[str]) -> list[ListedKey]:
+        """Root's keys of some names, in the order of these."""
+        found = [key for key in self.keys or () if key.uid == ROOTS and key.type in _TYPES]
+        return [key for name in names for key in found if key.description == name]
 
-    def has_key(self, device: CryptDevice) -> bool:
-        """Whether a key that a load could use is listed."""
-        return any(key.type == "logon" and not key.problem for key in self.keys_of(device))
+    def usable(self, names: Sequence[str]) -> list[ListedKey]:
+        """Those of them that a load could use."""
+        return [key for key in self.keys_named(names) if key.type == "logon" and not key.problem]
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether somebody named the key of every device by hand, so that the next load takes them along.
+
+        What the tools left behind when they were killed does not count: they name, load and take back.
+        """
+        named = (item.description for item in self.interface.items)
+        by_hand = {name for name in named if name and not name.startswith(PREFIX)}
+        return bool(self.devices) and all(
+            any(key.description in by_hand for key in self.usable(about.names)) for about in self.devices
+        )
 
 
 def read_facts(host: Host, devices: Sequence[CryptDevice], now: float) -> HostFacts:
@@ -192,22 +207,77 @@ def read_facts(host: Host, devices: Sequence[CryptDevice], now: float) -> HostFa
         record=record,
         image=read_kdump_image(host, system, devices, record.image),
         kdump_utils=read_kdump_utils(host),
+        test=read_kdump_test(host),
         kexec_calls=read_kexec_calls(host),
         devices=(),
     )
-    return replace(facts, devices=tuple(_device(host, facts, device) for device in devices))
-
-
-def _device(host: Host, facts: HostFacts, device: CryptDevice) -> DeviceFacts:
     text = "" if isinstance(facts.crypttab, Missing) else facts.crypttab
-    entry = entry_of(host, device, text)
+    entries = {device: opening_of(host, device, text, system.command_line) for device in devices}
+    named = _names(facts, entries)
+    return replace(
+        facts,
+        devices=tuple(_device(host, facts, device, named[device], entries[device]) for device in devices),
+    )
+
+
+def _device(
+    host: Host, facts: HostFacts, device: CryptDevice, names: tuple[str, ...], entry: Entry | None
+) -> DeviceFacts:
     return DeviceFacts(
         device,
+        names,
         entry,
         entry is not None and by_initramfs_tools(host, device, entry),
-        _reach(facts, device) if host.is_here and facts.privileged else Reach(),
+        _reach(facts, device, names) if host.is_here and facts.privileged else Reach(),
         tuple((origin, _freshness(host, origin)) for origin in _origins(facts.record, device)),
     )
+
+
+def _names(
+    facts: HostFacts, entries: Mapping[CryptDevice, Entry | None]
+) -> dict[CryptDevice, tuple[str, ...]]:
+    """By which descriptions the key of each device is handed over.
+
+    The tools name it by the device's UUID. Anything else is right, too, once the kernel is told of it: what
+    crypttab links and an item names, what the record of the load says, what was put there by hand.
+    """
+    told = {item.description for item in facts.interface.items} | facts.record.descriptions
+    found: dict[CryptDevice, tuple[str, ...]] = {}
+    for device, entry in entries.items():
+        linked = linked_name(entry)
+        recorded = [
+            origin.description
+            for origin in _origins(facts.record, device)
+            if origin.uuid == device.uuid or not device.uuid
+        ]
+        own = [device.description] if device.uuid else []
+        found[device] = tuple(dict.fromkeys([*own, *([linked] if linked in told else []), *recorded]))
+    return found | _by_hand(facts, found)
+
+
+def linked_name(entry: Entry | None) -> str:
+    """The description of the logon key that a device's volume key is linked as; empty: it is not."""
+    link = (entry.value("link-volume-key") if entry else None) or ""
+    return link.partition("::")[2].removeprefix("%logon:") if "::%logon:" in link else ""
+
+
+def _by_hand(
+    facts: HostFacts, found: Mapping[CryptDevice, tuple[str, ...]]
+) -> dict[CryptDevice, tuple[str, ...]]:
+    """Where keys were named by hand, whose they are does not show: they go to the devices that have none."""
+    claimed = {name for names in found.values() for name in names}
+    free = [
+        item.description
+        for item in facts.interface.items
+        if item.description
+        and item.description not in claimed
+        and not item.description.startswith(PREFIX)
+        and facts.usable([item.description])
+    ]
+    bare = [device for device, names in found.items() if device.uuid and not facts.usable(names)]
+    if not bare or len(free) < len(bare):
+        return {}
+    return {device: (*found[device], *free) for device in bare}
 
 
 def _is_root(host: Host) -> bool:
@@ -233,18 +303,37 @@ def _estimate(host: Host, devices: Sequence[CryptDevice], image: RecordedImage |
         str(host.path(name)) if name and host.exists(name) else None
         for name in ((image.kernel, image.initrd) if image else ("", ""))
     )
+    kernel_bytes, initramfs_bytes = _in_uki(kernel)
     machine = Machine(
         root=host.root,
         release=host.release or None,
         arch=host.arch or None,
-        kernel=kernel,
+        kernel=None if kernel_bytes or initramfs_bytes else kernel,
         initramfs=initramfs,
+        kernel_bytes=kernel_bytes,
+        initramfs_bytes=None if initramfs else initramfs_bytes,
     )
     keyslots = [Keyslot(device.name, 0, device.memory_kib or 0) for device in devices]
     try:
         return estimate_machine(machine, [device.name for device in devices], keyslots).estimate
     except (KdumpkeyError, OSError) as error:
         return str(error)
+
+
+def _in_uki(kernel: str | None) -> tuple[int | None, int | None]:
+    """How much the kernel and the initramfs of a unified kernel image take; None: it is none."""
+    try:
+        sections = read_sections(Path(kernel)) if kernel else {}
+        if not sections or kernel is None:
+            return None, None
+        brought = sections.get(INITRD)
+        with section_in_memory(Path(kernel), sections[KERNEL]) as file:
+            made = kernel_size(Path(f"/proc/self/fd/{file}"))
+    except (OSError, DeviceError):
+        return None, None
+    except NotAKernelError:
+        made = None
+    return made, brought.size_bytes if brought is not None else None
 
 
 def _builtin(host: Host) -> frozenset[str] | None:
@@ -259,14 +348,15 @@ def _service(host: Host) -> Unit | None:
     return next((unit for unit in found if not unit.masked), found[0] if found else None)
 
 
-def _reach(facts: HostFacts, device: CryptDevice) -> Reach:
+def _reach(facts: HostFacts, device: CryptDevice, names: tuple[str, ...]) -> Reach:
     """Search as a load does, and as kdump's service would."""
     if not device.uuid:
         return Reach()
-    if facts.has_key(device):
+    if usable := facts.usable(names):
+        name = usable[0].description
         return Reach(
-            _finds(lambda: request_key("logon", device.description)),
-            _finds(lambda: search_keyring(SpecialKeyring.USER, "logon", device.description)),
+            _finds(lambda: request_key("logon", name)),
+            _finds(lambda: search_keyring(SpecialKeyring.USER, "logon", name)),
         )
     # There is no key yet: what is put into root's user keyring has to be found from here.
     return Reach(_finds(lambda: request_key("keyring", f"_uid.{os.geteuid()}")))
@@ -286,7 +376,9 @@ def _origins(record: Record, device: CryptDevice) -> list[KeyOrigin]:
     return [
         origin
         for origin in record.record.origins
-        if origin.description == device.description or origin.device == device.name
+        if origin.description == device.description
+        or origin.device == device.name
+        or (origin.uuid and origin.uuid == device.uuid)
     ]
 
 

@@ -87,12 +87,30 @@ def reserve(system: System, size: str) -> str:
     if system.ostree:
         given = any(word.startswith("crashkernel=") for word in system.command_line)
         return f"rpm-ostree kargs --{'replace' if given else 'append'}=crashkernel={size} && systemctl reboot"
+    if system.uki:
+        addon = shlex.quote(f"/{system.uki}.extra.d/crashkernel.addon.efi")
+        return f"ukify build --cmdline=crashkernel={size} --output={addon} && reboot"
     if system.is_debian:
         setting = f'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT crashkernel={size}"'
         return f"echo '{setting}' > {_GRUB_PIECE} && update-grub && reboot"
     if system.is_suse:
         return f"update-bootloader --add-option crashkernel={size} && update-bootloader --config && reboot"
     return f"grubby --update-kernel=ALL --args=crashkernel={size} && reboot"
+
+
+def kernel_argument(system: System, argument: str) -> str:
+    """Boot with an argument in place of one of the same name."""
+    if system.ostree:
+        return f"rpm-ostree kargs --replace={shlex.quote(argument)} && systemctl reboot"
+    if system.uki:
+        addon = shlex.quote(f"/{system.uki}.extra.d/luks.addon.efi")
+        return f"ukify build --cmdline={shlex.quote(argument)} --output={addon} && reboot"
+    if system.is_debian:
+        return f"Put {argument} into GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub && reboot"
+    if system.is_suse:
+        option = shlex.quote(argument)
+        return f"update-bootloader --add-option {option} && update-bootloader --config && reboot"
+    return f"grubby --update-kernel=ALL --args={shlex.quote(argument)} && reboot"
 
 
 def without_fadump(system: System) -> str:
@@ -149,6 +167,23 @@ def add_module(system: System, module: str) -> str:
         return f"echo {module} >> /etc/initramfs-tools/modules"
     name = module.replace("-", "_")
     return f"echo 'add_drivers+=\" {name} \"' > /etc/dracut.conf.d/{name}.conf"
+
+
+def add_units(system: System) -> str:
+    """Have the units that mount configfs in the initramfs."""
+    folder = "/usr/lib/systemd/system"
+    if system.is_debian:
+        return "Have a hook of /etc/initramfs-tools/hooks copy sys-kernel-config.mount and modprobe@.service"
+    items = f"{folder}/sys-kernel-config.mount {folder}/modprobe@.service"
+    return f"echo 'install_items+=\" {items} \"' > /etc/dracut.conf.d/configfs.conf"
+
+
+def without_crypt(facts: HostFacts) -> str:
+    """Make a kdump initramfs that opens nothing by a passphrase."""
+    load = arm(facts.crypts) if facts.devices else restart(facts.system)
+    if facts.kdump_utils.configured:
+        return f"Add dracut_args --omit crypt to /etc/kdump.conf, then {rebuild(facts.system)} && {load}"
+    return f"Take the device out of the initramfs's crypttab, then {rebuild(facts.system)} && {load}"
 
 
 def restart(system: System) -> str:

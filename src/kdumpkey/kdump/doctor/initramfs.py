@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.doctor.kdump_image import HOOK, LISTS, OUR_HOOK, TABLE
+from kdumpkey.kdump.doctor.kdump_image import HOOK, LISTS, MOUNTING, OUR_HOOK, TABLE
+from kdumpkey.kdump.doctor.proof import proven
 
 if TYPE_CHECKING:
+    from kdumpkey.host.host import CryptDevice
     from kdumpkey.host.initramfs import Initramfs
     from kdumpkey.kdump.doctor.facts import HostFacts
 
@@ -21,6 +23,14 @@ _LIBRARY: Final = re.compile(r"(?:^|/)libcryptsetup\.so\.12\.(\d+)\.\d+$")
 _KEYRING_OPTION: Final = 10  # libcryptsetup's minor version of cryptsetup 2.7
 _PROGRAM: Final = ("bin/kdumpkey", "/kdumpkey/__main__.py", "/kdumpkey/__main__.pyc")
 _ROOT_SHARE: Final = 0.45  # of the reserved memory, beyond which a tmpfs root was seen to be full
+# The packages, alike in all distributions, of programs that are called otherwise.
+_PACKAGES: Final = {"unsquashfs": "squashfs-tools", "fsck.erofs": "erofs-utils"}
+_UNITS: Final = "/systemd/system/"
+_CONFIGFS_UNIT: Final = f"{_UNITS}sys-kernel-config.mount"
+_MODPROBE_UNITS: Final = (f"{_UNITS}modprobe@.service", f"{_UNITS}modprobe@configfs.service")
+_WHY_WAITING: Final = (
+    "Nobody is there to type it after a crash: the kdump kernel waits, and no dump is written."
+)
 _WHY: Final = "This is all that runs after the crash; what is not in it is not there."
 
 
@@ -38,6 +48,9 @@ def check_initramfs(facts: HostFacts) -> list[Finding]:
     place, content = facts.image.place, facts.image.content
     if not place:
         return [_not_found(facts)]
+    if facts.record.image is None and (proof := proven(facts)):
+        # What it was seen to do says more than what is in it.
+        return [Finding("initramfs", Verdict.GOOD, f"{proof}.", _WHY)]
     if isinstance(content, str):
         fix = _look(facts, place, content)
         return [Finding("initramfs", Verdict.UNKNOWN, content, _WHY, fix)]
@@ -49,6 +62,25 @@ def check_initramfs(facts: HostFacts) -> list[Finding]:
     if not lacks:
         return [Finding("initramfs", Verdict.GOOD, f"{place} has all that is needed.", _WHY)]
     return [Finding("initramfs", lack.verdict, f"{place} {lack.what}.", _WHY, lack.fix) for lack in lacks]
+
+
+def check_waiting(facts: HostFacts) -> list[Finding]:
+    """Look for devices that it stops at, asking for a passphrase, though the dump does not go there."""
+    if facts.record.image is None and proven(facts):
+        return []
+    return [
+        Finding(
+            "initramfs", Verdict.BROKEN, _waiting(facts, device), _WHY_WAITING, fixes.without_crypt(facts)
+        )
+        for device in facts.image.waits_for
+    ]
+
+
+def _waiting(facts: HostFacts, device: CryptDevice) -> str:
+    return (
+        f"{facts.image.place} asks for the passphrase of {device.name} (UUID {device.uuid}), which the dump "
+        "does not need."
+    )
 
 
 def _not_found(facts: HostFacts) -> Finding:
@@ -67,9 +99,9 @@ def _anew(facts: HostFacts) -> str:
 
 def _look(facts: HostFacts, shown: str, what: str) -> str:
     """What lets it be read."""
-    needed = re.search(r"unpack .*, (\w+) is needed", what)
+    needed = re.search(r"unpack .*, ([\w.]+) is needed", what)
     if needed is not None:
-        return fixes.install(facts.system, needed[1])
+        return fixes.install(facts.system, _PACKAGES.get(needed[1], needed[1]))
     if "ermission" in what:
         return fixes.to_read(facts.system, shown)
     if "damaged" in what or "no initramfs" in what:
@@ -96,7 +128,14 @@ class _Checked:
 
     def lacks(self) -> list[_Lack]:
         """What is not in it."""
-        return [*self._hook(), *self._opener(), *self._devices(), *self._library(), *self._modules()]
+        return [
+            *self._hook(),
+            *self._configfs(),
+            *self._opener(),
+            *self._devices(),
+            *self._library(),
+            *self._modules(),
+        ]
 
     @property
     def _sure(self) -> Verdict:
@@ -131,6 +170,23 @@ class _Checked:
         if self._hooked:
             return []
         return [_Lack(self._sure, "has no hook that restores the keys", self._listing)]
+
+    def _configfs(self) -> list[_Lack]:
+        """Where systemd runs, a unit mounts configfs; it requires another, which loads the module.
+
+        Source: systemd's sys-kernel-config.mount; kdump-utils#109.
+        """
+        by_systemd = any(_UNITS in f"/{name}" for name in self.found.names)
+        if not self._hooked or not by_systemd or not self.found.words.isdisjoint(MOUNTING):
+            return []
+        mounts, loads = self.found.has(_CONFIGFS_UNIT), self.found.has(*_MODPROBE_UNITS)
+        if mounts and loads:
+            return []
+        what = "has nothing that mounts configfs, where the hook asks for the keys"
+        if mounts:
+            what = "does not mount configfs: sys-kernel-config.mount requires modprobe@.service, not in it"
+        fix = f"{fixes.add_units(self.facts.system)} && {_anew(self.facts)}"
+        return [_Lack(self._sure, what, fix)]
 
     def _opener(self) -> list[_Lack]:
         anew, other = _anew(self.facts), self.found.has("bin/cryptsetup")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.host.blocks import root_devices
 from kdumpkey.host.initramfs import Initramfs, UnreadableInitramfsError, read_initramfs
+from kdumpkey.host.kdump_files import INITRAMFS
+from kdumpkey.host.uki import INITRD, read_sections, section_in_memory
 from kdumpkey.kernel.linux.kernel import file_stamp
 
 if TYPE_CHECKING:
@@ -20,14 +24,10 @@ OUR_HOOK: Final = "--from-kdump"  # or to call this program
 # What lists the devices that are opened: kdump-utils' rules, and kdump generate's table.
 TABLE: Final = "/etc/kdumpkey/devices"
 LISTS: Final = ("/70-luks-kdump.rules", TABLE)
-_PLACES: Final = (
-    "boot/initramfs-{}kdump.img",
-    "var/lib/kdump/initramfs-{}kdump.img",
-    "boot/initrd-{}kdump",
-    "boot/initrdkdump",
-    "var/lib/kdump/initrd.img-{}",
-    "var/lib/kdump/initrd.img",
-)
+# What has configfs mounted in there, other than a unit of systemd's.
+MOUNTING: Final = ("-t configfs", "configfs /sys/kernel/config", "/sys/kernel/config configfs")
+_TABLES: Final = ("etc/crypttab", "etc/cmdline")
+_ARGUMENTS: Final = "etc/cmdline.d/"
 # These name it, and ask for nothing: kdump-utils' own library, this program's sources.
 _NO_HOOK: Final = re.compile(r"(^|/)(kdump-lib[^/]*\.sh|kdump-udev-throttler|(?<!^etc/)kdumpkey/.*)$")
 
@@ -41,12 +41,18 @@ class KdumpImage:
         searched: Whether there was anything where such files are, so that its absence is sure.
         content: What is in it; a text: why that cannot be told.
         changed: It is another file than the one that was loaded.
+        modified_at: When it was made, in seconds since the epoch; None: that cannot be told.
+        others_at: The same of those of other kernels.
+        waits_for: The encrypted devices that it opens by a passphrase, though no dump has to pass them.
     """
 
     place: str
     searched: bool
     content: Initramfs | str
     changed: bool = False
+    modified_at: float | None = None
+    others_at: tuple[float, ...] = ()
+    waits_for: tuple[CryptDevice, ...] = ()
 
 
 def read_kdump_image(
@@ -62,27 +68,119 @@ def read_kdump_image(
     """
     place = _place(host, system, image)
     searched = bool(host.names("boot", "*") or host.names("var/lib/kdump", "*"))
-    if not place or not devices:
-        return KdumpImage(f"/{place}" if place else "", searched, "")
-    words = (HOOK, OUR_HOOK, *(device.uuid for device in devices if device.uuid))
+    if not place:
+        return KdumpImage("", searched, "")
+    read = KdumpImage(
+        f"/{place}",
+        searched,
+        "",
+        modified_at=_modified_at(host, place),
+        others_at=_others_at(host, place),
+        waits_for=_waits_for(host, place, devices, image),
+    )
+    return _with_content(host, read, devices, image) if devices else read
+
+
+def _with_content(
+    host: Host, read: KdumpImage, devices: Sequence[CryptDevice], image: RecordedImage | None
+) -> KdumpImage:
+    place = read.place.lstrip("/")
+    words = (HOOK, OUR_HOOK, *MOUNTING, *(device.uuid for device in devices if device.uuid))
     try:
         path = host.path(place)
-        content: Initramfs | str = read_initramfs(
+        content: Initramfs | str = _read(
             path,
             words,
             lambda name: _NO_HOOK.search(name) is not None,
             lambda name: f"/{name}".endswith(LISTS),
         )
-        changed = image is not None and image.initrd_stamp != file_stamp(path)
+        stamp = (image.initrd_stamp if image.initrd else image.kernel_stamp) if image is not None else None
+        changed = stamp is not None and stamp != file_stamp(path)
     except (UnreadableInitramfsError, OSError) as error:
         content, changed = str(error).replace(str(host.root / place), f"/{place}"), False
         content = content.replace(str(host.root), "") if not host.is_here else content
-    return KdumpImage(f"/{place}", searched, content, changed)
+    return replace(read, content=content, changed=changed)
+
+
+def _modified_at(host: Host, place: str) -> float | None:
+    try:
+        return host.path(place).stat().st_mtime
+    except OSError:
+        return None
+
+
+def _others_at(host: Host, place: str) -> tuple[float, ...]:
+    """When those of other kernels were made."""
+    folder = place.rpartition("/")[0]
+    found = [_modified_at(host, f"{folder}/{name}") for name in host.names(folder, "*kdump*")]
+    return tuple(each for each in found if each is not None)
+
+
+def _waits_for(
+    host: Host, place: str, devices: Sequence[CryptDevice], image: RecordedImage | None
+) -> tuple[CryptDevice, ...]:
+    """The devices beneath the machine's root that it would open as at every boot, by asking somebody.
+
+    Source: dracut's 90crypt and 90systemd-cryptsetup, which put crypttab and rd.luks.uuid into the image;
+    openshift/os#1632.
+    """
+    known = {device.uuid for device in devices}
+    others = [device for device in root_devices(host) if device.uuid and device.uuid not in known]
+    words = {device.uuid: (device.uuid, *_named_in_tables(device)) for device in others}
+    if not others:
+        return ()
+    try:
+        found = _read(
+            host.path(place),
+            tuple(word for each in words.values() for word in each),
+            lambda _: False,
+            lambda name: name in _TABLES or name.startswith(_ARGUMENTS),
+        )
+    except (UnreadableInitramfsError, OSError):
+        return ()
+    opens = found.has("/systemd-cryptsetup", "bin/cryptsetup", "/cryptroot-ask")
+    line = image.command_line if image is not None and opens else ""
+    asked = [word.lower() for word in line.split() if word.startswith(("rd.luks.", "luks."))]
+    return tuple(
+        device
+        for device in others
+        if not found.listed.isdisjoint(words[device.uuid])
+        or any(device.uuid in word for word in asked if "options=" not in word)
+    )
+
+
+def _named_in_tables(device: CryptDevice) -> tuple[str, ...]:
+    """Other words for it in crypttab that mean no other device."""
+    return tuple(name for name in device.aliases if name.startswith("PART") or "/by-" in name)
 
 
 def _place(host: Host, system: System, image: RecordedImage | None) -> str:
     if image is not None:
-        place = image.initrd.lstrip("/")
-        return place if place and host.exists(place) else ""
-    places = [place.format(system.release) for place in _PLACES]
+        # A unified kernel image brings its own, where none was named.
+        place = (image.initrd or image.kernel).lstrip("/")
+        return place if place and host.exists(place) and (image.initrd or _brought(host, place)) else ""
+    places = [place.format(system.release) for place in INITRAMFS]
     return next((place for place in places if host.exists(place)), "")
+
+
+def _brought(host: Host, place: str) -> bool:
+    """Whether a kernel is a unified image with an initramfs."""
+    try:
+        return INITRD in read_sections(host.path(place))
+    except OSError:
+        return False
+
+
+def _read(
+    path: Path, words: tuple[str, ...], ignored: Callable[[str], bool], lists: Callable[[str], bool]
+) -> Initramfs:
+    """Read an initramfs, or the one in a unified kernel image."""
+    section = read_sections(path).get(INITRD)
+    if section is None:
+        return read_initramfs(path, words, ignored, lists)
+    with section_in_memory(path, section) as file:
+        held = Path(f"/proc/self/fd/{file}")
+        try:
+            return read_initramfs(held, words, ignored, lists)
+        except UnreadableInitramfsError as error:
+            raise UnreadableInitramfsError(str(error).replace(str(held), str(path))) from error

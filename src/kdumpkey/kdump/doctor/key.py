@@ -30,8 +30,7 @@ def check_key(facts: HostFacts, about: DeviceFacts) -> list[Finding]:
     device = about.device
     if not device.uuid:
         return [_nameless(facts, device)]
-    mine = facts.keys_of(device)
-    good = [key for key in mine if key.type == "logon" and not key.problem]
+    mine, good = facts.keys_named(about.names), facts.usable(about.names)
     if facts.keys is None or (not mine and not facts.privileged):
         what = (
             "This user may not see root's keys." if facts.keys is not None else "/proc/keys cannot be read."
@@ -40,7 +39,7 @@ def check_key(facts: HostFacts, about: DeviceFacts) -> list[Finding]:
         return [Finding("key", Verdict.UNKNOWN, what, _WHY, fix, device.name)]
     found = _check_reach(facts, about, good)
     if good:
-        return [_lasting(facts, good[0], device), *found]
+        return [_lasting(facts, good[0], about), *found]
     if not mine:
         what = "The key is in no keyring."
     elif all(key.type != "logon" for key in mine):
@@ -48,7 +47,7 @@ def check_key(facts: HostFacts, about: DeviceFacts) -> list[Finding]:
     else:
         what = f"The key {next(key for key in mine if key.type == 'logon').problem}."
     if facts.memory.is_loaded:
-        holds = "holds" if device.description in facts.record.descriptions else "may hold"
+        holds = "may hold" if facts.record.descriptions.isdisjoint(about.names) else "holds"
         what += f" The image that is loaded {holds} it; the next load will fail."
     return [Finding("key", Verdict.BROKEN, what, _WHY, fixes.arm([device]), device.name), *found]
 
@@ -81,9 +80,13 @@ def _nameless(facts: HostFacts, device: CryptDevice) -> Finding:
     return Finding("key", Verdict.UNKNOWN, what, _WHY, fix, device.name)
 
 
-def _lasting(facts: HostFacts, key: ListedKey, device: CryptDevice) -> Finding:
+def _lasting(facts: HostFacts, key: ListedKey, about: DeviceFacts) -> Finding:
+    device = about.device
     if key.remaining_s is None:
-        return Finding("key", Verdict.GOOD, "The key is there, as a logon key.", _WHY, "", device.name)
+        what = "The key is there, as a logon key."
+        if key.description != device.description:
+            what = f"The key is there, as the logon key {key.description}, and the kernel is told of it."
+        return Finding("key", Verdict.GOOD, what, _WHY, "", device.name)
     end = moment(facts.now + key.remaining_s)
     what = f"The key expires in {key.timeout}, about {end}; what is loaded until then keeps it."
     fix = f"keyctl timeout 0x{key.serial} 0"

@@ -26,7 +26,7 @@ def check_stale(facts: HostFacts) -> list[Finding]:
     for about in facts.devices:
         device = about.device
         found += [_check(facts, device, origin, now) for origin, now in about.origins]
-        if not about.origins and device.description in facts.record.descriptions:
+        if not about.origins and not facts.record.descriptions.isdisjoint(about.names):
             what = "The record of the load does not say which volume key of the device was loaded."
             found.append(Finding("stale", Verdict.UNKNOWN, what, _WHY, fixes.arm([device]), device.name))
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from typing import Final
 from kdumpkey.errors import OutputError
 from kdumpkey.kdump.doctor import Host
 from kdumpkey.kdump.generate import Change
+from kdumpkey.storage.publish import stage, sync_folder
+from kdumpkey.storage.signals import HeldSignals
 
 BACKUP: Final = ".before-kdumpkey"
 # What is kept is there to be read: no program that runs what lies in a directory is to run it.
@@ -52,7 +53,7 @@ def apply(root: Path, changes: Sequence[Change]) -> list[Applied]:
     """
     host = Host(root.resolve())
     staged: list[_Staged] = []
-    with ExitStack() as undo:
+    with HeldSignals(), ExitStack() as undo:
         for change in changes:
             if change.diff():
                 path = root / change.path
@@ -65,7 +66,7 @@ def apply(root: Path, changes: Sequence[Change]) -> list[Applied]:
             try:
                 undo.callback(_put_back, each)
                 each.fresh.replace(each.path)
-                _sync(each.path.parent)
+                sync_folder(each.path.parent)
             except OSError as error:
                 raise OutputError(f"Cannot write {each.path}: {error.strerror}.") from error
         undo.pop_all()
@@ -120,16 +121,11 @@ def _remove_empty(folder: Path) -> None:
 
 def _write(folder: Path, name: str, text: str, mode: int, owner: Path | None, undo: ExitStack) -> Path:
     """A file beside the one that it is to replace, on disk, with what that one has of mode and owner."""
-    handle, made = tempfile.mkstemp(prefix=f".{name}-", dir=folder)
-    fresh = Path(made)
+    fresh = stage(folder, name, text.encode(), mode=mode)
     undo.callback(fresh.unlink, missing_ok=True)
-    with open(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.chmod(mode)
     if owner is not None:
         shutil.chown(fresh, owner.stat().st_uid, owner.stat().st_gid)
+        fresh.chmod(mode)  # giving a file away takes its set-user-ID bit
         with suppress(OSError):  # there is no SELinux here
             os.setxattr(fresh, _LABEL, os.getxattr(owner, _LABEL))
     return fresh
@@ -146,11 +142,3 @@ def _put_back(each: _Staged) -> None:
         mode = each.path.stat().st_mode & 0o7777
         old = _write(each.path.parent, each.path.name, each.before, mode, each.path, undo)
         old.replace(each.path)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

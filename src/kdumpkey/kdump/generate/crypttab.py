@@ -22,13 +22,14 @@ def crypttab(setup: Setup) -> list[Change]:
     before = host.text(PATH)
     lines = (before or "").splitlines(keepends=True)
     for device in setup.devices:
-        number = next((i for i, line in enumerate(lines) if is_line_of(host, device, line)), None)
-        if number is None:
+        own = [number for number, line in enumerate(lines) if is_line_of(host, device, line)]
+        if not own:
             if lines and not lines[-1].endswith("\n"):
                 lines[-1] += "\n"
             name = device.mapping or f"luks-{device.uuid}"
             lines.append(f"{name} UUID={device.uuid} none luks,{wanted_option(device)}\n")
-        else:
+        # Which of several lines opens it is up to the order in which systemd starts them.
+        for number in own:
             lines[number] = _with_option(lines[number], wanted_option(device))
     return [Change(PATH, before, "".join(lines))]
 

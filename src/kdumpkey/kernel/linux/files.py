@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from kdumpkey.errors import kernel_error
+from kdumpkey.storage.publish import write_file_at
 
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
@@ -62,11 +63,7 @@ def replace_private(path: Path, text: str) -> None:
     """
     folder = _own_folder(path.parent)
     try:
-        made = f"{path.name}.new"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(made, flags, _FILE_MODE, dir_fd=folder), "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(made, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        write_file_at(folder, path.name, text.encode(), mode=_FILE_MODE)
     finally:
         os.close(folder)
 

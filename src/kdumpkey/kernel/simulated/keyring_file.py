@@ -14,6 +14,7 @@ from kdumpkey.errors import DeviceError
 from kdumpkey.kernel.simulated.keyring import SimulatedKeyrings
 from kdumpkey.kernel.simulated.keys import Key
 from kdumpkey.secret import SecretBuffer
+from kdumpkey.storage.transfer import read_in_full, write_in_full
 
 _LENGTH: Final = struct.Struct("=I")
 _LONGEST: Final = 64 << 20
@@ -33,12 +34,12 @@ def save_keyrings(keyrings: SimulatedKeyrings, path: Path) -> None:
     head = json.dumps(index).encode()
     fresh = path.with_name(f"{path.name}.new")
     discard(fresh)
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        os.write(fd, _LENGTH.pack(len(head)) + head)
+        write_in_full(fd, _LENGTH.pack(len(head)) + head)
         for key in keys:
             if key.payload is not None:
-                os.writev(fd, [memoryview(key.payload)])
+                write_in_full(fd, key.payload)
     finally:
         os.close(fd)
     # The old file stays whole until the new one is in its place: cut off in between, one of them is there.
@@ -59,7 +60,7 @@ def load_keyrings(keyrings: SimulatedKeyrings, path: Path) -> None:
         return
     with SecretBuffer(min(os.fstat(fd).st_size, _LONGEST)) as whole, memoryview(whole) as view:
         try:
-            os.readv(fd, [view])
+            read_in_full(fd, view)
             (length,) = _LENGTH.unpack_from(view)
             at = _LENGTH.size + length
             index = json.loads(bytes(view[_LENGTH.size : at]))
@@ -87,7 +88,7 @@ def discard(path: Path) -> None:
 @contextmanager
 def _opened(path: Path) -> Iterator[int | None]:
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         yield None
         return
@@ -99,4 +100,4 @@ def _opened(path: Path) -> Iterator[int | None]:
 
 def _zero(fd: int | None) -> None:
     if fd is not None:
-        os.pwrite(fd, bytes(os.fstat(fd).st_size), 0)
+        write_in_full(fd, bytes(os.fstat(fd).st_size), 0)

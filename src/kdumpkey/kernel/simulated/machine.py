@@ -25,6 +25,7 @@ from kdumpkey.kernel.simulated.keys import Process
 from kdumpkey.kernel.simulated.state import MachineState
 from kdumpkey.region.memory import CrashRegion
 from kdumpkey.region.model import PAGE, ImageSizes, Policy
+from kdumpkey.storage.publish import write_file
 
 LOGIN: Final = "login"  # the session whose keyring has a link to @u
 _STATE, _REGION, _LOCK, _KEYS = "state.json", "region", "lock", "keys-"
@@ -114,9 +115,7 @@ class Machine:
 
     def save(self) -> None:
         """Make state and keys last; the state's file is replaced in one step."""
-        fresh = self.path / f"{_STATE}.new"
-        _write_private(fresh, self.state.to_json())
-        fresh.replace(self.path / _STATE)
+        write_file(self.path / _STATE, self.state.to_json().encode("ascii"), replace=True)
         save_keyrings(self.keyrings, self._keys_path)
         self._discard_other_keys()
 
@@ -166,8 +165,7 @@ def boot(path: Path, config: MachineConfig) -> None:
             config.policy, config.ram_bytes, config.base, config.reserved_bytes, sizes=config.sizes
         )
         state.throwaway = config.throwaway
-        _write_private(path / f"{_STATE}.new", state.to_json())
-        (path / f"{_STATE}.new").replace(path / _STATE)
+        write_file(path / _STATE, state.to_json().encode("ascii"), replace=True)
     except OSError as error:
         raise DeviceError(f"Machine {path} cannot be made: {error.strerror}.") from error
 
@@ -254,12 +252,6 @@ def in_memory(path: Path) -> bool:
     return any(
         left.split()[2] == number and right.split()[0] in ("tmpfs", "ramfs") for left, _, right in lines
     )
-
-
-def _write_private(path: Path, text: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(fd, "w", encoding="ascii") as file:
-        file.write(text)
 
 
 def _check_own(path: Path) -> None:
