@@ -52,7 +52,9 @@ def open_luks(
     try:
         if header is not None:
             header_device = open_readonly(header)
-        luks = LuksDevice(device, header_device, read_header(header_device, version=version, cut_short=cut_short))
+        luks = LuksDevice(
+            device, header_device, read_header(header_device, version=version, cut_short=cut_short)
+        )
         if writable:
             luks.check_data_apart()
         return luks
@@ -155,20 +157,18 @@ class LuksDevice:
 
         A device that ends in the middle of a sector was cut short, whatever its header says of sizes.
         """
-        device = self.device
+        cut = f"Device {self.device.name} was cut short: it ends at byte {self.device.size}"
         for segment in self.header.data_segments:
-            there = device.size - segment.offset
+            there = self.device.size - segment.offset
             step = segment.sector_size or SECTOR
             if segment.size is not None and there < segment.size:
-                missing = segment.size - max(0, there)
+                return f"{cut}, and the last {segment.size - max(0, there)} bytes of its data are missing."
+            if segment.size is None and there <= 0:
+                return f"{cut}, and its data, which begin at byte {segment.offset}, are missing."
+            if segment.size is None and there % step:
                 return (
-                    f"Device {device.name} was cut short: it ends at byte {device.size}, and the last {missing} "
-                    f"bytes of its data are missing."
-                )
-            if segment.size is None and there > 0 and there % step:
-                return (
-                    f"Device {device.name} was cut short: it ends at byte {device.size}, {there % step} bytes into "
-                    f"a sector of {step}; that sector and what followed it are missing."
+                    f"{cut}, {there % step} bytes into a sector of {step}; that sector and what followed it "
+                    "are missing."
                 )
         return ""
 

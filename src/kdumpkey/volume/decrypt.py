@@ -27,7 +27,7 @@ def part_of(
     start: int = 0,
     length: int | None = None,
     *,
-    missing: str = "",
+    cut_short: bool = False,
     to_the_cut: bool = False,
 ) -> range:
     """The bytes of the plaintext from `start` on, `length` or as many as there are.
@@ -36,7 +36,7 @@ def part_of(
         volume: The volume.
         start: The first byte.
         length: How many bytes; None: all that follow.
-        missing: What of the device is missing at its end, as a sentence; empty: nothing.
+        cut_short: Whether the device's end is missing.
         to_the_cut: Where no length is given, be content with what is there.
 
     Raises:
@@ -44,15 +44,15 @@ def part_of(
         DeviceError: It should, and the device was cut short before them.
     """
     end = volume.size if length is None else start + length
-    if not 0 <= start <= end <= volume.size:
+    if not 0 <= start <= end or (end > volume.size and not cut_short):
         raise UsageError(f"The volume has {volume.size} bytes: bytes {start} to {end} are not in it.")
     available = volume.available
-    if missing and length is None and to_the_cut and start < available:
+    if cut_short and length is None and to_the_cut and start < available:
         return range(start, available)
-    if end > available or (missing and length is None):
+    if end > available or (cut_short and length is None):
         raise DeviceError(
-            f"{missing}\nOf the plaintext, {available} bytes are there: --length says how much of that to "
-            f"decrypt, and --force takes all of it."
+            f"The device was cut short: the first {available} bytes of the plaintext are there. "
+            f"--from and --length take a part of them, --force all that there is."
         )
     return range(start, end)
 

@@ -234,8 +234,8 @@ class Volume:
     def _read_part(self, part: _Part, view: memoryview, at: int) -> None:
         if at + len(view) > part.there:
             raise DeviceError(
-                f"Device {self._device.name} was cut short: the volume's bytes from {part.start + part.there} "
-                f"to {part.end} are missing."
+                f"Device {self._device.name} was cut short: bytes {part.start + part.there} to {part.end} of "
+                f"the volume are missing."
             )
         step = part.sector_size
         if part.cipher is None:

@@ -174,7 +174,7 @@ def unlock(
     _check_unlock(output, keys, test=test, map_name=map_name, unbound=unbound, as_json=as_json)
     session = run.begin()
     link = _link_target(session, link_vk_to_keyring, keys.machine)
-    with open_data_and_header(device, header) as luks:
+    with open_data_and_header(device, header, cut_short=True) as luks:
         if output.to is not None:
             luks.check_data_apart()
         map_it = None if map_name is None else _mapping_to(session, luks, map_name, flags)
@@ -186,8 +186,9 @@ def unlock(
                 "version": luks.header.version,
                 "keyslot": keyslot,
             }
-            for warning in check_data_opens(luks.header, luks.device.name):
-                session.complain(f"WARNING: {warning}")
+            for warning in (*check_data_opens(luks.header, luks.device.name), luks.missing_end()):
+                if warning:
+                    session.complain(f"WARNING: {warning}")
             if map_it is not None:
                 result["map"] = map_it(key)
             if output.to is not None:
@@ -282,7 +283,13 @@ def _decrypt(
     from kdumpkey.cli.progress import progress_bar  # noqa: PLC0415 - a mere check shows none
     from kdumpkey.volume.decrypt import decrypt_to_file, decrypt_to_stream, part_of  # noqa: PLC0415
 
-    part = part_of(volume, wanted.start or 0, wanted.length)
+    part = part_of(
+        volume,
+        wanted.start or 0,
+        wanted.length,
+        cut_short=bool(luks.missing_end()),
+        to_the_cut=wanted.force,
+    )
     if output != "-" and _same_file(output, luks):
         raise UsageError(f"{output} is what is being decrypted: the plaintext must go elsewhere.")
     with progress_bar(session.streams, len(part)) as progress:
