@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.errors import HeaderError, NotLuksError
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.options import HeaderChoice
+    from kdumpkey.cli.header_choice import HeaderChoice
     from kdumpkey.luks.device import LuksDevice
 
 VERSIONS: Final = {None: None, "luks": None, "luks1": 1, "luks2": 2}
@@ -43,6 +43,16 @@ def open_data_and_header(
     return _open(path, header.header, header.type, writable=writable, cut_short=cut_short)
 
 
+def uuid_of(device: str, header: HeaderChoice) -> str:
+    """The UUID in a valid header; raises as `open_data_and_header`."""
+    from kdumpkey.luks import read_header  # noqa: PLC0415 - formatting reads no header
+    from kdumpkey.storage.device import open_readonly  # noqa: PLC0415
+
+    path = header.header or device_path(device)
+    with refusing(path), open_readonly(path) as reader:
+        return read_header(reader, version=_version(header.type)).uuid
+
+
 def open_header_alone(device: str, header: HeaderChoice) -> LuksDevice:
     """Open what has the header, for actions that need nothing else; raises as `open_data_and_header`."""
     return _open(header.header or device_path(device), None, header.type)
@@ -59,10 +69,14 @@ def _open(
     from kdumpkey.luks.device import open_luks  # noqa: PLC0415 - formatting opens nothing
 
     with refusing(header or path):
-        if wanted not in VERSIONS:
-            raise NotLuksError("")
-        version = VERSIONS[wanted]
+        version = _version(wanted)
         return open_luks(path, header=header, version=version, writable=writable, cut_short=cut_short)
+
+
+def _version(wanted: str | None) -> int | None:
+    if wanted not in VERSIONS:
+        raise NotLuksError("")
+    return VERSIONS[wanted]
 
 
 @contextmanager
