@@ -14,7 +14,7 @@ from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.key_source import KeySource, MachineChoice
 from kdumpkey.cli.mapping_flags import MappingFlags
-from kdumpkey.cli.opening import VERSIONS, open_data_and_header
+from kdumpkey.cli.opening import VERSIONS, device_path, open_data_and_header
 from kdumpkey.cli.options import (
     EVERYWHERE,
     DeviceSize,
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 _KNOWN: Final = ("luks", "luks1", "luks2", "plain", "loopaes", "tcrypt", "bitlk", "fvault2")
+_TESTED_ELSEWHERE: Final = ("tcrypt", "bitlk", "fvault2")
 _TESTABLE: Final = ("luks", "luks1", "luks2", "tcrypt", "bitlk", "fvault2")
 _LUKS: Final = ("luks", "luks1", "luks2")
 
@@ -141,6 +142,10 @@ def open_device(
             raise UsageError("Command requires device and mapped name as arguments.")
         if kind is not None and kind not in VERSIONS:
             raise UsageError(f"kdumpkey does not open {kind} devices; cryptsetup does.")
+    if kind in _TESTED_ELSEWHERE:
+        from kdumpkey.formats.recognise import refuse_to_open  # noqa: PLC0415 - LUKS needs no other format
+
+        refuse_to_open(device_path(device), kind)
     link = _link_target(session, link_vk_to_keyring, keys.machine)
     with open_data_and_header(device, header) as luks:
         map_it = None
