@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import typer
 from typer.core import TyperCommand
@@ -32,15 +31,13 @@ class OptionError(UsageError):
     """An option is unknown, lacks its value, or has one and takes none; the message begins with the word."""
 
 
-@dataclass(frozen=True)
-class Alias:
-    """Another name of an action, and the device type that it implies."""
+class Alias(NamedTuple):
+    """Another name of an action, and the options that it implies, with their values."""
 
     action: str
-    type: str | None = None
+    implied: tuple[tuple[str, str | None], ...] = ()
 
 
-@dataclass
 class Line:
     """A command line taken apart.
 
@@ -50,9 +47,10 @@ class Line:
         instead: ``--help``, ``--usage`` or ``--version`` where it stands: nothing after it was read.
     """
 
-    given: list[tuple[str, str | None]] = field(default_factory=list)
-    words: list[str] = field(default_factory=list)
-    instead: str | None = None
+    def __init__(self, words: Sequence[str] = (), instead: str | None = None) -> None:
+        self.given: list[tuple[str, str | None]] = []
+        self.words = list(words)
+        self.instead = instead
 
 
 class CryptsetupGroup(LazyGroup):
@@ -128,8 +126,8 @@ class CryptsetupGroup(LazyGroup):
         program = [_word(*each) for each in line.given if each[0] in own]
         given = [each for each in line.given if each[0] not in own]
         arguments = line.words[len(name) :]
-        if (alias := self.aliases.get(line.words[0])) and alias.type:
-            given.append((_TYPE, alias.type))
+        if alias := self.aliases.get(line.words[0]):
+            given += alias.implied
         _check_arguments(command, " ".join(name), arguments)
         taken = {spelling for parameter in command.params for spelling in parameter.opts}
         for option in sorted({option for option, _ in given}):
