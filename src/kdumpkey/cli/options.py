@@ -224,7 +224,10 @@ Length = Annotated[
     value("--length", metavar="SIZE", parser=parsers.size("length"), help="Decrypt no more than this"),
 ]
 Sparse = Annotated[bool, flag("--sparse", help="Leave holes in the file where the plaintext is zeros")]
-Force = Annotated[bool, flag("--force", help="Replace the file if it exists")]
+Force = Annotated[
+    bool,
+    flag("--force", help="Replace the file if it exists; of a device that was cut short, take what is there"),
+]
 
 # What a header shows and stores.
 DumpJsonMetadata = Annotated[bool, flag("--dump-json-metadata", help="Print the JSON area of a LUKS2 header")]
@@ -431,9 +434,7 @@ KeepKey = Annotated[bool, flag("--keep-key")]
 New = Annotated[bool, flag("--new", "-N")]
 ProgressFrequency = Annotated[int | None, value("--progress-frequency", parser=parsers.uint32)]
 ProgressJson = Annotated[bool, flag("--progress-json")]
-ReduceDeviceSize = Annotated[
-    int | None, value("--reduce-device-size", parser=parsers.size("reduce-device-size"))
-]
+ReduceDeviceSize = Annotated[int | None, value("--reduce-device-size", parser=parsers.reduce_size)]
 Resilience = Annotated[str | None, value("--resilience")]
 ResilienceHash = Annotated[str | None, value("--resilience-hash")]
 ResumeOnly = Annotated[bool, flag("--resume-only")]

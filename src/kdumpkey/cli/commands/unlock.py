@@ -14,7 +14,7 @@ from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.key_source import KeySource, MachineChoice
 from kdumpkey.cli.mapping_flags import MappingFlags
-from kdumpkey.cli.opening import VERSIONS, open_data_and_header
+from kdumpkey.cli.opening import VERSIONS, device_path, open_data_and_header
 from kdumpkey.cli.options import (
     EVERYWHERE,
     DeviceSize,
@@ -45,6 +45,7 @@ from kdumpkey.cli.options import (
     Unbound,
     Veracrypt,
     VeracryptPim,
+    VeracryptQueryPim,
 )
 from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.cli.session import Run, Session
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 _KNOWN: Final = ("luks", "luks1", "luks2", "plain", "loopaes", "tcrypt", "bitlk", "fvault2")
+_TESTED_ELSEWHERE: Final = ("tcrypt", "bitlk", "fvault2")
 _TESTABLE: Final = ("luks", "luks1", "luks2", "tcrypt", "bitlk", "fvault2")
 _LUKS: Final = ("luks", "luks1", "luks2")
 
@@ -82,6 +84,8 @@ class OtherTypes:
     tcrypt_backup: TcryptBackup = False
     veracrypt: Veracrypt = False
     disable_veracrypt: DisableVeracrypt = False
+    veracrypt_pim: VeracryptPim = None
+    veracrypt_query_pim: VeracryptQueryPim = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class Output:
     app,
     "open",
     "<device> [--type <type>] [<name>]",
-    ignores=(*EVERYWHERE, VeracryptPim),
+    ignores=EVERYWHERE,
     example="kdumpkey open /dev/sda2 data",
 )
 def open_device(
@@ -138,6 +142,10 @@ def open_device(
             raise UsageError("Command requires device and mapped name as arguments.")
         if kind is not None and kind not in VERSIONS:
             raise UsageError(f"kdumpkey does not open {kind} devices; cryptsetup does.")
+    if kind in _TESTED_ELSEWHERE:
+        from kdumpkey.formats.recognise import refuse_to_open  # noqa: PLC0415 - LUKS needs no other format
+
+        refuse_to_open(device_path(device), kind)
     link = _link_target(session, link_vk_to_keyring, keys.machine)
     with open_data_and_header(device, header) as luks:
         map_it = None
@@ -167,17 +175,18 @@ def unlock(
     map_name: Map = None,
     unbound: Unbound = False,
     link_vk_to_keyring: LinkVkToKeyring = None,
+    serialize: SerializeMemoryHardPbkdf = False,
     as_json: Json = False,
 ) -> None:
     """Check a key, and with --to decrypt, with --map map; --json tells what was found."""
     _check_unlock(output, keys, test=test, map_name=map_name, unbound=unbound, as_json=as_json)
     session = run.begin()
     link = _link_target(session, link_vk_to_keyring, keys.machine)
-    with open_data_and_header(device, header) as luks:
+    with open_data_and_header(device, header, cut_short=True) as luks:
         if output.to is not None:
             luks.check_data_apart()
         map_it = None if map_name is None else _mapping_to(session, luks, map_name, flags)
-        with volume_key(session, luks, keys, unbound=unbound) as (key, keyslot):
+        with volume_key(session, luks, keys, unbound=unbound, serialize=serialize) as (key, keyslot):
             link(key)
             result: dict[str, object] = {
                 "device": luks.device.name,
@@ -185,8 +194,9 @@ def unlock(
                 "version": luks.header.version,
                 "keyslot": keyslot,
             }
-            for warning in check_data_opens(luks.header, luks.device.name):
-                session.complain(f"WARNING: {warning}")
+            for warning in (*check_data_opens(luks.header, luks.device.name), luks.missing_end()):
+                if warning:
+                    session.complain(f"WARNING: {warning}")
             if map_it is not None:
                 result["map"] = map_it(key)
             if output.to is not None:
@@ -229,6 +239,18 @@ def _check_open(
             (others.veracrypt or others.disable_veracrypt) and kind != "tcrypt",
             "Option --veracrypt or --disable-veracrypt is supported only for TCRYPT device type.",
         ),
+        (
+            others.veracrypt_pim is not None and others.disable_veracrypt,
+            "Option --veracrypt-pim is supported only for VeraCrypt compatible devices.",
+        ),
+        (
+            others.veracrypt_query_pim and others.disable_veracrypt,
+            "Option --veracrypt-query-pim is supported only for VeraCrypt compatible devices.",
+        ),
+        (
+            others.veracrypt_pim is not None and others.veracrypt_query_pim,
+            "The options --veracrypt-pim and --veracrypt-query-pim are mutually exclusive.",
+        ),
         (unbound and kind not in _LUKS, "Option --unbound is allowed only for open of luks device."),
         (unbound and not test, "Option --unbound cannot be used without --test-passphrase."),
         (
@@ -236,7 +258,7 @@ def _check_open(
             "Sector size option with open action is supported only for plain devices.",
         ),
         (
-            others.iv_large_sectors and kind != "plain",
+            others.iv_large_sectors and (kind != "plain" or others.sector_size in (None, 512)),
             "Large IV sectors option is supported only for opening plain type device with sector size larger"
             " than 512 bytes.",
         ),
@@ -281,7 +303,13 @@ def _decrypt(
     from kdumpkey.cli.progress import progress_bar  # noqa: PLC0415 - a mere check shows none
     from kdumpkey.volume.decrypt import decrypt_to_file, decrypt_to_stream, part_of  # noqa: PLC0415
 
-    part = part_of(volume, wanted.start or 0, wanted.length)
+    part = part_of(
+        volume,
+        wanted.start or 0,
+        wanted.length,
+        cut_short=bool(luks.missing_end()),
+        to_the_cut=wanted.force,
+    )
     if output != "-" and _same_file(output, luks):
         raise UsageError(f"{output} is what is being decrypted: the plaintext must go elsewhere.")
     with progress_bar(session.streams, len(part)) as progress:
