@@ -77,7 +77,6 @@ _LINKS = "`--link-vk-to-keyring`, `--volume-key-keyring` in the middle of a reen
 EXPECTED = (
     Expected("compat-test2", "--link-vk-to-keyring", "--link-vk-to-keyring", _LINKS),
     Expected("compat-test2", "test_reencrypt_vk_link", "--volume-key-keyring .*--volume-key-keyring", _LINKS),
-    Expected("compat-test2", "token export .*--json-file", "^token export", "`token export --json-file`"),
     Expected("compat-test2", "--debug luksFormat", "--debug luksFormat", "`--debug luksFormat`"),
     Expected(_MANGLED, "img_check_(dump_ok|fail)", "^repair ", _REPAIR),
     Expected(_MANGLED, "img_check_fail$", "^open .*--test-passphrase", _TEST),
