@@ -33,6 +33,7 @@ from kdumpkey.luks.model import (
     LuksHeader,
     UnknownKdf,
 )
+from kdumpkey.luks.requirements import unmet
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def check_requirements(header: LuksHeader, action: str) -> None:
         RequirementsError: The header has requirements and the action needs them met.
     """
     if header.requirements and action not in ACTIONS_WITHOUT_REQUIREMENTS:
-        raise RequirementsError("Unmet LUKS2 requirements detected.")
+        raise RequirementsError(unmet(header.requirements))
 
 
 def unlock(

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING
 
 from kdumpkey.cli.opening import VERSIONS, device_path
 from kdumpkey.cli.passphrase import confirm
-from kdumpkey.errors import HeaderError, NotLuksError, PermissionDeniedError, UsageError
+from kdumpkey.errors import (
+    HeaderError,
+    NotLuksError,
+    PermissionDeniedError,
+    RequirementsError,
+    UsageError,
+)
 from kdumpkey.luks import repair as ops
+from kdumpkey.luks.keyslot_noise import MOST_OFFSETS, PART
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
@@ -27,19 +34,51 @@ def repair(session: Session) -> None:
     except HeaderError as error:
         raise type(error)(f"{error}\n{refusal}") from error
     if found.damage in (ops.Damage.AMBIGUOUS, ops.Damage.KEYSLOTS):
-        session.complain(found.problem)
+        _warn(session, path, found)
         try:
             confirm(session, "Really try to repair LUKS device header?", "Operation aborted.\n")
         except PermissionDeniedError as error:
             raise UsageError(str(error)) from error
-    if found.damage is ops.Damage.NONE:
-        session.explain("No known problems detected for LUKS header.")
-        return
     if found.damage is ops.Damage.KEYSLOTS:
         session.explain("Repairing keyslots.")
-    for line in ops.repair(path):
-        session.complain(line)
+    if found.damage is not ops.Damage.NONE:
+        for line in ops.repair(path):
+            session.complain(line)
     if found.damage is ops.Damage.COPY:
         session.explain("The other copy of the header was rewritten.")
     elif found.damage is ops.Damage.KEYSLOTS:
         session.explain("Writing LUKS header to disk.")
+    _say_what_is_left(session, path, is_whole=found.damage is ops.Damage.NONE)
+
+
+def _warn(session: Session, path: str, found: ops.Diagnosis) -> None:
+    """Say why it is asked for: of a partition table alone no more than that, and in batch mode nothing."""
+    if not found.table:
+        session.complain(found.problem)
+    elif not session.batch:
+        session.complain(f"WARNING: Device {path} already contains a '{found.table}' partition signature.")
+
+
+def _say_what_is_left(session: Session, path: str, *, is_whole: bool) -> None:
+    """Say what of a header that is valid cannot be mended here.
+
+    Raises:
+        RequirementsError: It demands what is not known, or the data need another program to recover them.
+    """
+    left = ops.examine(path)
+    if is_whole and left.reencryption is None:
+        session.explain("No known problems detected for LUKS header.")
+    for suspicion in left.suspicions:
+        session.say(f"Keyslot {suspicion.keyslot} binary data could be corrupted.")
+        for offset in suspicion.offsets_bytes:
+            session.say(f"  Suspected offset: {offset:#x}")
+        if len(suspicion.offsets_bytes) >= MOST_OFFSETS:
+            session.say("  Subsequent suspected offsets are suppressed.")
+    if any(suspicion.offsets_bytes for suspicion in left.suspicions):
+        session.say(f'You can use hexdump -v -C -n {PART} -s <offset_0xXXXX> "{path}" to inspect the data.')
+    if left.reencryption is not None:
+        header = session.invocation.text("header")
+        what = left.reencryption.explanation(device_path(session.device), header)
+        if left.reencryption.interrupted:
+            raise RequirementsError(what)
+        session.complain(what)

@@ -16,6 +16,7 @@ from kdumpkey.kdump.doctor import CryptDevice, Finding, Host, Verdict, fixes
 from kdumpkey.kdump.doctor.target import NAME_DEVICES, WHY, DumpTarget, dump_targets
 from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.model import PRIORITY_IGNORE
+from kdumpkey.luks.requirements import step_for
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader
@@ -156,7 +157,8 @@ def _with_header(host: Host, device: CryptDevice, found: list[Finding]) -> Crypt
         return replace(device, memory_kib=largest)
     elif header.requirements:
         what = f"{kind} demands {', '.join(header.requirements)}."
-        finding(Verdict.BROKEN, what, f"cryptsetup reencrypt --resume-only {device.name}, or dump elsewhere")
+        steps = " ".join(step_for(each, device.name) for each in header.requirements)
+        finding(Verdict.BROKEN, what, f"{steps} Or dump elsewhere.")
     elif not header.keyslots:
         what = f"{named}, without a keyslot: nobody can open it once its key is lost."
         finding(
