@@ -288,10 +288,10 @@ def test_a_kill_in_the_middle_of_a_reencryption_is_named_with_the_command_that_r
 
 STEPS = {
     "online-reencrypt-v2": "cryptsetup reencrypt --resume-only",
-    "opal": "cryptsetup open",
-    "inline-hw-tags": "cryptsetup open",
+    "opal": "cryptsetup 2.7",
+    "inline-hw-tags": "cryptsetup 2.8",
     "offline-reencrypt": "cryptsetup-reencrypt",
-    "future\x1b[31m": "future?[31m: neither",
+    "future\x1b[31m": "future?[31m: the device",
 }
 
 

@@ -70,7 +70,7 @@ def to_luks2(header: Luks1Header) -> Conversion:
         hdr_size=_METADATA,
         seqid=_SEQID,
         label=b"",
-        csum_alg=b"sha256",
+        csum_alg=layout.field("sha256", 32),
         salt=b"",
         uuid=layout.field(header.uuid, 40),
         subsystem=b"",

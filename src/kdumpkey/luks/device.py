@@ -146,9 +146,9 @@ class LuksDevice:
         check_requirements(self.header, "open")
         self.check_data_apart()
         digest = verify_volume_key(self.header, volume_key)
-        segments = []
+        segments, opened = [], frozenset(digest.segments)
         for segment in self.header.data_segments:
-            if segment.type == "crypt" and segment.id not in digest.segments:
+            if segment.type == "crypt" and segment.id not in opened:
                 raise KeyslotError(f"Segment {segment.id} has another volume key than this one.")
             segments.append((segment, self._size_of(segment)))
         return segments, digest

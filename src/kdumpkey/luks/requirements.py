@@ -1,52 +1,64 @@
-"""What a LUKS2 header demands of every program that uses it, and what to do about each demand.
-
-Source: the LUKS2 on-disk format, section "Requirements"; cryptsetup(8), version 2.8.
-"""
+"""What a LUKS2 header may demand of whoever opens it: what each requirement means, and what to do then."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ONLINE: Final = re.compile(r"online-reencrypt(-v[0-9]+)?")
-_KNOWN: Final = {
-    "offline-reencrypt": (
-        "the legacy offline reencryption was interrupted; finish it where it was begun, with its log files: "
-        "cryptsetup-reencrypt {device} (cryptsetup 2.4 and older have it)"
-    ),
-    "opal": (
-        "the drive encrypts the data itself (OPAL); open it with cryptsetup 2.7 or later, as root, in "
-        "the machine that has the drive: cryptsetup open {device} NAME"
-    ),
-    "inline-hw-tags": (
-        "the drive keeps the integrity tags in its sectors' metadata; open it with cryptsetup 2.8 or later, "
-        "on Linux 6.11 or later, as root: cryptsetup open {device} NAME"
-    ),
-}
-_UNKNOWN: Final = "neither kdumpkey nor cryptsetup 2.8 knows this; use the program that wrote the header"
-_LONGEST_NAME: Final = 64
+_LONGEST: Final = 64  # characters of a name that are shown
+_REENCRYPTION: Final = re.compile(r"online-reencrypt(-v[0-9]+)?")
 
 
-def step_for(requirement: str, device: str = "DEVICE") -> str:
-    """Say what to do about one requirement, on one line that begins with its name.
+@dataclass(frozen=True)
+class Requirement:
+    """A requirement that kdumpkey does not meet.
+
+    Attributes:
+        name: As the header has it.
+        meaning: What it says of the device, as the end of a sentence that begins with "the device".
+        step: What to do, in words or as a command in which DEVICE stands for the device.
+    """
+
+    name: str
+    meaning: str
+    step: str
+
+
+def requirement(name: str) -> Requirement:
+    """What a requirement's name means; one that nobody knows is described as such."""
+    if _REENCRYPTION.fullmatch(name):
+        return Requirement(name, "is being re-encrypted", "cryptsetup reencrypt --resume-only DEVICE")
+    match name:
+        case "offline-reencrypt":
+            step = "cryptsetup-reencrypt DEVICE, with the cryptsetup release that began it"
+            return Requirement(name, "is being re-encrypted while it is closed", step)
+        case "opal":
+            step = (
+                "cryptsetup 2.7 or later opens it, with a kernel that speaks OPAL to the disk; "
+                "for dumps, use a device that is encrypted by software alone"
+            )
+            return Requirement(name, "is encrypted by the disk itself (OPAL)", step)
+        case "inline-hw-tags":
+            step = "cryptsetup 2.8 or later opens it, with a disk that stores integrity tags"
+            return Requirement(name, "has integrity tags in the disk's own sectors", step)
+        case _:
+            step = f"open it with the program that made it, or a later cryptsetup that knows {name!r}"
+            return Requirement(name, f"demands {name!r}, which kdumpkey does not know", step)
+
+
+def unmet(names: Iterable[str], device: str = "DEVICE") -> str:
+    """Say that requirements are not met, in cryptsetup's words, and on a line each what to do about them.
 
     Args:
-        requirement: As the header names it.
+        names: The requirements.
         device: What commands are to call the device.
     """
-    if _ONLINE.fullmatch(requirement):
-        step = "a reencryption was begun and is not finished: cryptsetup reencrypt --resume-only {device}"
-    else:
-        step = _KNOWN.get(requirement, _UNKNOWN)
-    shown = "".join(each if each.isprintable() else "?" for each in requirement[:_LONGEST_NAME])
-    return f"{shown}: {step.format(device=device)}."
-
-
-def unmet(requirements: Iterable[str], device: str = "DEVICE") -> str:
-    """Say that requirements are not met, in cryptsetup's words, then which and what to do about each."""
-    return "\n".join(
-        ["Unmet LUKS2 requirements detected.", *(step_for(each, device) for each in requirements)]
-    )
+    lines = ["Unmet LUKS2 requirements detected."]
+    for each in map(requirement, names):
+        shown = "".join(character if character.isprintable() else "?" for character in each.name[:_LONGEST])
+        lines.append(f"{shown}: the device {each.meaning}: {each.step.replace('DEVICE', device)}.")
+    return "\n".join(lines)

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Device
+from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.opening import VERSIONS, device_path
+from kdumpkey.cli.options import EVERYWHERE
 from kdumpkey.cli.passphrase import confirm
-from kdumpkey.errors import (
-    HeaderError,
-    NotLuksError,
-    PermissionDeniedError,
-    RequirementsError,
-    UsageError,
-)
+from kdumpkey.cli.session import Run
+from kdumpkey.errors import HeaderError, NotLuksError, PermissionDeniedError, RequirementsError, UsageError
 from kdumpkey.luks import repair as ops
 from kdumpkey.luks.keyslot_noise import MOST_OFFSETS, PART
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kdumpkey.cli.session import Session
+    from kdumpkey.luks.keyslot_noise import Suspicion
+
+app = typer.Typer()
 
 
-def repair(session: Session) -> None:
-    """Mend the header; where that is not plainly right, after confirmation."""
-    path = session.invocation.text("header") or device_path(session.device)
-    wanted = session.invocation.text("type")
+@action(app, "repair", "<device>", ignores=EVERYWHERE, example="kdumpkey repair /dev/sda2")
+def repair(run: Run, device: Device, header: HeaderChoice) -> None:
+    """Repair the header; where that is not plainly right, after confirmation."""
+    session = run.begin()
+    path = header.header or device_path(device)
+    wanted = header.type
     refusal = f"Device {path} is not a valid LUKS device."
     if wanted not in VERSIONS:
         raise NotLuksError(refusal)
@@ -48,7 +56,15 @@ def repair(session: Session) -> None:
         session.explain("The other copy of the header was rewritten.")
     elif found.damage is ops.Damage.KEYSLOTS:
         session.explain("Writing LUKS header to disk.")
-    _say_what_is_left(session, path, is_whole=found.damage is ops.Damage.NONE)
+    left = ops.examine(path)
+    if found.damage is ops.Damage.NONE and left.reencryption is None:
+        session.explain("No known problems detected for LUKS header.")
+    _say_suspicions(session, path, left.suspicions)
+    if left.reencryption is not None:
+        what = left.reencryption.explanation(device_path(device), header.header)
+        if left.reencryption.interrupted:
+            raise RequirementsError(what)
+        session.complain(what)
 
 
 def _warn(session: Session, path: str, found: ops.Diagnosis) -> None:
@@ -59,26 +75,13 @@ def _warn(session: Session, path: str, found: ops.Diagnosis) -> None:
         session.complain(f"WARNING: Device {path} already contains a '{found.table}' partition signature.")
 
 
-def _say_what_is_left(session: Session, path: str, *, is_whole: bool) -> None:
-    """Say what of a header that is valid cannot be mended here.
-
-    Raises:
-        RequirementsError: It demands what is not known, or the data need another program to recover them.
-    """
-    left = ops.examine(path)
-    if is_whole and left.reencryption is None:
-        session.explain("No known problems detected for LUKS header.")
-    for suspicion in left.suspicions:
+def _say_suspicions(session: Session, path: str, suspicions: Sequence[Suspicion]) -> None:
+    """Report keyslots that do not look like keyslots, in cryptsetup's words."""
+    for suspicion in suspicions:
         session.say(f"Keyslot {suspicion.keyslot} binary data could be corrupted.")
         for offset in suspicion.offsets_bytes:
             session.say(f"  Suspected offset: {offset:#x}")
         if len(suspicion.offsets_bytes) >= MOST_OFFSETS:
             session.say("  Subsequent suspected offsets are suppressed.")
-    if any(suspicion.offsets_bytes for suspicion in left.suspicions):
+    if any(suspicion.offsets_bytes for suspicion in suspicions):
         session.say(f'You can use hexdump -v -C -n {PART} -s <offset_0xXXXX> "{path}" to inspect the data.')
-    if left.reencryption is not None:
-        header = session.invocation.text("header")
-        what = left.reencryption.explanation(device_path(session.device), header)
-        if left.reencryption.interrupted:
-            raise RequirementsError(what)
-        session.complain(what)
