@@ -50,6 +50,7 @@ lint: build
 	$(BIN)/ruff format --check src tests bench lab setup.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -P -m kdumpkey.cli.reference --check
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint cext
 
 # Debian: apt-get install flex bison bc libelf-dev libssl-dev xz-utils qemu-system-x86 busybox-static cpio dmsetup e2fsprogs
@@ -57,10 +58,7 @@ lab: build
 	$(BIN)/python lab/run.py --jobs 2
 
 man: build
-	$(BIN)/python -P -m kdumpkey.cli.manual > man/kdumpkey.8
-	$(BIN)/python -P -m kdumpkey.cli.completion bash > completion/kdumpkey.bash
-	$(BIN)/python -P -m kdumpkey.cli.completion zsh > completion/_kdumpkey
-	$(BIN)/python -P -m kdumpkey.cli.completion fish > completion/kdumpkey.fish
+	$(BIN)/python -P -m kdumpkey.cli.reference
 
 format: $(VENV)/deps.stamp
 	$(BIN)/ruff check --fix src tests bench lab setup.py

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from both import Result, ours, run
-from kdumpkey.cli.actions import ALIASES
+from kdumpkey.cli.app import Program
 from tools import newer_stands_in, require_tool
 
 pytestmark = pytest.mark.usefixtures("each_cryptsetup")
@@ -146,4 +146,4 @@ def test_an_exported_token_comes_back(tmp_path: Path, image: bytes) -> None:
 
 
 def test_luksconfig_is_config() -> None:
-    assert ALIASES["luksConfig"].action == "config"
+    assert Program.aliases["luksConfig"].action == "config"

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Devices
 from kdumpkey.cli.opening import device_path, refusing
+from kdumpkey.cli.options import Arch, Json, ModulesSize, RegionSizes, Release, Root
+from kdumpkey.cli.session import Run
 from kdumpkey.errors import UsageError
 from kdumpkey.kdump.estimate.machine import Found, Machine, estimate_machine, keyslots_of
 from kdumpkey.kdump.estimate.rules import DEFAULTS, Keyslot
@@ -14,44 +20,52 @@ from kdumpkey.region.crashkernel import parse_crashkernel
 from kdumpkey.region.model import ImageSizes, Policy, segments_of
 from kdumpkey.region.placement import Layout
 
-if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
-
+app = typer.Typer()
 _MIB: Final = 1 << 20
 _BASE: Final = 0x2000_0000
 _COUNT: Final = 4  # bytes: the number of keys, and then each
 _RECORD: Final = 388
 
 
-def estimate(session: Session) -> None:
+@action(app, "estimate", "[<device> ...]", example="kdumpkey kdump estimate /dev/sda2")
+def estimate(
+    run: Run,
+    sizes: RegionSizes,
+    devices: Devices = None,
+    root_folder: Root = None,
+    arch: Arch = None,
+    release: Release = None,
+    modules_bytes: ModulesSize = None,
+    as_json: Json = False,
+) -> None:
     """Add up what the kdump kernel of this machine, or of another's files, needs."""
-    options = session.invocation
-    root = Path(options.text("root") or "/")
+    session = run.begin()
+    root = Path(root_folder or "/")
     if not root.is_dir():
         raise UsageError(f"{root} is no directory.")
     machine = Machine(
         root=root,
-        release=options.text("release"),
-        arch=options.text("arch"),
-        ram_bytes=options.number("ram"),
-        kernel=options.text("kernel"),
-        initramfs=options.text("initrd"),
-        kernel_bytes=options.number("kernel-size"),
-        modules_bytes=options.number("modules-size"),
-        initramfs_bytes=options.number("initrd-size"),
+        release=release,
+        arch=arch,
+        ram_bytes=sizes.ram_bytes,
+        kernel=sizes.kernel,
+        initramfs=sizes.initrd,
+        kernel_bytes=sizes.kernel_bytes,
+        modules_bytes=modules_bytes,
+        initramfs_bytes=sizes.initrd_bytes,
     )
-    devices = [device_path(word) for word in options.arguments]
+    paths = [device_path(word) for word in devices or ()]
     keyslots: list[Keyslot] = []
-    for device in devices:
+    for device in paths:
         with refusing(device):
             keyslots += keyslots_of(device)
-    found = estimate_machine(machine, devices, keyslots)
+    found = estimate_machine(machine, paths, keyslots)
     reserved = {reuse: found.estimate.recommended_bytes(reuse=reuse) for reuse in (False, True)}
-    given = options.text("crashkernel")
+    given = sizes.crashkernel
     current = parse_crashkernel(given, found.ram_bytes).size_bytes if given else None
-    sizes = sorted({*reserved.values(), *([current] if current else [])})
-    failing = {nbytes: _failing(found, nbytes) for nbytes in sizes}
-    if options.flag("json"):
+    judged = sorted({*reserved.values(), *([current] if current else [])})
+    failing = {nbytes: _failing(found, nbytes) for nbytes in judged}
+    if as_json:
         session.say(json.dumps(_json(found, current, failing)))
         return
     for line in _lines(found, current, failing):
