@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import typer
 
 from kdumpkey.cli.action import action
@@ -13,6 +15,7 @@ from kdumpkey.cli.options import (
     DumpVolumeKey,
     HeaderBackupFile,
     HeaderChoice,
+    Json,
     KeySlot,
     Unbound,
     UnlockSource,
@@ -26,9 +29,22 @@ app = typer.Typer()
 
 
 @action(app, "isLuks", "<device>", ignores=EVERYWHERE, example="kdumpkey isLuks /dev/sda2 && echo LUKS")
-def is_luks(run: Run, device: Device, header: HeaderChoice) -> None:
+def is_luks(run: Run, device: Device, header: HeaderChoice, as_json: Json = False) -> None:
     """Tell by the exit code whether the device has a valid LUKS header."""
-    _quietly(run.begin(), device, header)
+    session = run.begin()
+    if not as_json:
+        _quietly(session, device, header)
+        return
+    from kdumpkey.luks import description  # noqa: PLC0415
+
+    try:
+        with open_header_alone(device, header) as luks:
+            _say_json(session, {"luks": True, **description.identity(luks.header), "problem": None})
+    except HeaderError as error:
+        # The last line is cryptsetup's, and says no more than "luks" does.
+        problem = str(error).rpartition("\n")[0] or str(error)
+        _say_json(session, {"luks": False, "version": None, "uuid": None, "problem": problem})
+        raise type(error)("") from error
 
 
 @action(app, "luksUUID", "<device>", ignores=EVERYWHERE, example="kdumpkey luksUUID /dev/sda2")
@@ -41,7 +57,7 @@ def luks_uuid(run: Run, device: Device, header: HeaderChoice, uuid: Uuid = None)
         set_uuid(session, device, header, uuid)
         return
     if found := _quietly(session, device, header):
-        session.say(found)
+        session.say(session.streams.quoted(found))
 
 
 @action(
@@ -81,10 +97,15 @@ def luks_dump(
     dump_volume_key: DumpVolumeKey = False,
     volume_key_file: VolumeKeyOutput = None,
     dump_json_metadata: DumpJsonMetadata = False,
+    as_json: Json = False,
 ) -> None:
     """Show the header, its JSON, or a key that a passphrase opens."""
     if unbound and key_slot is None:
         raise UsageError("Keyslot specification is required.")
+    if as_json and (dump_volume_key or dump_json_metadata or unbound):
+        raise UsageError(
+            "Option --json cannot be combined with --dump-volume-key, --dump-json-metadata or --unbound."
+        )
     session = run.begin()
     with open_header_alone(device, header) as luks:
         if dump_volume_key or unbound:
@@ -103,13 +124,21 @@ def luks_dump(
         from kdumpkey.luks import strict_json  # noqa: PLC0415
         from kdumpkey.luks.model import Luks2Header  # noqa: PLC0415
 
-        if not dump_json_metadata:
+        if as_json:
+            from kdumpkey.luks.description import described  # noqa: PLC0415
+
+            _say_json(session, described(luks.header))
+        elif not dump_json_metadata:
             quoted = session.streams.quoted
             session.write(dump_text.header_text(luks.header, luks.header_device.name, quoted))
         elif isinstance(luks.header, Luks2Header):
-            session.write(strict_json.pretty(luks.header.json))
+            session.streams.show_json(strict_json.pretty(luks.header.json))
         else:
             raise UsageError("Dump operation is not supported for this device type.")
+
+
+def _say_json(session: Session, value: object) -> None:
+    session.say(json.dumps(value, indent=2))
 
 
 def _quietly(session: Session, device: str, header: HeaderChoice) -> str:

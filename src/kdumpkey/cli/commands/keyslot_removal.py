@@ -10,6 +10,7 @@ import typer
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device, KeyFileArgument
 from kdumpkey.cli.changing import key_file_named, open_for_change
+from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.options import EVERYWHERE, HeaderChoice, KdfMemoryCheck, PassphraseSource, UnlockSource
 from kdumpkey.cli.parsers import leading_number
 from kdumpkey.cli.passphrase import confirm, read_passphrase
@@ -89,6 +90,7 @@ def luks_remove_key(
         )
         with (
             read_passphrase(session, source, "Enter passphrase to be deleted: ") as given,
+            hinting(session, source, given),
             interruptible(),
         ):
             number = keyslot_to_remove(store, given, check_memory=checks_memory)

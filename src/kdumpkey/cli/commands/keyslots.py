@@ -19,6 +19,7 @@ from kdumpkey.cli.changing import (
     read_new_passphrase,
     recipe,
 )
+from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.options import (
     EVERYWHERE,
@@ -125,6 +126,7 @@ def luks_change_key(
         check_recipe(kdf, store.header)
         with (
             read_passphrase(session, source.passphrase, "Enter passphrase to be changed: ") as old,
+            hinting(session, source.passphrase, old),
             interruptible(),
         ):
             opened = as_device(store).unlock(
@@ -163,6 +165,7 @@ def luks_convert_key(
         prompt = "Enter passphrase for keyslot to be converted: "
         with (
             read_passphrase(session, source.passphrase, prompt) as passphrase,
+            hinting(session, source.passphrase, passphrase),
             interruptible(),
             as_device(store).unlock(
                 passphrase, keyslot=key_slot, unbound=True, check_memory=source.checks_memory
@@ -218,6 +221,7 @@ def _existing_key(
     if opened is None:
         with (
             read_passphrase(session, source.passphrase, "Enter any existing passphrase: ") as passphrase,
+            hinting(session, source.passphrase, passphrase),
             interruptible(),
         ):
             opened = luks.unlock(passphrase, keyslot=keyslot, check_memory=source.checks_memory)
