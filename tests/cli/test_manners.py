@@ -13,8 +13,10 @@ from kdumpkey.cli import options, parsers
 from kdumpkey.cli.action import Entry, action, built, flattened, option_of
 from kdumpkey.cli.app import Program, program
 from kdumpkey.cli.arguments import Device
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.key_source import PassphraseSource
 from kdumpkey.cli.manners import SPELLINGS, Alias, CryptsetupGroup, OptionError, read_line
-from kdumpkey.cli.options import EVERYWHERE, HeaderChoice, KeySlot, PassphraseSource, Unbound
+from kdumpkey.cli.options import EVERYWHERE, KeySlot, Unbound
 from kdumpkey.cli.reference import actions
 from kdumpkey.cli.session import Run
 from kdumpkey.cli.streams import Streams

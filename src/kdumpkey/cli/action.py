@@ -6,8 +6,17 @@ import dataclasses
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    NamedTuple,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -79,9 +88,8 @@ def action(
     )
 
 
-@dataclass(frozen=True)
-class Option:
-    """An option as it was declared.
+class Option(NamedTuple):
+    """An option as it was declared; a tuple, because every start makes all of them.
 
     Attributes:
         names: All spellings, the usual one first.
@@ -107,9 +115,8 @@ def options_in(namespace: Mapping[str, Any]) -> Iterator[Option]:
             yield option_of(annotation)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """An action or a group of actions, as a group's help lists it.
+class Entry(NamedTuple):
+    """An action or a group of actions, as a group's help lists it; a tuple, because every start makes all.
 
     Attributes:
         module: The module of kdumpkey.cli.commands that has it, imported when it runs.

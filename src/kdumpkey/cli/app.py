@@ -10,9 +10,9 @@ from kdumpkey import __version__
 from kdumpkey.cli.action import Entry, LazyGroup, flattened
 from kdumpkey.cli.help_page import help_text
 from kdumpkey.cli.manners import Alias, CryptsetupGroup, Line
-from kdumpkey.cli.options import Speech
 from kdumpkey.cli.outcome import MEANINGS, PROGRAM, USAGE, exit_code
 from kdumpkey.cli.session import Run
+from kdumpkey.cli.speech import Speech
 from kdumpkey.cli.streams import encode, write_all
 from kdumpkey.errors import UsageError
 
@@ -112,7 +112,7 @@ class Program(CryptsetupGroup):
         "close": Entry("mapping", CRYPTSETUP, "Remove a mapping"),
         "status": Entry("mapping", CRYPTSETUP, "Show a mapping"),
         "isLuks": Entry("headers", CRYPTSETUP, "Tell by the exit code whether a device is LUKS"),
-        "luksDump": Entry("headers", CRYPTSETUP, "Show a header"),
+        "luksDump": Entry("dump", CRYPTSETUP, "Show a header"),
         "luksUUID": Entry("headers", CRYPTSETUP, "Print the UUID, or set it with --uuid"),
         "luksFormat": Entry("format", CRYPTSETUP, "Make a device a LUKS device"),
         "luksAddKey": Entry("keyslots", CRYPTSETUP, "Add a passphrase"),
@@ -123,7 +123,7 @@ class Program(CryptsetupGroup):
         "erase": Entry("keyslot_removal", CRYPTSETUP, "Wipe all keyslots"),
         "config": Entry("configure", CRYPTSETUP, "Set a keyslot's priority, or the label and subsystem"),
         "token": Entry("configure", CRYPTSETUP, "Add, remove, import, export or unassign a token"),
-        "luksHeaderBackup": Entry("headers", CRYPTSETUP, "Copy the header and its keyslots to a file"),
+        "luksHeaderBackup": Entry("header_backup", CRYPTSETUP, "Copy the header and its keyslots to a file"),
         "luksHeaderRestore": Entry("header_restore", CRYPTSETUP, "Restore a header from its backup"),
         "convert": Entry("convert", CRYPTSETUP, "Convert a header between LUKS1 and LUKS2"),
         "repair": Entry("repair", CRYPTSETUP, "Repair a damaged header"),

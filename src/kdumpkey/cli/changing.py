@@ -17,7 +17,9 @@ from kdumpkey.luks.new_keyslot import AreaCipher, Recipe
 from kdumpkey.luks.store import HeaderStore, open_store
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.options import HeaderChoice, KdfChoice, PassphraseSource
+    from kdumpkey.cli.header_choice import HeaderChoice
+    from kdumpkey.cli.kdf_choice import KdfChoice
+    from kdumpkey.cli.key_source import PassphraseSource
     from kdumpkey.cli.session import Session
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.luks.model import LuksHeader

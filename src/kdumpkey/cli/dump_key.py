@@ -14,7 +14,7 @@ from kdumpkey.errors import KeyslotError, UsageError
 from kdumpkey.secret import wipe
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.options import UnlockSource
+    from kdumpkey.cli.key_source import UnlockSource
     from kdumpkey.cli.session import Session
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer

@@ -8,7 +8,7 @@ from kdumpkey.cli.machines import linux_kernel, names_machine, open_machine
 from kdumpkey.kernel.linux.restore import can_restore, restore_keys
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.options import MachineChoice
+    from kdumpkey.cli.key_source import MachineChoice
     from kdumpkey.cli.session import Session
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer

@@ -15,7 +15,7 @@ from kdumpkey.cli.passphrase import STDIN, is_typed
 from kdumpkey.errors import WrongKeyError
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.options import PassphraseSource
+    from kdumpkey.cli.key_source import PassphraseSource
     from kdumpkey.cli.session import Session
     from kdumpkey.secret import SecretBuffer
 

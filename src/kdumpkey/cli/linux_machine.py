@@ -13,8 +13,8 @@ from kdumpkey.kernel.protocol import CrashImage
 from kdumpkey.printable import printable
 
 if TYPE_CHECKING:
+    from kdumpkey.cli.image_choice import ImageChoice
     from kdumpkey.cli.named_key import KeyToName
-    from kdumpkey.cli.options import ImageChoice
     from kdumpkey.cli.session import Session
     from kdumpkey.kdump.linux_keys import Keys
     from kdumpkey.kernel.linux.kernel import LinuxKernel

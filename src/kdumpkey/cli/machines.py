@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.options import MachineChoice
+    from kdumpkey.cli.key_source import MachineChoice
     from kdumpkey.cli.session import Session
     from kdumpkey.kernel.linux.kernel import LinuxKernel
     from kdumpkey.kernel.simulated.machine import Machine

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import typer
 from typer.core import TyperCommand
@@ -32,15 +31,13 @@ class OptionError(UsageError):
     """An option is unknown, lacks its value, or has one and takes none; the message begins with the word."""
 
 
-@dataclass(frozen=True)
-class Alias:
+class Alias(NamedTuple):
     """Another name of an action, and the device type that it implies."""
 
     action: str
     type: str | None = None
 
 
-@dataclass
 class Line:
     """A command line taken apart.
 
@@ -50,9 +47,10 @@ class Line:
         instead: ``--help``, ``--usage`` or ``--version`` where it stands: nothing after it was read.
     """
 
-    given: list[tuple[str, str | None]] = field(default_factory=list)
-    words: list[str] = field(default_factory=list)
-    instead: str | None = None
+    def __init__(self, words: Sequence[str] = (), instead: str | None = None) -> None:
+        self.given: list[tuple[str, str | None]] = []
+        self.words = list(words)
+        self.instead = instead
 
 
 class CryptsetupGroup(LazyGroup):

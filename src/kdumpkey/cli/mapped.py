@@ -12,7 +12,7 @@ from kdumpkey.mapping.dmsetup import DIRECTORY, running_as_root
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kdumpkey.cli.options import MappingFlags
+    from kdumpkey.cli.mapping_flags import MappingFlags
     from kdumpkey.cli.session import Session
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kdumpkey.cli.options import HeaderChoice, KeySource
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.key_source import KeySource
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.errors import HeaderError, NotLuksError
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.options import HeaderChoice
+    from kdumpkey.cli.header_choice import HeaderChoice
     from kdumpkey.luks.device import LuksDevice
 
 VERSIONS: Final = {None: None, "luks": None, "luks1": 1, "luks2": 2}
@@ -39,6 +39,16 @@ def open_data_and_header(device: str, header: HeaderChoice, *, writable: bool = 
     return _open(device_path(device), header.header, header.type, writable=writable)
 
 
+def uuid_of(device: str, header: HeaderChoice) -> str:
+    """The UUID in a valid header; raises as `open_data_and_header`."""
+    from kdumpkey.luks import read_header  # noqa: PLC0415 - formatting reads no header
+    from kdumpkey.storage.device import open_readonly  # noqa: PLC0415
+
+    path = header.header or device_path(device)
+    with refusing(path), open_readonly(path) as reader:
+        return read_header(reader, version=_version(header.type)).uuid
+
+
 def open_header_alone(device: str, header: HeaderChoice) -> LuksDevice:
     """Open what has the header, for actions that need nothing else; raises as `open_data_and_header`."""
     return _open(header.header or device_path(device), None, header.type)
@@ -48,9 +58,13 @@ def _open(path: str, header: str | None, wanted: str | None, *, writable: bool =
     from kdumpkey.luks.device import open_luks  # noqa: PLC0415 - formatting opens nothing
 
     with refusing(header or path):
-        if wanted not in VERSIONS:
-            raise NotLuksError("")
-        return open_luks(path, header=header, version=VERSIONS[wanted], writable=writable)
+        return open_luks(path, header=header, version=_version(wanted), writable=writable)
+
+
+def _version(wanted: str | None) -> int | None:
+    if wanted not in VERSIONS:
+        raise NotLuksError("")
+    return VERSIONS[wanted]
 
 
 @contextmanager

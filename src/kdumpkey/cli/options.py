@@ -1,4 +1,4 @@
-"""The options of all actions, as annotated types, and the groups in which they travel.
+"""The options of all actions, as annotated types.
 
 Every option of cryptsetup 2.6.1 is here, with the keyring options of 2.7 and kdumpkey's own. An action takes
 those that its function names; what cryptsetup ignores on an action is listed where the action is declared.
@@ -7,7 +7,6 @@ those that its function names; what cryptsetup ignores on an action is listed wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import typer
@@ -692,142 +691,3 @@ EVERYWHERE: Final = (
     VeracryptQueryPim,
     WriteLog,
 )
-
-
-@dataclass(frozen=True)
-class Speech:
-    """How the program speaks, which every action takes."""
-
-    batch: BatchMode = False
-    verbose: Verbose = False
-    debug: Debug = False
-    debug_json: DebugJson = False
-    test_args: TestArgs = False
-    help: Help = False
-    usage: Usage = False
-    version: Version = False
-
-
-@dataclass(frozen=True)
-class PassphraseSource:
-    """Where a passphrase comes from."""
-
-    key_file: KeyFile = None
-    keyfile_offset: KeyfileOffset = None
-    keyfile_size: KeyfileSize = None
-    timeout_s: Timeout = None
-    verify: VerifyPassphrase = False
-
-
-@dataclass(frozen=True)
-class TokenChoice:
-    """Which tokens may open a keyslot."""
-
-    token_id: TokenId = None
-    token_only: TokenOnly = False
-    token_type: TokenType = None
-
-    @property
-    def is_given(self) -> bool:
-        """Whether a token was asked for."""
-        return self.token_only or self.token_id is not None or self.token_type is not None
-
-
-@dataclass(frozen=True)
-class MachineChoice:
-    """Which machine, and which of its sessions, an action is about."""
-
-    folder: MachineFolder = None
-    session: SessionName = None
-
-
-@dataclass(frozen=True)
-class HeaderChoice:
-    """Where a header is, and of which type it must be."""
-
-    header: Header = None
-    type: DeviceType = None
-
-
-@dataclass(frozen=True)
-class UnlockSource:
-    """What opens a keyslot: a passphrase or a token."""
-
-    passphrase: PassphraseSource = PassphraseSource()
-    tokens: TokenChoice = TokenChoice()
-    tries: Tries = None
-    memory_check: KdfMemoryCheck = None
-
-    @property
-    def checks_memory(self) -> bool:
-        """Whether Argon2's memory is compared with what is available."""
-        return self.memory_check != "off"
-
-
-@dataclass(frozen=True)
-class KeySource:
-    """Where a volume key comes from: a keyslot, a file, a keyring, or the kernel that crashed."""
-
-    unlock: UnlockSource = UnlockSource()
-    key_slot: KeySlot = None
-    key_size_bits: KeySize = None
-    volume_key_file: VolumeKeyFile = None
-    volume_key_keyring: VolumeKeyKeyring = None
-    from_kdump: FromKdump = False
-    machine: MachineChoice = MachineChoice()
-
-
-@dataclass(frozen=True)
-class KdfChoice:
-    """What a new keyslot is to cost, and how its area is encrypted."""
-
-    pbkdf: Pbkdf = None
-    hash: Hash = None
-    iter_time_ms: IterTime = None
-    force_iterations: PbkdfForceIterations = None
-    memory_kib: PbkdfMemory = None
-    parallel: PbkdfParallel = None
-    keyslot_cipher: KeyslotCipher = None
-    keyslot_key_bits: KeyslotKeySize = None
-
-
-@dataclass(frozen=True)
-class MappingFlags:
-    """How dm-crypt maps a volume."""
-
-    readonly: Readonly = False
-    allow_discards: AllowDiscards = False
-    no_read_workqueue: NoReadWorkqueue = False
-    no_write_workqueue: NoWriteWorkqueue = False
-    same_cpu_crypt: SameCpuCrypt = False
-    submit_from_crypt_cpus: SubmitFromCryptCpus = False
-
-
-@dataclass(frozen=True)
-class ImageChoice:
-    """Which kdump kernel is loaded, and how."""
-
-    kernel: KernelFile = None
-    initrd: InitrdFile = None
-    command_line: CommandLine = None
-
-
-@dataclass(frozen=True)
-class RegionSizes:
-    """How much memory is reserved, and what lies in it."""
-
-    crashkernel: Crashkernel = None
-    ram_bytes: Ram = None
-    kernel_bytes: KernelSize = None
-    initrd_bytes: InitrdSize = None
-    kernel: KernelFile = None
-    initrd: InitrdFile = None
-
-
-@dataclass(frozen=True)
-class KernelMemory:
-    """The memory of either kernel's programs."""
-
-    first_bytes: FirstMemory = None
-    kdump_bytes: KdumpMemory = None
-    unpacked_bytes: UnpackedSize = None

@@ -9,7 +9,7 @@ from kdumpkey.errors import PermissionDeniedError
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.options import PassphraseSource
+    from kdumpkey.cli.key_source import PassphraseSource
     from kdumpkey.cli.session import Session
 
 STDIN = "-"  # as the name of a key file

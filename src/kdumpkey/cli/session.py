@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from kdumpkey.cli.options import Speech
+from kdumpkey.cli.speech import Speech
 from kdumpkey.cli.streams import Streams
 
 
@@ -12,16 +12,21 @@ class NothingDone(Exception):  # noqa: N818 - not an error: the arguments are ri
     """The arguments were all that was to be checked."""
 
 
-@dataclass
 class Run:
     """A command line on its way to an action.
 
     Until an action has begun, what is refused is the command line itself, and a line of usage helps.
+
+    Attributes:
+        streams: What is read and written.
+        speech: How the program is to speak.
+        begun: Whether the action has begun.
     """
 
-    streams: Streams
-    speech: Speech = field(default_factory=Speech)
-    begun: bool = False
+    def __init__(self, streams: Streams) -> None:
+        self.streams = streams
+        self.speech = Speech()
+        self.begun = False
 
     def begin(self) -> Session:
         """Say that the arguments are right; what follows is the action's work.

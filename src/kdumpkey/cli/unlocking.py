@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.key_hint import hinting
+from kdumpkey.cli.key_source import KeySource, MachineChoice, UnlockSource
 from kdumpkey.cli.keyfile import read_exactly
-from kdumpkey.cli.options import KeySource, MachineChoice, UnlockSource
 from kdumpkey.cli.passphrase import is_typed, read_passphrase
 from kdumpkey.errors import KeyringError, KeyslotError, ResourceError, UsageError, WrongKeyError
 from kdumpkey.luks.model import Luks1Header

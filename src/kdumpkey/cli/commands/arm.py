@@ -10,19 +10,12 @@ import typer
 
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import SomeDevices
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.image_choice import ImageChoice
+from kdumpkey.cli.key_source import KeySource, UnlockSource
 from kdumpkey.cli.linux_machine import crash_image, this_kernel
 from kdumpkey.cli.opening import open_data_and_header
-from kdumpkey.cli.options import (
-    FromKeyring,
-    HeaderChoice,
-    ImageChoice,
-    Json,
-    KeySource,
-    KeyTimeout,
-    MountConfigfs,
-    UnlockSource,
-    VolumeKeyFile,
-)
+from kdumpkey.cli.options import FromKeyring, Json, KeyTimeout, MountConfigfs, VolumeKeyFile
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import KeyNotFoundError, NothingToReadError

@@ -11,9 +11,9 @@ import typer
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.changing import open_for_change
+from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.options import (
     EVERYWHERE,
-    HeaderChoice,
     JsonFile,
     KeyDescription,
     KeySlot,

@@ -10,7 +10,8 @@ import typer
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.changing import open_for_change
-from kdumpkey.cli.options import EVERYWHERE, HeaderBackupFile, HeaderChoice
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.options import EVERYWHERE, HeaderBackupFile
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import DeviceError, UsageError

@@ -11,8 +11,10 @@ import typer
 
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.key_source import KeySource
 from kdumpkey.cli.opening import open_data_and_header
-from kdumpkey.cli.options import HeaderChoice, Json, KeySource, Start
+from kdumpkey.cli.options import Json, Start
 from kdumpkey.cli.passphrase import STDIN, confirm
 from kdumpkey.cli.progress import progress_bar
 from kdumpkey.cli.session import Run

@@ -11,7 +11,8 @@ import typer
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Devices
 from kdumpkey.cli.opening import device_path, refusing
-from kdumpkey.cli.options import Arch, Json, ModulesSize, RegionSizes, Release, Root
+from kdumpkey.cli.options import Arch, Json, ModulesSize, Release, Root
+from kdumpkey.cli.region_sizes import RegionSizes
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import UsageError
 from kdumpkey.kdump.estimate.machine import Found, Machine, estimate_machine, keyslots_of

@@ -19,16 +19,17 @@ from kdumpkey.cli.changing import (
     key_file_named,
     warn_of_other_bytes,
 )
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.kdf_choice import KdfChoice
+from kdumpkey.cli.key_source import PassphraseSource, UnlockSource
 from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.options import (
     EVERYWHERE,
     AlignPayload,
     Cipher,
-    HeaderChoice,
     Integrity,
     IntegrityNoWipe,
-    KdfChoice,
     KdfMemoryCheck,
     KeySize,
     KeySlot,
@@ -36,11 +37,9 @@ from kdumpkey.cli.options import (
     Luks2KeyslotsSize,
     Luks2MetadataSize,
     Offset,
-    PassphraseSource,
     ProgressJson,
     SectorSize,
     Subsystem,
-    UnlockSource,
     UseRandom,
     UseUrandom,
     Uuid,

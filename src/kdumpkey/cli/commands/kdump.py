@@ -12,24 +12,22 @@ import typer
 from kdumpkey.cli import kdump_report as report
 from kdumpkey.cli import linux_machine, linux_status, options
 from kdumpkey.cli.action import action
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.image_choice import ImageChoice
+from kdumpkey.cli.key_source import KeySource, MachineChoice, UnlockSource
 from kdumpkey.cli.machines import choose, linux_kernel, machine_path, names_machine, open_machine
 from kdumpkey.cli.named_key import KeyToName
 from kdumpkey.cli.options import (
     Count,
-    HeaderChoice,
-    ImageChoice,
     Json,
     KeyDescription,
-    KeySource,
     KeyTimeout,
-    MachineChoice,
     MountConfigfs,
-    RegionSizes,
     ThisMachine,
     Throwaway,
-    UnlockSource,
     VolumeKeyFile,
 )
+from kdumpkey.cli.region_sizes import RegionSizes
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import KernelError, UsageError, kernel_error
 from kdumpkey.kernel.protocol import CrashImage, Stage

@@ -10,8 +10,10 @@ import typer
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device, KeyFileArgument
 from kdumpkey.cli.changing import key_file_named, open_for_change
+from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.key_hint import hinting
-from kdumpkey.cli.options import EVERYWHERE, HeaderChoice, KdfMemoryCheck, PassphraseSource, UnlockSource
+from kdumpkey.cli.key_source import PassphraseSource, UnlockSource
+from kdumpkey.cli.options import EVERYWHERE, KdfMemoryCheck
 from kdumpkey.cli.parsers import leading_number
 from kdumpkey.cli.passphrase import confirm, read_passphrase
 from kdumpkey.cli.session import Run, Session

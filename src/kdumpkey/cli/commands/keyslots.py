@@ -19,19 +19,19 @@ from kdumpkey.cli.changing import (
     read_new_passphrase,
     recipe,
 )
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.kdf_choice import KdfChoice
 from kdumpkey.cli.key_hint import hinting
+from kdumpkey.cli.key_source import UnlockSource
 from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.options import (
     EVERYWHERE,
-    HeaderChoice,
-    KdfChoice,
     KeySize,
     KeySlot,
     NewKeyfile,
     NewKeySlot,
     NewTokenId,
     Unbound,
-    UnlockSource,
     VolumeKeyFile,
 )
 from kdumpkey.cli.passphrase import STDIN, read_passphrase

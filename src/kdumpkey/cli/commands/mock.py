@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kdumpkey.cli.action import action
-from kdumpkey.cli.options import Json, KernelMemory
+from kdumpkey.cli.kernel_memory import KernelMemory
+from kdumpkey.cli.options import Json
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import BusyError, DeviceError, KdumpkeyError, ResourceError, UsageError, WrongKeyError
 from kdumpkey.mock.run import (

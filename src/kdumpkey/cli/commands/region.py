@@ -11,7 +11,8 @@ import typer
 from kdumpkey.cli import options
 from kdumpkey.cli import region_text as text
 from kdumpkey.cli.action import action
-from kdumpkey.cli.options import Json, Keys, Plot, RegionSizes, Samples, Seed
+from kdumpkey.cli.options import Json, Keys, Plot, Samples, Seed
+from kdumpkey.cli.region_sizes import RegionSizes
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import KernelError, UsageError, kernel_error
 from kdumpkey.region.comparison import Machine, layout_of

@@ -6,8 +6,9 @@ import typer
 
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
+from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.opening import VERSIONS, device_path
-from kdumpkey.cli.options import EVERYWHERE, HeaderChoice
+from kdumpkey.cli.options import EVERYWHERE
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import HeaderError, NotLuksError, PermissionDeniedError, UsageError

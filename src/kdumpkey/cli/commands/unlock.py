@@ -11,6 +11,9 @@ import typer
 
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.key_source import KeySource, MachineChoice
+from kdumpkey.cli.mapping_flags import MappingFlags
 from kdumpkey.cli.opening import VERSIONS, open_data_and_header
 from kdumpkey.cli.options import (
     EVERYWHERE,
@@ -18,15 +21,11 @@ from kdumpkey.cli.options import (
     DisableKeyring,
     DisableVeracrypt,
     Force,
-    HeaderChoice,
     IvLargeSectors,
     Json,
-    KeySource,
     Length,
     LinkVkToKeyring,
-    MachineChoice,
     Map,
-    MappingFlags,
     Persistent,
     PlainOffset,
     PlainSectorSize,
