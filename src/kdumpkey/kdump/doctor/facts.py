@@ -295,7 +295,10 @@ def _record(host: Host, memory: CrashMemory) -> Record:
     boot = host.word("proc/sys/kernel/random/boot_id") or ""
     if record is None or record.boot_id != boot or not memory.is_loaded:
         return Record(None, text is Missing.UNREADABLE, "")
-    return Record(record, unreadable=False, since=loaded_after(host, record.loaded_at))
+    since = loaded_after(host, record.loaded_at)
+    if record.reserved_bytes not in (None, memory.size_bytes):
+        since = since or "The reserved memory was resized"
+    return Record(record, unreadable=False, since=since)
 
 
 def _estimate(host: Host, devices: Sequence[CryptDevice], image: RecordedImage | None) -> Estimate | str:
