@@ -175,6 +175,7 @@ def _is_compatible(keyslot: Keyslot, segment: Segment, digest: Digest) -> bool:
         and area.encryption == segment.encryption
         and area.key_size == keyslot.key_size
         and area.offset % SECTOR == 0
+        and area.size == edit.area_size(keyslot.key_size)
         and digest.segments == (segment.id,)
         and keyslot.id in digest.keyslots
     )
