@@ -7,7 +7,7 @@ LOCK := requirements-dev.lock
 NATIVE_SOURCES := $(wildcard cext/*/kdk_*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
 GENERATED := $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx))
 
-.PHONY: lab lock man build demo test bench bench-once lint format asan dist clean
+.PHONY: compat lab lock man build demo test bench bench-once lint format asan dist clean
 build: $(VENV)/native.stamp
 	@$(BIN)/python -m compileall -q src/kdumpkey  # as installing does: where bytecode is not kept, each start would compile anew
 
@@ -38,6 +38,10 @@ demo: build
 
 test: build
 	$(BIN)/python -m pytest
+
+# Debian: apt-get install cryptsetup-bin dpkg-dev expect jq keyutils xxd
+compat: build
+	tree=$$($(BIN)/python tests/cryptsetup_scripts.py) && KDUMPKEY_CRYPTSETUP_SOURCE=$$tree $(BIN)/python -m pytest tests/interop/test_cryptsetup_scripts.py
 
 bench: build
 	$(BIN)/python -m pytest bench --benchmark-only --benchmark-columns=min,median,ops --benchmark-sort=name

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 import typer
 
-from both import ours
+from both import ours, run
 from kdumpkey.cli import options, parsers
 from kdumpkey.cli.action import Entry, action, built, flattened, option_of
 from kdumpkey.cli.app import Program, program
@@ -21,6 +21,7 @@ from kdumpkey.cli.reference import actions
 from kdumpkey.cli.session import Run
 from kdumpkey.cli.streams import Streams
 from kdumpkey.errors import UsageError
+from tools import require_tool
 
 PROBE = typer.Typer()
 SEEN: dict[str, Any] = {}
@@ -38,7 +39,7 @@ class Probe(CryptsetupGroup):
     """A program of one action."""
 
     entries: ClassVar = {"luksDump": Entry("", summary="Note how it was called")}
-    aliases: ClassVar = {"luks1Dump": Alias("luksDump", "luks1")}
+    aliases: ClassVar = {"luks1Dump": Alias("luksDump", (("--type", "luks1"),))}
 
     def load(self, entry: Entry, name: str) -> Any:
         return built(next(info for info in PROBE.registered_commands if info.name == name), entry)
@@ -176,6 +177,36 @@ def test_what_only_cryptsetup_does_is_named_as_such(name: str) -> None:
     result = ours([*name.split(), "--debug", "--key-file", "f"])
     word = name.partition(" ")[0]
     assert (result.code, result.err) == (1, f"kdumpkey does not do {word}; cryptsetup does.\n")
+
+
+TCRYPT = "--type tcrypt --disable-veracrypt"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"open DEV name {TCRYPT} --veracrypt-pim 1",
+        f"open DEV name {TCRYPT} --veracrypt-query-pim",
+        f"open DEV name {TCRYPT} --veracrypt-query-pim --veracrypt-pim 1",
+        "open DEV name --type tcrypt --veracrypt-query-pim --veracrypt-pim 1",
+        "open DEV name --type tcrypt --veracrypt --disable-veracrypt",
+        "open DEV name --type plain --iv-large-sectors",
+        "open DEV name --type plain --iv-large-sectors --sector-size 512",
+        "open DEV name --type plain --iv-large-sectors --sector-size 1024",
+        "refresh DEV name",
+        "refresh DEV name --test-passphrase",
+        "refresh",
+        "reencrypt DEV --reduce-device-size 1G",
+        "reencrypt DEV --reduce-device-size 2G",
+        "isLuks DEV --reduce-device-size 67108865",
+        "luksFormat DEV --serialize-memory-hard-pbkdf",
+        "open DEV name --serialize-memory-hard-pbkdf",
+    ],
+)
+def test_cryptsetup_takes_and_refuses_the_same_arguments(line: str) -> None:
+    words = ["--test-args", *line.split()]
+    mine, theirs = ours(words), run([require_tool("cryptsetup"), *words])
+    assert (mine.verdict, mine.out) == (theirs.verdict, theirs.out)
 
 
 def test_version_help_and_usage_act_where_they_stand() -> None:

@@ -31,6 +31,10 @@ def _not_done(name: str) -> dict[str, Entry]:
     return {name: Entry("not_done", CRYPTSETUP, "Do what only cryptsetup does", hidden=True)}
 
 
+def _opening(device_type: str) -> Alias:
+    return Alias("open", (("--type", device_type),))
+
+
 class KdumpGroup(LazyGroup):
     """The kdump actions: of this machine's kernel, or of a simulated machine's."""
 
@@ -136,13 +140,14 @@ class Program(CryptsetupGroup):
         **_not_done("tcryptDump"),
     }
     aliases: ClassVar = {
-        "luksOpen": Alias("open", "luks"),
-        "create": Alias("open", "plain"),
-        "plainOpen": Alias("open", "plain"),
-        "loopaesOpen": Alias("open", "loopaes"),
-        "tcryptOpen": Alias("open", "tcrypt"),
-        "bitlkOpen": Alias("open", "bitlk"),
-        "fvault2Open": Alias("open", "fvault2"),
+        "luksOpen": _opening("luks"),
+        "create": _opening("plain"),
+        "plainOpen": _opening("plain"),
+        "loopaesOpen": _opening("loopaes"),
+        "tcryptOpen": _opening("tcrypt"),
+        "bitlkOpen": _opening("bitlk"),
+        "fvault2Open": _opening("fvault2"),
+        "refresh": Alias("open", (("--refresh", None),)),
         "luksClose": Alias("close"),
         "remove": Alias("close"),
         "plainClose": Alias("close"),

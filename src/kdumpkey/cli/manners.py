@@ -32,10 +32,10 @@ class OptionError(UsageError):
 
 
 class Alias(NamedTuple):
-    """Another name of an action, and the device type that it implies."""
+    """Another name of an action, and the options that it implies, with their values."""
 
     action: str
-    type: str | None = None
+    implied: tuple[tuple[str, str | None], ...] = ()
 
 
 class Line:
@@ -126,8 +126,8 @@ class CryptsetupGroup(LazyGroup):
         program = [_word(*each) for each in line.given if each[0] in own]
         given = [each for each in line.given if each[0] not in own]
         arguments = line.words[len(name) :]
-        if (alias := self.aliases.get(line.words[0])) and alias.type:
-            given.append((_TYPE, alias.type))
+        if alias := self.aliases.get(line.words[0]):
+            given += alias.implied
         _check_arguments(command, " ".join(name), arguments)
         taken = {spelling for parameter in command.params for spelling in parameter.opts}
         for option in sorted({option for option, _ in given}):

@@ -431,9 +431,7 @@ KeepKey = Annotated[bool, flag("--keep-key")]
 New = Annotated[bool, flag("--new", "-N")]
 ProgressFrequency = Annotated[int | None, value("--progress-frequency", parser=parsers.uint32)]
 ProgressJson = Annotated[bool, flag("--progress-json")]
-ReduceDeviceSize = Annotated[
-    int | None, value("--reduce-device-size", parser=parsers.size("reduce-device-size"))
-]
+ReduceDeviceSize = Annotated[int | None, value("--reduce-device-size", parser=parsers.reduce_size)]
 Resilience = Annotated[str | None, value("--resilience")]
 ResilienceHash = Annotated[str | None, value("--resilience-hash")]
 ResumeOnly = Annotated[bool, flag("--resume-only")]

@@ -134,6 +134,20 @@ def device_size(text: str) -> int:
     return nbytes
 
 
+def reduce_size(text: str) -> int:
+    """By how much reencryption makes a device's data smaller, in bytes.
+
+    Raises:
+        UsageError: It is more than a gibibyte, or not a multiple of 512 bytes.
+    """
+    nbytes = size_of("reduce-device-size", text)
+    if nbytes > 1 << 30:
+        raise UsageError("Maximum device reduce size is 1 GiB.")
+    if nbytes % 512:
+        raise UsageError("Reduce size must be multiple of 512 bytes sector.")
+    return nbytes
+
+
 def one_of(name: str, words: Sequence[str]) -> Callable[[str], str]:
     """A parser for the option `name` that takes one of a few words; what it makes raises UsageError."""
 

@@ -13,7 +13,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
@@ -41,6 +41,8 @@ _MOST_NAMES: Final = 100_000
 _MOST_NAME_BYTES: Final = 8 << 20  # of all names together
 _MOST_IMAGE: Final = 512 << 20  # bytes of the filesystem images in it
 _LONGEST_NAME: Final = 4096
+_MOST_TEXTS: Final = 16
+_LONGEST_TEXT: Final = 1 << 20  # bytes
 _TIME_S: Final = 60.0
 _HEADER: Final = 110
 _NEWC: Final = (b"070701", b"070702")
@@ -62,6 +64,7 @@ class Initramfs:
         listed: Which of them occur in those of its files that are lists of what to open.
         nbytes: How much its files take unpacked.
         whole: Whether all of it was read; if not, what was not found may be in the rest.
+        texts: The content of the files that were to be kept, by their paths; a long one is cut off.
     """
 
     names: frozenset[str]
@@ -69,6 +72,7 @@ class Initramfs:
     nbytes: int = 0
     whole: bool = True
     listed: frozenset[str] = frozenset()
+    texts: Mapping[str, bytes] = field(default_factory=dict)
 
     def has(self, *endings: str) -> bool:
         """Whether a path ends so."""
@@ -90,6 +94,17 @@ class _Found:
     longest: int = 0
     name_bytes: int = 0
     images: list[BinaryIO] = field(default_factory=list)
+    kept: Callable[[str], bool] = lambda _: False
+    texts: dict[str, bytes] = field(default_factory=dict)
+
+    def keep(self, name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass the content of a file on, and note its beginning where that was asked for."""
+        wanted = self.kept(name) and len(self.texts) < _MOST_TEXTS
+        for piece in pieces:
+            if wanted:
+                text = self.texts.get(name, b"")
+                self.texts[name] = text + piece[: _LONGEST_TEXT - len(text)]
+            yield piece
 
     def use(self, nbytes: int) -> None:
         """Count what was unpacked, up to the most that is."""
@@ -175,6 +190,7 @@ def read_initramfs(
     words: tuple[str, ...] = (),
     ignored: Callable[[str], bool] = lambda _: False,
     lists: Callable[[str], bool] = lambda _: False,
+    kept: Callable[[str], bool] = lambda _: False,
 ) -> Initramfs:
     """List an initramfs.
 
@@ -183,6 +199,7 @@ def read_initramfs(
         words: What to look for in the contents of its files.
         ignored: Whether a file of this path is left out of that.
         lists: Whether a file of this path is a list of what to open.
+        kept: Whether the content of a file of this path is wanted.
 
     Raises:
         UnreadableInitramfsError: It cannot be read, or is none.
@@ -192,7 +209,7 @@ def read_initramfs(
     except OSError as error:
         raise UnreadableInitramfsError(f"Cannot read {path}: {error.strerror}.") from error
     wanted = tuple(word.encode() for word in words)
-    found = _Found(wanted, ignored, lists, left=_MOST, longest=max(map(len, wanted), default=0))
+    found = _Found(wanted, ignored, lists, left=_MOST, longest=max(map(len, wanted), default=0), kept=kept)
     try:
         deadline = time.monotonic() + _TIME_S
         whole = _read(fd, path, found, deadline)
@@ -219,6 +236,7 @@ def read_initramfs(
         found.nbytes,
         whole,
         frozenset(word.decode() for word in found.listed),
+        found.texts,
     )
 
 
@@ -286,7 +304,7 @@ def _archive(window: _Window, found: _Found) -> None:
         if is_image(window.peek(min(nbytes, IMAGE_MAGIC_BYTES))[:nbytes]):
             _keep_image(window, nbytes, found)
         else:
-            body = _body(window, nbytes)
+            body = found.keep(plain, _body(window, nbytes))
             words = _skipped(body) if found.ignored(plain) else _words(body, found)
             found.words |= words
             found.listed |= words if found.lists(plain) else set()
@@ -331,13 +349,17 @@ def _read_images(found: _Found, deadline: float) -> None:
     """List and search the filesystem images that were kept."""
     for file in found.images:
         with filesystem_image.opened(file.fileno(), deadline) as image:
-            lists, others = list[str](), list[str]()
+            lists, others, kept = list[str](), list[str](), list[str]()
             for name, is_file in image.names():
                 found.add_name(name)
                 if is_file and found.lists(name):
                     lists.append(name)
                 elif is_file and not found.ignored(name):
                     others.append(name)
+                if is_file and found.kept(name):
+                    kept.append(name)
+            for name in kept:
+                _skipped(_bounded(found.keep(name, image.content([name])), found))
             listed = _words(_bounded(image.content(lists), found), found)
             found.listed |= listed
             found.words |= listed | _words(_bounded(image.content(others), found), found)

@@ -269,11 +269,12 @@ def _area_key(keyslot: Keyslot, passphrase: Buffer, check_memory: bool, serializ
     alone = serialize and function.memory_kib > lock.MEMORY_HARD_KIB
     # What is available is asked when the one before has given its memory back.
     with lock.memory_hard() if alone else contextlib.nullcontext():
-        if check_memory:
-            from kdumpkey.memory import available as memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
+        from kdumpkey.memory import available as memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
 
+        if check_memory:
             memory.check_fits(function.memory_kib, f"keyslot {keyslot.id}", function.variant)
-        return kdf.derive(function, passphrase, keyslot.area.key_size)
+        locked = memory.can_be_locked(function.memory_kib)
+        return kdf.derive(function, passphrase, keyslot.area.key_size, lock_memory=locked)
 
 
 def _af_hash(keyslot: Keyslot) -> str:

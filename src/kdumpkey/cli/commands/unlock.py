@@ -45,6 +45,7 @@ from kdumpkey.cli.options import (
     Unbound,
     Veracrypt,
     VeracryptPim,
+    VeracryptQueryPim,
 )
 from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.cli.session import Run, Session
@@ -82,6 +83,8 @@ class OtherTypes:
     tcrypt_backup: TcryptBackup = False
     veracrypt: Veracrypt = False
     disable_veracrypt: DisableVeracrypt = False
+    veracrypt_pim: VeracryptPim = None
+    veracrypt_query_pim: VeracryptQueryPim = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class Output:
     app,
     "open",
     "<device> [--type <type>] [<name>]",
-    ignores=(*EVERYWHERE, VeracryptPim),
+    ignores=EVERYWHERE,
     example="kdumpkey open /dev/sda2 data",
 )
 def open_device(
@@ -167,6 +170,7 @@ def unlock(
     map_name: Map = None,
     unbound: Unbound = False,
     link_vk_to_keyring: LinkVkToKeyring = None,
+    serialize: SerializeMemoryHardPbkdf = False,
     as_json: Json = False,
 ) -> None:
     """Check a key, and with --to decrypt, with --map map; --json tells what was found."""
@@ -177,7 +181,7 @@ def unlock(
         if output.to is not None:
             luks.check_data_apart()
         map_it = None if map_name is None else _mapping_to(session, luks, map_name, flags)
-        with volume_key(session, luks, keys, unbound=unbound) as (key, keyslot):
+        with volume_key(session, luks, keys, unbound=unbound, serialize=serialize) as (key, keyslot):
             link(key)
             result: dict[str, object] = {
                 "device": luks.device.name,
@@ -229,6 +233,18 @@ def _check_open(
             (others.veracrypt or others.disable_veracrypt) and kind != "tcrypt",
             "Option --veracrypt or --disable-veracrypt is supported only for TCRYPT device type.",
         ),
+        (
+            others.veracrypt_pim is not None and others.disable_veracrypt,
+            "Option --veracrypt-pim is supported only for VeraCrypt compatible devices.",
+        ),
+        (
+            others.veracrypt_query_pim and others.disable_veracrypt,
+            "Option --veracrypt-query-pim is supported only for VeraCrypt compatible devices.",
+        ),
+        (
+            others.veracrypt_pim is not None and others.veracrypt_query_pim,
+            "The options --veracrypt-pim and --veracrypt-query-pim are mutually exclusive.",
+        ),
         (unbound and kind not in _LUKS, "Option --unbound is allowed only for open of luks device."),
         (unbound and not test, "Option --unbound cannot be used without --test-passphrase."),
         (
@@ -236,7 +252,7 @@ def _check_open(
             "Sector size option with open action is supported only for plain devices.",
         ),
         (
-            others.iv_large_sectors and kind != "plain",
+            others.iv_large_sectors and (kind != "plain" or others.sector_size in (None, 512)),
             "Large IV sectors option is supported only for opening plain type device with sector size larger"
             " than 512 bytes.",
         ),
