@@ -21,6 +21,7 @@ from kdumpkey.cli.changing import (
 )
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.kdf_choice import KdfChoice
+from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import UnlockSource
 from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.options import (
@@ -130,6 +131,7 @@ def luks_change_key(
         check_recipe(kdf, store.header)
         with (
             read_passphrase(session, source.passphrase, "Enter passphrase to be changed: ") as old,
+            hinting(session, source.passphrase, old),
             interruptible(),
         ):
             opened = as_device(store).unlock(
@@ -168,6 +170,7 @@ def luks_convert_key(
         prompt = "Enter passphrase for keyslot to be converted: "
         with (
             read_passphrase(session, source.passphrase, prompt) as passphrase,
+            hinting(session, source.passphrase, passphrase),
             interruptible(),
             as_device(store).unlock(
                 passphrase, keyslot=key_slot, unbound=True, check_memory=source.checks_memory
@@ -223,6 +226,7 @@ def _existing_key(
     if opened is None:
         with (
             read_passphrase(session, source.passphrase, "Enter any existing passphrase: ") as passphrase,
+            hinting(session, source.passphrase, passphrase),
             interruptible(),
         ):
             opened = luks.unlock(passphrase, keyslot=keyslot, check_memory=source.checks_memory)
