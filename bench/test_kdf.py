@@ -1,4 +1,4 @@
-"""Key derivation: processor time beside the implementations that cryptsetup uses, in pairs, one after another."""
+"""Key derivation: processor time beside what cryptsetup uses, in pairs, one after the other."""
 
 from __future__ import annotations
 

@@ -57,6 +57,12 @@ def test_random_parameters_give_the_same_tag_on_every_tier_and_by_the_reference(
             assert tag(case, tier, threads=source.randint(0, 4)) == expected, f"{tier}: {case}"
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_memory_that_is_large_enough_to_choose_its_pages_gives_the_same_tag(threads: int) -> None:
+    case = Case("argon2id", 0x13, 1, 40 * 1024 + 24, 3, b"password", b"saltsalt", b"", b"", 64)
+    assert tag(case, threads=threads) == reference.tag(case)
+
+
 def test_the_number_of_threads_changes_nothing() -> None:
     case = Case("argon2id", 0x13, 3, 1000, 9, b"password", b"saltsalt", b"", b"", 64)
     assert len({tag(case, threads=threads) for threads in (0, 1, 2, 5, 9, 100)}) == 1
