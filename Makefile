@@ -7,7 +7,7 @@ LOCK := requirements-dev.lock
 NATIVE_SOURCES := $(wildcard cext/*/kdk_*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
 GENERATED := $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx))
 
-.PHONY: lab lock man build demo test bench bench-once lint format asan dist clean
+.PHONY: lab lock man build demo test test-pythons bench bench-once lint format asan dist clean
 build: $(VENV)/native.stamp
 	@$(BIN)/python -m compileall -q src/kdumpkey  # as installing does: where bytecode is not kept, each start would compile anew
 
@@ -38,6 +38,9 @@ demo: build
 
 test: build
 	$(BIN)/python -m pytest
+
+test-pythons: build
+	$(BIN)/python tests/pythons.py
 
 bench: build
 	$(BIN)/python -m pytest bench --benchmark-only --benchmark-columns=min,median,ops --benchmark-sort=name

@@ -6,6 +6,8 @@ import pytest
 
 from both import ours
 
+pytestmark = pytest.mark.every_python
+
 COSTS = "hash iter-time pbkdf pbkdf-force-iterations pbkdf-memory pbkdf-parallel"
 AREA = "keyslot-cipher keyslot-key-size"
 UNDERSTOOD = {
