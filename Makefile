@@ -7,7 +7,7 @@ LOCK := requirements-dev.lock
 NATIVE_SOURCES := $(wildcard cext/*/kdk_*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
 GENERATED := $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx))
 
-.PHONY: lab lock man build demo test test-pythons bench bench-once lint format asan dist clean
+.PHONY: compat lab lock man build demo test test-pythons bench bench-once lint format asan dist clean
 build: $(VENV)/native.stamp
 	@$(BIN)/python -m compileall -q src/kdumpkey  # as installing does: where bytecode is not kept, each start would compile anew
 
@@ -42,6 +42,10 @@ test: build
 test-pythons: build
 	$(BIN)/python tests/pythons.py
 
+# Debian: apt-get install cryptsetup-bin dpkg-dev expect jq keyutils xxd
+compat: build
+	tree=$$($(BIN)/python tests/cryptsetup_scripts.py) && KDUMPKEY_CRYPTSETUP_SOURCE=$$tree $(BIN)/python -m pytest tests/interop/test_cryptsetup_scripts.py
+
 bench: build
 	$(BIN)/python -m pytest bench --benchmark-only --benchmark-columns=min,median,ops --benchmark-sort=name
 
@@ -53,6 +57,7 @@ lint: build
 	$(BIN)/ruff format --check src tests bench lab setup.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -P -m kdumpkey.cli.reference --check
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint cext
 
 # Debian: apt-get install flex bison bc libelf-dev libssl-dev xz-utils qemu-system-x86 busybox-static cpio dmsetup e2fsprogs
@@ -60,10 +65,7 @@ lab: build
 	$(BIN)/python lab/run.py --jobs 2
 
 man: build
-	$(BIN)/python -P -m kdumpkey.cli.manual > man/kdumpkey.8
-	$(BIN)/python -P -m kdumpkey.cli.completion bash > completion/kdumpkey.bash
-	$(BIN)/python -P -m kdumpkey.cli.completion zsh > completion/_kdumpkey
-	$(BIN)/python -P -m kdumpkey.cli.completion fish > completion/kdumpkey.fish
+	$(BIN)/python -P -m kdumpkey.cli.reference
 
 format: $(VENV)/deps.stamp
 	$(BIN)/ruff check --fix src tests bench lab setup.py

@@ -133,6 +133,7 @@ setup(
     ext_modules=[
         extension("aesxts", "common/kdk_cpu.c", "secret/kdk_secret.c"),
         extension("argon2", "common/kdk_cpu.c", "secret/kdk_secret.c", libraries=("pthread",)),
+        extension("pbkdf2", "common/kdk_cpu.c", "secret/kdk_secret.c"),
         extension("region", libraries=("m",)),
         extension("secret", "common/kdk_cpu.c"),
     ],

@@ -125,6 +125,38 @@ TWO: Final[Tree] = {
     "proc/mounts": f"/dev/mapper/root / btrfs rw,subvol=/root 0 0\n{roots.MOUNTS}",
 }
 
+MACHINE: Final = "0123456789abcdef0123456789abcdef"
+UKI: Final = f"boot/efi/EFI/Linux/{MACHINE}-{FEDORA}.efi"
+INNER: Final = initramfs(*CONTENTS[:2], *UNITS)
+# kdumpctl makes an initramfs of its own beside a unified kernel image, in /var/lib/kdump.
+WITH_UKI: Final[Tree] = {
+    **renamed(without(FEDORA_SHIPPED, "boot/"), KDUMP_IMAGE, f"var/lib/kdump/initramfs-{FEDORA}kdump.img"),
+    f"var/lib/kdump/initramfs-{FEDORA}kdump.img": FEDORA_SHIPPED[KDUMP_IMAGE],
+    f"usr/lib/modules/{FEDORA}/config": F[f"boot/config-{FEDORA}"],
+    UKI: roots.uki(
+        linux=b"kernel", initrd=INNER, cmdline=f"root=/dev/mapper/root {OPTIONS}".encode() + b"\0"
+    ),
+    "etc/machine-id": f"{MACHINE}\n",
+    THROTTLER: None,
+}
+ITS_OWN: Final[Tree] = {
+    RECORD: roots.armed(FEDORA, UKI).replace(f'"kernel": "/boot/vmlinuz-{FEDORA}"', f'"kernel": "/{UKI}"')
+}
+# openSUSE's kdump: /etc/sysconfig/kdump, and kernel and initrd in /var/lib/kdump, made by mkdumprd.
+SUSE_RELEASE: Final = "7.0.2-1-default"
+SUSE: Final[Tree] = {
+    **renamed(F, FEDORA, SUSE_RELEASE),
+    f"boot/initramfs-{SUSE_RELEASE}kdump.img": None,
+    "etc/kdump.conf": None,
+    "etc/os-release": 'NAME="openSUSE Tumbleweed"\nID="opensuse-tumbleweed"\nID_LIKE="opensuse suse"\n',
+    SYSCONFIG: 'KDUMP_SAVEDIR="/var/crash"\nKEXEC_OPTIONS=""\nKDUMP_IMMEDIATE_REBOOT="yes"\n',
+    "usr/lib/systemd/system/kdump.service": "[Service]\nType=oneshot\nExecStart=/usr/lib/kdump/load.sh\n",
+    "etc/systemd/system/kdump.service.d/kdumpkey.conf": "[Service]\nKeyringMode=shared\n",
+    RECORD: roots.armed(SUSE_RELEASE, "var/lib/kdump/initrd"),
+    "var/lib/kdump/initrd": FEDORA_SHIPPED[KDUMP_IMAGE],
+    **ARMING,
+}
+
 SHIPPED: Final[dict[str, tuple[Tree, int]]] = {
     "as shipped: fedora 42": (FEDORA_SHIPPED, 0),
     "as shipped: fedora 42, the kernel does hot-plug": (
@@ -170,6 +202,16 @@ SHIPPED: Final[dict[str, tuple[Tree, int]]] = {
         0,
     ),
     "as shipped: fedora coreos": (OSTREE, 0),
+    "as shipped: fedora with a unified kernel image": ({**WITH_UKI, "proc/cmdline": None}, 0),
+    "as shipped: opensuse tumbleweed and kdumpkey": (SUSE, 0),
+    "as shipped: opensuse, settings by the package": (
+        {**SUSE, SYSCONFIG: None, "usr/lib/sysconfig/kdump": 'KDUMP_SAVEDIR="file:///var/crash"\n'},
+        0,
+    ),
+    "as shipped: opensuse, dump by nfs": (
+        {**SUSE, SYSCONFIG: 'KDUMP_SAVEDIR="nfs://dumps.example/crash"\n'},
+        0,
+    ),
 }
 
 LINKED: Final[dict[str, tuple[Tree, int]]] = {
@@ -338,6 +380,38 @@ BOOTED: Final[dict[str, tuple[Tree, int]]] = {
             KDUMP_IMAGE: initramfs(*CONTENTS, more={"etc/crypttab": b"\n", "etc/cmdline.d/90crypt.conf": b""})
         },
         0,
+    ),
+}
+
+OTHERS: Final[dict[str, tuple[Tree, int]]] = {
+    "opensuse, nothing reserved": ({**SUSE, **NO_IMAGE, **NO_SIZE}, 1),
+    "opensuse, kdump alone": (
+        {**SUSE, **NO_IMAGE, roots.ARM: None, "etc/systemd/system/kdump.service.d/kdumpkey.conf": None},
+        1,
+    ),
+    "opensuse, initrd without hook": (
+        {**SUSE, "var/lib/kdump/initrd": initramfs(*CONTENTS[:2], hook="")},
+        1,
+    ),
+    "opensuse, the old call": ({**SUSE, roots.ARM: None, SYSCONFIG: 'KEXEC_OPTIONS="-c"\n'}, 1),
+    "opensuse, cryptsetup 2.6": (
+        {**SUSE, **NO_IMAGE, "usr/lib64/libcryptsetup.so.12.11.0": None}
+        | {"usr/lib64/libcryptsetup.so.12.9.0": ""},
+        1,
+    ),
+    "unified kernel image, nothing reserved": ({**WITH_UKI, **NO_IMAGE, **NO_SIZE}, 1),
+    "unified kernel image, options for the UUID in it": (
+        {**WITH_UKI, "proc/cmdline": None, "etc/crypttab": None},
+        0,
+    ),
+    "unified kernel image, its own initramfs is loaded": ({**WITH_UKI, **ITS_OWN}, 0),
+    "unified kernel image, its own initramfs is loaded, without hook": (
+        {**WITH_UKI, **ITS_OWN, UKI: roots.uki(linux=b"kernel", initrd=initramfs(*CONTENTS, hook=""))},
+        1,
+    ),
+    "unified kernel image, its own initramfs is loaded, cut off": (
+        {**WITH_UKI, **ITS_OWN, UKI: roots.uki(linux=b"kernel", initrd=INNER[:400])},
+        10,
     ),
 }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import roots
-from doctor_field_trees import BOOTED, FIELD, LINKED, SHIPPED, TESTS
+from doctor_field_trees import BOOTED, FIELD, LINKED, OTHERS, SHIPPED, TESTS
 from roots import (
     CONFIGFS,
     CONTENTS,
@@ -333,4 +333,6 @@ INITRAMFS: Final[dict[str, tuple[Tree, int]]] = {
     "initramfs with junk behind it": ({**F, KDUMP_IMAGE: initramfs(hook="") + b"junk"}, 10),
 }
 
-TREES: Final = LAYOUTS | TARGET | KERNEL | KEYS | INITRAMFS | SHIPPED | LINKED | TESTS | BOOTED | FIELD
+TREES: Final = (
+    LAYOUTS | TARGET | KERNEL | KEYS | INITRAMFS | SHIPPED | LINKED | TESTS | BOOTED | OTHERS | FIELD
+)

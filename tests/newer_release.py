@@ -57,8 +57,31 @@ def unpacked(
     return home
 
 
-def run(*command: str) -> str:
-    """What a command prints.
+def fetch_sources(package: str, suite: str = SUITE) -> Path:
+    """Download and unpack the source package of a release, unless it is in the cache.
+
+    Raises:
+        UnavailableError: There is no apt or no dpkg-source here, or it reaches no such release.
+    """
+    home = cache_folder() / f"{package}-source-{suite}"
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with (home.parent / f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not home.exists():
+            fresh = home.with_name(f"{home.name}.partial")
+            shutil.rmtree(fresh, ignore_errors=True)
+            options = _apt_options(fresh / "apt", _mirror(), suite, "deb-src")
+            run("apt-get", *options, "update")
+            run("apt-get", *options, "source", "--download-only", f"{package}/{suite}", folder=fresh)
+            (description,) = fresh.glob("*.dsc")
+            run("dpkg-source", "--extract", str(description), str(fresh / "tree"))
+            (fresh / "tree").rename(home)
+            shutil.rmtree(fresh)
+    return home
+
+
+def run(*command: str, folder: Path | None = None) -> str:
+    """What a command prints, run in a folder (default: this one).
 
     Raises:
         UnavailableError: It is not there, takes too long or fails.
@@ -69,6 +92,7 @@ def run(*command: str) -> str:
             capture_output=True,
             text=True,
             check=True,
+            cwd=folder,
             timeout=TIMEOUT_SECONDS,
             stdin=subprocess.DEVNULL,
         )
@@ -112,16 +136,16 @@ def _codename() -> str:
     raise UnavailableError("/etc/os-release names no release")
 
 
-def _apt_options(folder: Path, mirror: str, suite: str) -> list[str]:
+def _apt_options(folder: Path, mirror: str, suite: str, kind: str = "deb") -> list[str]:
     """An apt configuration of its own for one suite; the system's proxies and options stay in force."""
     for each in ("state/lists/partial", "cache/archives/partial"):
         (folder / each).mkdir(parents=True)
-    status, sources = folder / "state" / "status", folder / "sources.list"
+    status, listed = folder / "state" / "status", folder / "sources.list"
     status.touch()
     signed = f"[signed-by={ARCHIVE_KEYRING}] " if ARCHIVE_KEYRING.exists() else ""
-    sources.write_text(f"deb {signed}{mirror} {suite} main\n")
+    listed.write_text(f"{kind} {signed}{mirror} {suite} main\n")
     settings = {
-        "Dir::Etc::SourceList": sources,
+        "Dir::Etc::SourceList": listed,
         "Dir::Etc::SourceParts": "-",
         "Dir::Etc::PreferencesParts": "-",
         "Dir::State": folder / "state",

@@ -7,6 +7,7 @@ import gzip
 import json
 import lzma
 import os
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -84,6 +85,18 @@ def tools_initramfs(*names: str, hook: bytes = b"kdumpkey unlock --from-kdump\n"
 def packed(files: Mapping[str, bytes]) -> bytes:
     """Early microcode, then an archive, compressed."""
     return cpio({"kernel/x86/microcode/AuthenticAMD.bin": b"m"}) + gzip.compress(cpio(files), mtime=0)
+
+
+def uki(**sections: bytes) -> bytes:
+    """A unified kernel image: a PE file, with its sections in a row (the PE format, section table)."""
+    table, content, offset = b"", b"", 512
+    for name, data in sections.items():
+        words = (len(data), 0x1000 + len(content), len(data), offset + len(content))
+        table += struct.pack("<8sIIII16x", f".{name}".encode(), *words)
+        content += data
+    head = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 64) + b"PE\0\0"
+    coff = struct.pack("<HHIIIHH", 0x8664, len(sections), 0, 0, 0, 0, 0)
+    return (head + coff + table).ljust(offset, b"\0") + content
 
 
 CONTENTS: Final = (

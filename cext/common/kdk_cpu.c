@@ -40,7 +40,7 @@ uint32_t kdk_cpu_features(void)
         features |= KDK_CPU_YMM;
     if (avx & BIT(b7, 16) & os_zmm)
         features |= KDK_CPU_ZMM;
-    if (avx & avx2 & BIT(b7, 8) & os_ymm)
+    if (avx & avx2 & BIT(b7, 3) & BIT(b7, 8) & os_ymm)
         features |= KDK_CPU_AVX2;
     if ((features & KDK_CPU_AVX2) && (BIT(b7, 16) & BIT(b7, 17) & BIT(b7, 30) & BIT(b7, 31) & os_zmm))
         features |= KDK_CPU_AVX512;

@@ -11,8 +11,8 @@ enum kdk_cpu_feature {
     KDK_CPU_ARMV8CE = 1u << 3,      /* AArch64: the AES instructions */
     KDK_CPU_YMM = 1u << 4,          /* x86-64: AVX, and the OS saves YMM */
     KDK_CPU_ZMM = 1u << 5,          /* x86-64: AVX-512 F, and the OS saves ZMM */
-    KDK_CPU_AVX2 = 1u << 6,         /* AVX2 and BMI2, and the OS saves YMM */
-    KDK_CPU_AVX512 = 1u << 7,       /* AVX2, BMI2, AVX-512 F/VL/BW/DQ, and the OS saves ZMM and opmasks */
+    KDK_CPU_AVX2 = 1u << 6,         /* AVX2, BMI1 and BMI2, and the OS saves YMM */
+    KDK_CPU_AVX512 = 1u << 7,       /* the same, AVX-512 F/VL/BW/DQ, and the OS saves ZMM and opmasks */
     KDK_CPU_SHANI = 1u << 8,        /* x86-64: the SHA instructions, and SSE4.1 */
     KDK_CPU_NEON = 1u << 9,         /* AArch64: part of the base architecture */
     KDK_CPU_ARMV8SHA = 1u << 10,    /* AArch64: the instructions for SHA-1 and SHA-256 */

@@ -144,6 +144,10 @@ class InactiveError(MappingError):
     exit_code = 4
 
 
+class LockError(KdumpkeyError):
+    """A lock that was asked for cannot be taken."""
+
+
 class BusyError(KdumpkeyError):
     """The device or the file to be made exists or is in use."""
 

@@ -1,10 +1,10 @@
-/* The Argon2 engine by itself: on every tier that runs here, also under sanitizers and emulators. Exits 0, or aborts at the
- * first wrong fact.
+/* The Argon2 engine by itself: on every tier that runs here, also under sanitizers and emulators. Exits 0, or
+ * aborts at the first wrong fact.
  *
  *   test_argon2 tiers       prints each tier's name and status, and the default
- *   test_argon2 check FILE  FILE: vectors, one a line: type version passes memory lanes, then in hex, "-" for nothing, password
- *                           salt secret associated tag. Prints the tiers that were checked.
- *   test_argon2 wipe        whether all memory is zero when it goes back to the system; linked with --wrap=munmap. */
+ *   test_argon2 check FILE  FILE: vectors, one a line: type version passes memory lanes, then in hex, "-" for
+ *                           nothing, password salt secret associated tag. Prints the tiers that were checked.
+ *   test_argon2 wipe        whether all memory is zero when it goes back; linked with --wrap=munmap. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

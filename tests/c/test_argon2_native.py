@@ -35,8 +35,13 @@ def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_every_tier_of_this_processor_is_right_as_it_is_shipped(tmp_path: Path, vectors: Path) -> None:
-    native = program(tmp_path, "test_argon2", *PARTS, options=["-O3", *THREADS])
+@pytest.fixture(scope="module")
+def native(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The test program as it is shipped."""
+    return program(tmp_path_factory.mktemp("native"), "test_argon2", *PARTS, options=["-O3", *THREADS])
+
+
+def test_every_tier_of_this_processor_is_right_as_it_is_shipped(native: Path, vectors: Path) -> None:
     assert tuple(run(native, "check", vectors).split()) == usable_tiers()
 
 
@@ -71,9 +76,8 @@ def test_the_aarch64_tiers_are_right(tmp_path: Path, vectors: Path) -> None:
 
 
 @on_x86_64
-def test_on_a_processor_without_avx2_portable_is_the_default_and_right(tmp_path: Path, vectors: Path) -> None:
+def test_on_a_processor_without_avx2_portable_is_the_default_and_right(native: Path, vectors: Path) -> None:
     emulator = (require_tool("qemu-x86_64"), "-cpu", "qemu64")
-    native = program(tmp_path, "test_argon2", *PARTS, options=["-O3", *THREADS])
     assert run(*emulator, native, "check", vectors).split() == ["portable"]
     assert run(*emulator, native, "tiers").splitlines() == [
         "portable: usable",

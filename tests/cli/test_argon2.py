@@ -136,18 +136,20 @@ def estimate(*words: str | Path) -> Result:
 def test_estimate_is_itemised_twice() -> None:
     result = estimate("argon.img", "--crashkernel", "237M")
     assert result.code == 0
-    assert result.out.splitlines()[2:12] == [
+    assert result.out.splitlines()[2:14] == [
         "                          passphrase   key reuse",
         "kernel                      60.0 MiB    60.0 MiB   as given",
         "modules                     20.0 MiB    20.0 MiB   as given",
         "3 × initramfs              120.0 MiB   120.0 MiB   as given",
-        "running                     16.0 MiB    16.0 MiB   kdump-utils",
+        "running                     16.0 MiB    16.0 MiB   the programs of the kdump initramfs",
         "unlocking                   21.0 MiB    20.0 MiB   "
         "argon.img keyslot 0, the largest, + 20 MiB to open a device",
         "needed                     237.0 MiB   236.0 MiB",
-        "default                    256.0 MiB   256.0 MiB   2G-64G:256M,64G-:512M",
-        "recommended                     256M        256M",
         "crashkernel=237M              enough      enough",
+        "",
+        "kdumpctl recommends 256M, with a key handed over or without: the larger of",
+        "  256M, its default for this machine (2G-64G:256M,64G-:512M), and",
+        "  237M, its sum, of which LUKS 21M",
     ]
 
 
@@ -164,6 +166,20 @@ def test_estimate_counts_keyslots_rightly() -> None:
     assert passphrase("argon.img", "luks1.img", "luks2.img") == 21 * MIB
     assert passphrase("tokens.img") == 20 * MIB
     assert passphrase("detached.hdr") == 20 * MIB
+
+
+def test_what_kdumpctl_recommends_stands_beside_what_is_needed() -> None:
+    found = json.loads(estimate("argon.img", "--ram", "64G", "--json").out)
+    assert found["kdumpctl"] == {
+        "recommended_bytes": 512 * MIB,
+        "recommended": "512M",
+        "default": "2G-64G:256M,64G-:512M",
+        "default_bytes": 512 * MIB,
+        "sum_bytes": 237 * MIB,
+        "luks_bytes": 21 * MIB,
+    }
+    assert found["needed_bytes"] == {"passphrase": 237 * MIB, "key_reuse": 236 * MIB}
+    assert json.loads(estimate("--crashkernel", "256M,cma", "--json").out)["crashkernel_bytes"] == 256 * MIB
 
 
 def test_estimate_says_how_often_a_load_fails() -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import roots
 from kdumpkey.errors import KernelError
+from kdumpkey.host.uki import KERNEL, read_sections, section_in_memory
 from kdumpkey.kernel.linux.crash_image import check_image
 from kdumpkey.kernel.protocol import CrashImage
 
@@ -93,3 +95,25 @@ def test_other_architectures_kernels_are_not_judged_by_this_format(image: CrashI
     assert image.kernel is not None
     image.kernel.write_bytes(b"MZ")
     check_image(image, "aarch64")
+
+
+def test_of_a_unified_kernel_image_the_kernel_in_it_is_judged(image: CrashImage) -> None:
+    assert image.kernel is not None
+    image.kernel.write_bytes(roots.uki(osrel=b"ID=x\n", linux=bytes(bzimage()), initrd=b"0" * 100))
+    check_image(image, "x86_64")
+    image.kernel.write_bytes(roots.uki(linux=bytes(bzimage())[:-1], initrd=b"0" * 100))
+    assert refused(image) == errno.ENOEXEC
+
+
+def test_the_sections_of_a_unified_kernel_image_come_out_whole_and_of_no_other_file(tmp_path: Path) -> None:
+    path = tmp_path / "image.efi"
+    path.write_bytes(roots.uki(cmdline=b"quiet\0", linux=b"kernel" * 1000, initrd=b"i"))
+    sections = read_sections(path)
+    with section_in_memory(path, sections[KERNEL]) as file:
+        assert os.pread(file, 1 << 20, 0) == b"kernel" * 1000
+    whole = path.read_bytes()
+    for other in (b"", b"MZ", whole[:80], bytes(bzimage()), roots.uki(text=b"a program")):
+        path.write_bytes(other)
+        assert read_sections(path) == {}
+    path.write_bytes(whole[:600])  # cut off within the kernel, which then is none of it
+    assert KERNEL not in read_sections(path)

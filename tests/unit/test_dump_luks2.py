@@ -35,6 +35,12 @@ def test_a_digest_may_name_its_keyslot_and_segment_with_a_nul_behind() -> None:
     assert "\tDigest ID:  07\n" in text
 
 
+def test_a_digest_that_names_a_keyslot_twice_is_shown_twice() -> None:
+    metadata = base("plain")
+    metadata["digests"]["0"]["keyslots"] = ["0", "0"]
+    assert "\tDigest ID:  0\n\tDigest ID:  0\nTokens:" in _dump(metadata)
+
+
 @pytest.mark.parametrize(("length", "shown"), [(4081, True), (4082, False), (5000, False)])
 def test_a_line_longer_than_cryptsetup_can_log_is_left_out(length: int, shown: bool) -> None:
     metadata = base("plain")

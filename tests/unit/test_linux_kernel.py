@@ -13,7 +13,7 @@ from fake_linux import IMAGE, FakeLinux
 from kdumpkey.errors import KernelError
 from kdumpkey.kernel.linux.kernel import INTERFACE
 from kdumpkey.kernel.linux.record import RECORD, LoadRecord, parse_record
-from kdumpkey.kernel.protocol import CrashImage, NamedKey, Stage
+from kdumpkey.kernel.protocol import CrashImage, HandOver, NamedKey, Stage
 
 
 @pytest.fixture
@@ -164,7 +164,57 @@ def test_no_crash_without_an_image(fake: FakeLinux) -> None:
 
 
 def test_a_record_reads_as_it_was_written_and_junk_is_none() -> None:
-    record = LoadRecord("b", 1.5, ("k:a", "k:ü"))
+    record = LoadRecord("b", 1.5, ("k:a", "k:ü"), reserved_bytes=256 << 20)
     assert parse_record(record.to_text()) == record
     for junk in ("", "[]", "{", '{"version": 2}', "[" * 100_000, record.to_text().replace("1.5", '"x"')):
         assert parse_record(junk) is None
+
+
+def _armed(fake: FakeLinux) -> None:
+    fake.keys.add("k:a")
+    fake.kernel.name("k:a")
+    fake.kernel.load(IMAGE)
+
+
+def test_only_a_record_of_this_boot_this_size_and_this_load_makes_the_hand_over_sure(fake: FakeLinux) -> None:
+    assert fake.kernel.status().hand_over is HandOver.NOT_LOADED
+    _armed(fake)
+    assert fake.kernel.status().hand_over is HandOver.LOADED
+    record = (fake.root / RECORD).read_text()
+    for untrue in (
+        record.replace("boot-1", "boot-0"),
+        record.replace(f"{256 << 20}", f"{128 << 20}"),
+        record.replace("reserved_bytes", "of old"),
+        record.replace('"reserved_bytes": ', '"reserved_bytes": -'),
+        "",
+    ):
+        assert untrue != record
+        (fake.root / RECORD).write_text(untrue)
+        assert fake.kernel.status().hand_over is HandOver.UNKNOWN
+    (fake.root / RECORD).write_text(record)
+    assert fake.kernel.status().hand_over is HandOver.LOADED
+    fake.put("run/lock/kdump", "")
+    assert fake.kernel.status().hand_over is HandOver.UNKNOWN
+
+
+def test_an_image_without_keys_and_an_unloaded_one_are_known_to_hand_nothing_over(fake: FakeLinux) -> None:
+    fake.kernel.load(IMAGE)
+    assert fake.kernel.status().hand_over is HandOver.NOT_LOADED
+    fake.kernel.unload()
+    assert fake.kernel.status().hand_over is HandOver.NOT_LOADED
+
+
+def test_a_kernel_that_does_not_say_whether_it_has_an_image_leaves_it_unknown(fake: FakeLinux) -> None:
+    for text in ("", "yes\n"):
+        fake.put("sys/kernel/kexec_crash_loaded", text)
+        assert fake.kernel.status().hand_over is HandOver.UNKNOWN
+    (fake.root / "sys/kernel/kexec_crash_loaded").unlink()
+    assert fake.kernel.status().hand_over is HandOver.NOT_LOADED  # this kernel has no kexec
+
+
+def test_the_new_names_of_kexecs_files_in_sysfs_are_read_where_they_are(fake: FakeLinux) -> None:
+    for name, text in (("crash_loaded", "1\n"), ("crash_size", f"{512 << 20}\n")):
+        (fake.root / f"sys/kernel/kexec_{name}").unlink()
+        fake.put(f"sys/kernel/kexec/{name}", text)
+    status = fake.kernel.status()
+    assert (status.loaded, status.reserved_bytes) == (True, 512 << 20)

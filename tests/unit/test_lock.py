@@ -7,26 +7,15 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
+from flocks import DEADLINE_S, wait_for_a_waiter
 from kdumpkey.errors import DeviceError
 from kdumpkey.luks import lock
 from kdumpkey.storage.device import open_readwrite
 from tools import require_tool
-
-DEADLINE_S = 30
-
-
-def wait_for_a_waiter(path: Path) -> None:
-    """Return once somebody waits for the flock of a file (proc(5), locks: "->")."""
-    number = f":{path.stat().st_ino} "
-    end = time.monotonic() + DEADLINE_S
-    while not any("->" in line and number in line for line in Path("/proc/locks").read_text().splitlines()):
-        assert time.monotonic() < end, "nobody waits for the lock"
-        os.sched_yield()
 
 
 def test_who_comes_second_to_a_device_waits_for_the_first(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import struct
+import termios
 
 import pytest
 
@@ -21,12 +24,14 @@ class Clock:
         return self.now
 
 
-def drawn(steps: list[tuple[float, int]], total: int) -> str:
+def drawn(steps: list[tuple[float, int]], total: int, columns: int = 80, *, colour: bool = False) -> str:
     """What stands on the terminal after each (seconds, bytes) was done."""
     clock = Clock()
     screen, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    streams = Streams(stderr=terminal, environment={} if colour else {"NO_COLOR": "1"})
     try:
-        with progress_bar(Streams(stderr=terminal), total, clock) as advance:
+        with progress_bar(streams, total, clock) as advance:
             assert advance is not None
             for seconds, nbytes in steps:
                 clock.now += seconds
@@ -41,17 +46,37 @@ def drawn(steps: list[tuple[float, int]], total: int) -> str:
         os.close(terminal)
 
 
+def lines(text: str) -> list[str]:
+    return [line.removesuffix("\x1b[K") for line in text.removeprefix("\r").split("\r")]
+
+
 def test_share_amount_rate_and_time_left_are_shown() -> None:
-    text = drawn([(1.0, 25 * MIB), (1.0, 25 * MIB)], 100 * MIB)
-    first, second, *_ = text.removeprefix("\r").split("\r")
-    assert first == "[======                  ]  25%  25.0 MiB of 100.0 MiB  25.0 MiB/s  0:03 left\x1b[K"
-    assert second.startswith("[============            ]  50%  50.0 MiB of 100.0 MiB  25.0 MiB/s  0:02 left")
+    first, second, *_ = lines(drawn([(1.0, 25 * MIB), (1.0, 25 * MIB)], 100 * MIB))
+    assert first.split()[1:] == ["25%", "25.0", "MiB", "of", "100.0", "MiB", "25.0", "MiB/s", "0:03", "left"]
+    assert second.split()[1:] == ["50%", "50.0", "MiB", "of", "100.0", "MiB", "25.0", "MiB/s", "0:02", "left"]
+    assert second.count("━") == 2 * first.count("━") == 12
 
 
 def test_the_last_line_says_how_long_it_took_and_ends() -> None:
     text = drawn([(3661.0, 100 * MIB)], 100 * MIB)
     assert "100%" in text
-    assert text.endswith("1:01:01\x1b[K\r\n|")
+    assert lines(text)[-2].rstrip().endswith("1:01:01")
+    assert text.endswith("\x1b[K\r\n|")
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80, 200])
+def test_a_line_is_never_wider_than_the_terminal(columns: int) -> None:
+    steps = [(1.0, 25 * MIB), (1.0, 25 * MIB)]
+    assert all(len(line) < columns for line in lines(drawn(steps, 100 * MIB, columns)))
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_the_bar_has_colour_unless_no_color_is_set(colour: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    text = drawn([(1.0, MIB)], 2 * MIB, colour=colour)
+    assert ("\x1b[38" in text or "\x1b[3" in text) == colour
+    assert "\x1b[?25l" not in text  # the cursor stays: a signal could not bring it back
 
 
 def test_what_is_done_at_once_draws_nothing() -> None:
@@ -59,7 +84,7 @@ def test_what_is_done_at_once_draws_nothing() -> None:
 
 
 def test_it_is_drawn_five_times_a_second_at_most() -> None:
-    assert drawn([(0.01, 1)] * 200, 200).count("\r[") <= 10
+    assert drawn([(0.01, 1)] * 200, 200).count("\x1b[K") <= 10
 
 
 @pytest.mark.parametrize("kind", ["pipe", "file"])

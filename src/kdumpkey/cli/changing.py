@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.keyfile import read_key, read_key_file
 from kdumpkey.cli.opening import VERSIONS, device_path
+from kdumpkey.cli.options import NewKeyfileOffset, NewKeyfileSize
 from kdumpkey.cli.passphrase import STDIN
-from kdumpkey.cli.unlocking import checks_memory
+from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.errors import HeaderError, NotLuksError, UsageError
 from kdumpkey.luks import new_keyslot
 from kdumpkey.luks.choose_kdf import KdfRequest, checked_request, choose_kdf
@@ -15,6 +17,9 @@ from kdumpkey.luks.new_keyslot import AreaCipher, Recipe
 from kdumpkey.luks.store import HeaderStore, open_store
 
 if TYPE_CHECKING:
+    from kdumpkey.cli.header_choice import HeaderChoice
+    from kdumpkey.cli.kdf_choice import KdfChoice
+    from kdumpkey.cli.key_source import PassphraseSource
     from kdumpkey.cli.session import Session
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.luks.model import LuksHeader
@@ -27,20 +32,28 @@ _NON_ASCII: Final = (
 )
 
 
+@dataclass(frozen=True)
+class NewKeyfilePart:
+    """Which part of a file is the new passphrase."""
+
+    offset: NewKeyfileOffset = None
+    size: NewKeyfileSize = None
+
+
 def open_for_change(
-    session: Session,
+    device: str,
+    choice: HeaderChoice,
     *,
     version: int | None = None,
-    device: str | None = None,
     of_any_type: bool = False,
     exclusive: bool = False,
 ) -> HeaderStore:
     """Open what has the header for changing it.
 
     Args:
-        session: The run.
+        device: As it was named.
+        choice: Where its header is, and of which type it must be.
         version: What the action needs, where one version of LUKS cannot do it.
-        device: Default: its first argument.
         of_any_type: --type does not say what the header is, but what it is to become.
         exclusive: Refuse a block device that is in use.
 
@@ -48,10 +61,8 @@ def open_for_change(
         HeaderError: It has no valid header of the wanted type; the last line of the message is cryptsetup's.
         DeviceError: It cannot be opened.
     """
-    header = session.invocation.text("header")
-    device = device_path(session.device if device is None else device)
-    path = header or device
-    wanted = None if of_any_type else session.invocation.text("type")
+    path = choice.header or device_path(device)
+    wanted = None if of_any_type else choice.type
     name = "LUKS" if version is None else f"LUKS{version}"
     refusal = f"Device {path} is not a valid {name} device."
     if wanted not in VERSIONS or (None not in (version, VERSIONS[wanted]) and version != VERSIONS[wanted]):
@@ -71,55 +82,72 @@ def as_device(store: HeaderStore) -> LuksDevice:
     return LuksDevice(store.device, store.device, store.header)
 
 
-def check_recipe(session: Session, header: LuksHeader) -> None:
+def check_recipe(kdf: KdfChoice, header: LuksHeader) -> None:
     """Refuse options that no new keyslot of a header can follow, before anybody types anything.
 
     Raises:
         KdfError: The costs are out of bounds, or the header cannot say the function.
         UsageError: It cannot say the area's encryption.
     """
-    if header.version == 1 and area_cipher(session) is not None:
+    if header.version == 1 and area_cipher(kdf) is not None:
         raise UsageError(ONLY_LUKS2)
-    checked_request(kdf_request(session), header)
+    checked_request(kdf_request(kdf), header)
 
 
-def recipe(session: Session, header: LuksHeader) -> Recipe:
+def check_costs(kdf: KdfChoice) -> None:
+    """Refuse costs that contradict each other.
+
+    Raises:
+        UsageError: They do.
+    """
+    refuse_first(
+        (
+            (kdf.keyslot_cipher is None) != (kdf.keyslot_key_bits is None),
+            "Options --keyslot-cipher and --keyslot-key-size must be used together.",
+        ),
+        (
+            None not in (kdf.force_iterations, kdf.iter_time_ms),
+            "PBKDF forced iterations cannot be combined with iteration time option.",
+        ),
+    )
+
+
+def recipe(kdf: KdfChoice, header: LuksHeader, *, check_memory: bool) -> Recipe:
     """How the options want a new keyslot of a header made; unless the costs are forced, this measures them.
 
     Raises:
         KdfError: The costs are out of bounds, or the header cannot say the function.
     """
-    request = kdf_request(session)
-    return Recipe(choose_kdf(request, header), request.af_hash, area_cipher(session), checks_memory(session))
+    request = kdf_request(kdf)
+    return Recipe(choose_kdf(request, header), request.af_hash, area_cipher(kdf), check_memory)
 
 
-def kdf_request(session: Session) -> KdfRequest:
+def kdf_request(kdf: KdfChoice) -> KdfRequest:
     """What the options say about a new keyslot's key derivation function."""
-    options = session.invocation
     return KdfRequest(
-        kind=options.text("pbkdf"),
-        hash=options.text("hash"),
-        iterations=options.number("pbkdf-force-iterations"),
-        time_ms=options.number("iter-time"),
-        memory_kib=options.number("pbkdf-memory"),
-        parallel=options.number("pbkdf-parallel"),
+        kind=kdf.pbkdf,
+        hash=kdf.hash,
+        iterations=kdf.force_iterations,
+        time_ms=kdf.iter_time_ms,
+        memory_kib=kdf.memory_kib,
+        parallel=kdf.parallel,
     )
 
 
-def area_cipher(session: Session) -> AreaCipher | None:
+def area_cipher(kdf: KdfChoice) -> AreaCipher | None:
     """The encryption that the options want for a keyslot's area; None: as the data's.
 
     Raises:
         CipherError: It cannot be.
     """
-    options = session.invocation
-    encryption, bits = options.text("keyslot-cipher"), options.number("keyslot-key-size")
-    if encryption is None or bits is None:
+    if kdf.keyslot_cipher is None or kdf.keyslot_key_bits is None:
         return None
-    return new_keyslot.area_cipher(encryption, bits // 8)
+    return new_keyslot.area_cipher(kdf.keyslot_cipher, kdf.keyslot_key_bits // 8)
 
 
-def read_new_passphrase(session: Session, prompt: str, path: str | None) -> SecretBuffer:
+def read_new_passphrase(
+    session: Session, prompt: str, path: str | None, part: NewKeyfilePart, source: PassphraseSource
+) -> SecretBuffer:
     """Read a new passphrase: from a key file if there is a path, else from standard input or a terminal.
 
     A person types it twice, unless in batch mode.
@@ -128,17 +156,16 @@ def read_new_passphrase(session: Session, prompt: str, path: str | None) -> Secr
         UsageError: There is none to be had.
         PermissionDeniedError: The two typed were not the same.
     """
-    options = session.invocation
-    offset, nbytes = options.number("new-keyfile-offset") or 0, options.number("new-keyfile-size") or None
+    offset, nbytes = part.offset or 0, part.size or None
     if path is not None and path != STDIN:
         return read_key_file(path, offset=offset, nbytes=nbytes)
     if not session.streams.stdin_is_terminal:
-        if options.flag("verify-passphrase"):
+        if source.verify:
             session.complain("Can't do passphrase verification on non-tty inputs.")
         return read_key(session.streams.stdin, offset=offset, nbytes=nbytes, line=path is None)
     from kdumpkey.cli.passphrase import typed  # noqa: PLC0415 - only where there is a terminal
 
-    passphrase = typed(session, prompt, verify=not session.batch or options.flag("verify-passphrase"))
+    passphrase = typed(session, prompt, not session.batch or source.verify, source.timeout_s)
     warn_of_other_bytes(session, passphrase)
     return passphrase
 
@@ -150,14 +177,8 @@ def warn_of_other_bytes(session: Session, passphrase: SecretBuffer) -> None:
             session.complain(_NON_ASCII)
 
 
-def key_file_argument(session: Session, option: str) -> str | None:
-    """The key file named by the action's second argument or by an option; of two, cryptsetup's choice."""
-    arguments = session.invocation.arguments
-    named = session.invocation.text(option)
-    argument = arguments[1] if len(arguments) > 1 else None
-    if named is None or argument is None:
-        return argument if named is None else named
-    if option == "new-keyfile":
-        return argument
-    session.complain("Option --key-file takes precedence over specified key file argument.")
-    return named
+def key_file_named(session: Session, argument: str | None, option: str | None) -> str | None:
+    """The key file that an argument or --key-file names; of two, the option's, as with cryptsetup."""
+    if option is not None and argument is not None:
+        session.complain("Option --key-file takes precedence over specified key file argument.")
+    return argument if option is None else option

@@ -14,6 +14,7 @@ from kdumpkey.errors import KeyslotError, UsageError
 from kdumpkey.secret import wipe
 
 if TYPE_CHECKING:
+    from kdumpkey.cli.key_source import UnlockSource
     from kdumpkey.cli.session import Session
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
@@ -29,29 +30,63 @@ _UNBOUND_KEY_WARNING: Final = (
 )
 
 
-def dump_key(session: Session, luks: LuksDevice) -> None:
-    """Ask whether that is meant, then for the passphrase, and give the key out."""
-    name = luks.header_device.name
-    if session.invocation.flag("dump-volume-key"):
-        confirm(session, _VOLUME_KEY_WARNING)
-        with unlocked(session, luks, tokens=False, tries=1) as opened:
-            session.explain(f"Key slot {opened.keyslot} unlocked.")
-            text = volume_key_text(luks.header, name, len(opened.volume_key) * 8)
-            _give_out(session, text, "MK dump:", opened.volume_key)
-        return
-    keyslot = session.invocation.number("key-slot") or 0
-    slot = luks.header.keyslots.get(keyslot)
-    if slot is None or not luks.header.is_unbound(keyslot):
-        raise KeyslotError(f"Keyslot {keyslot} does not contain unbound key.")
-    confirm(session, _UNBOUND_KEY_WARNING)
-    with unlocked(session, luks, tokens=False, tries=1) as opened:
+def dump_volume_key(
+    session: Session,
+    luks: LuksDevice,
+    source: UnlockSource,
+    *,
+    key_slot: int | None,
+    unbound: bool,
+    output: str | None,
+) -> None:
+    """Ask whether that is meant, then for the passphrase, and give the volume key out.
+
+    Args:
+        session: The run.
+        luks: The open device.
+        source: Where the passphrase comes from.
+        key_slot: The keyslot that it must open; None: any.
+        unbound: Whether keyslots that are bound to no segment count.
+        output: The file to write the key to; None: it is shown.
+    """
+    confirm(session, _VOLUME_KEY_WARNING)
+    with unlocked(session, luks, source, key_slot=key_slot, unbound=unbound, tokens=False, tries=1) as opened:
         session.explain(f"Key slot {opened.keyslot} unlocked.")
-        text = unbound_key_text(luks.header, name, keyslot, len(opened.volume_key) * 8)
-        _give_out(session, text, "Unbound Key:", opened.volume_key)
+        text = volume_key_text(
+            luks.header, luks.header_device.name, len(opened.volume_key) * 8, session.streams.quoted
+        )
+        _give_out(session, text, "MK dump:", opened.volume_key, output)
 
 
-def _give_out(session: Session, text: str, label: str, key: SecretBuffer) -> None:
-    if (path := session.invocation.text("volume-key-file")) is not None:
+def dump_unbound_key(
+    session: Session, luks: LuksDevice, source: UnlockSource, *, key_slot: int, output: str | None
+) -> None:
+    """Ask whether that is meant, then for the passphrase, and give the key of an unbound keyslot out.
+
+    Args:
+        session: The run.
+        luks: The open device.
+        source: Where the passphrase comes from.
+        key_slot: The keyslot.
+        output: The file to write the key to; None: it is shown.
+
+    Raises:
+        KeyslotError: The keyslot is not an unbound one.
+    """
+    slot = luks.header.keyslots.get(key_slot)
+    if slot is None or not luks.header.is_unbound(key_slot):
+        raise KeyslotError(f"Keyslot {key_slot} does not contain unbound key.")
+    confirm(session, _UNBOUND_KEY_WARNING)
+    with unlocked(session, luks, source, key_slot=key_slot, unbound=True, tokens=False, tries=1) as opened:
+        session.explain(f"Key slot {opened.keyslot} unlocked.")
+        text = unbound_key_text(
+            luks.header, luks.header_device.name, key_slot, len(opened.volume_key) * 8, session.streams.quoted
+        )
+        _give_out(session, text, "Unbound Key:", opened.volume_key, output)
+
+
+def _give_out(session: Session, text: str, label: str, key: SecretBuffer, path: str | None) -> None:
+    if path is not None:
         _store(path, key)
         session.write(f"{text}Key stored to file {path}.\n")
         return

@@ -13,6 +13,8 @@ from kdumpkey.kernel.protocol import CrashImage
 from kdumpkey.printable import printable
 
 if TYPE_CHECKING:
+    from kdumpkey.cli.image_choice import ImageChoice
+    from kdumpkey.cli.named_key import KeyToName
     from kdumpkey.cli.session import Session
     from kdumpkey.kdump.linux_keys import Keys
     from kdumpkey.kernel.linux.kernel import LinuxKernel
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from kdumpkey.secret import SecretBuffer
 
 
-def this_kernel(session: Session) -> LinuxKernel:
+def this_kernel(*, mount_configfs: bool = False) -> LinuxKernel:
     """This machine's own kernel, with configfs mounted if that was asked for.
 
     Raises:
@@ -29,10 +31,10 @@ def this_kernel(session: Session) -> LinuxKernel:
     from kdumpkey.kernel.linux.kernel import LinuxKernel  # noqa: PLC0415 - a simulated machine needs none
 
     kernel = LinuxKernel()
-    if session.invocation.flag("mount-configfs"):
-        from kdumpkey.kernel.linux.configfs import mount_configfs  # noqa: PLC0415 - who does not ask needs none
+    if mount_configfs:
+        from kdumpkey.kernel.linux import configfs  # noqa: PLC0415 - who does not ask needs none
 
-        mount_configfs(kernel.root)
+        configfs.mount_configfs(kernel.root)
         if kernel.interface is None:
             raise kernel_error(
                 errno.ENOENT,
@@ -42,14 +44,13 @@ def this_kernel(session: Session) -> LinuxKernel:
     return kernel
 
 
-def crash_image(session: Session) -> CrashImage:
+def crash_image(image: ImageChoice) -> CrashImage:
     """What the options name; what they leave out is found as kdump's own tools find it.
 
     Raises:
         KernelError: ENOENT: it is not found.
     """
-    options = session.invocation
-    kernel, initrd, command_line = (options.text(name) for name in ("kernel", "initrd", "command-line"))
+    kernel, initrd, command_line = image.kernel, image.initrd, image.command_line
     if kernel is not None and command_line is not None:
         return CrashImage(Path(kernel), Path(initrd) if initrd else None, command_line)
     from kdumpkey.kernel.linux.find_image import find_image  # noqa: PLC0415
@@ -62,16 +63,13 @@ def crash_image(session: Session) -> CrashImage:
     )
 
 
-def name(session: Session, kernel: LinuxKernel) -> None:
+def name(session: Session, kernel: LinuxKernel, what: KeyToName, *, as_json: bool) -> None:
     """Put a volume key into root's keyring and name it, or only name one that is there."""
     from kdumpkey.kdump.arm import TIMEOUT_S  # noqa: PLC0415
     from kdumpkey.kdump.linux_keys import LinuxKeys  # noqa: PLC0415
 
-    options = session.invocation
-    timeout_s = options.number("key-timeout")
-    count = options.number("count")
-    word = options.arguments[0] if options.arguments else None
-    description = options.text("key-description")
+    timeout_s, count = what.timeout_s, what.count
+    word, description = what.device, what.description
 
     def put(keys: Keys, name: str, key: SecretBuffer) -> None:
         # What crypttab had linked for good is there for every load to come.
@@ -86,13 +84,16 @@ def name(session: Session, kernel: LinuxKernel) -> None:
             from kdumpkey.cli.unlocking import volume_key  # noqa: PLC0415
             from kdumpkey.kdump.keys import description_of  # noqa: PLC0415
 
-            with open_data_and_header(session) as luks, volume_key(session, luks) as (key, _):
+            with (
+                open_data_and_header(word, what.header) as luks,
+                volume_key(session, luks, what.keys) as (key, _),
+            ):
                 description = description or description_of(luks.header.uuid)
                 put(LinuxKeys(), description, key)
         if description is None or count == 0:
             raise UsageError("kdump name needs a LUKS device, or --key-description.")
         names = [description] if count is None else [f"{description}-{n}" for n in range(1, count + 1)]
-        if word is None and (path := options.text("volume-key-file")) is not None:
+        if word is None and (path := what.keys.volume_key_file) is not None:
             from kdumpkey.cli.keyfile import read_key_file  # noqa: PLC0415
 
             with read_key_file(path) as key:
@@ -100,30 +101,30 @@ def name(session: Session, kernel: LinuxKernel) -> None:
                 for each in names:
                     put(keys, each, key)
         named = [kernel.name(each) for each in names]
-    _tell_named(session, named)
+    _tell_named(session, named, as_json=as_json)
 
 
-def _tell_named(session: Session, named: list[NamedKey]) -> None:
+def _tell_named(session: Session, named: list[NamedKey], *, as_json: bool) -> None:
     last = named[-1]
-    if session.invocation.flag("json"):
+    if as_json:
         session.say(json.dumps({"machine": "linux", "item": last.item, "description": last.description}))
         return
     for key in named:
         session.say(f"{key.description} will be handed over with the next load.")
 
 
-def load(session: Session, kernel: LinuxKernel) -> None:
+def load(session: Session, kernel: LinuxKernel, choice: ImageChoice, *, as_json: bool) -> None:
     """Load the crash image with the keys that are named."""
     from kdumpkey.cli.kdump_report import keys_json  # noqa: PLC0415
     from kdumpkey.kdump.linux_keys import LinuxKeys  # noqa: PLC0415
     from kdumpkey.kdump.linux_load import load_named  # noqa: PLC0415
 
-    image = crash_image(session)
+    image = crash_image(choice)
     with kernel.alone() as held:
         loaded = load_named(held, LinuxKeys(), image)
     for warning in loaded.warnings:
         session.complain(f"WARNING: {warning}")
-    if session.invocation.flag("json"):
+    if as_json:
         keys = None if loaded.keys is None else keys_json(loaded.keys, kernel.clock())
         what = {"machine": "linux", "keys": keys, "reused": loaded.reused, "warnings": list(loaded.warnings)}
         session.say(json.dumps(what))
@@ -137,7 +138,7 @@ def load(session: Session, kernel: LinuxKernel) -> None:
         session.say(f"  {key.description}")
 
 
-def crash(session: Session, kernel: LinuxKernel) -> None:
+def crash(session: Session, kernel: LinuxKernel, *, this_machine: bool) -> None:
     """Crash this machine, for whoever has said twice that this is what is wanted.
 
     Raises:
@@ -145,7 +146,7 @@ def crash(session: Session, kernel: LinuxKernel) -> None:
     """
     from kdumpkey.cli.passphrase import confirm  # noqa: PLC0415
 
-    if not session.invocation.flag("this-machine"):
+    if not this_machine:
         raise UsageError(
             "No simulated machine is named, so this would crash the machine that you work on, at once. "
             "If that is what you want: kdump crash --this-machine"
@@ -157,12 +158,12 @@ def crash(session: Session, kernel: LinuxKernel) -> None:
     kernel.crash()
 
 
-def audit(session: Session, kernel: LinuxKernel) -> None:
+def audit(session: Session, kernel: LinuxKernel, *, as_json: bool) -> None:
     """Say what of keys lies about, as far as anybody can see."""
     from kdumpkey.kdump.linux_audit import audit_linux  # noqa: PLC0415
 
     found = audit_linux(kernel)
-    if session.invocation.flag("json"):
+    if as_json:
         traces = [{"what": trace.what, "problem": trace.problem, "fix": trace.fix} for trace in found]
         session.say(json.dumps({"machine": "linux", "found": traces}))
         return

@@ -15,19 +15,20 @@ if TYPE_CHECKING:
     from kdumpkey.kernel.linux.kernel import LinuxKernel
 
 
-def status(session: Session, kernel: LinuxKernel, chosen: str) -> None:
+def status(session: Session, kernel: LinuxKernel, chosen: str, *, as_json: bool) -> None:
     """Show what can be told, and say what cannot.
 
     Args:
         session: The run.
         kernel: This machine's.
         chosen: Why it is this one.
+        as_json: Whether to print JSON.
     """
     found, now = kernel.status(), time.time()
     record = kernel.record() if found.loaded and found.keys is not None else None
     fresh = {each.description: each for each in (keys_now(kernel.root, record) if record else ())}
     stale = [each for each in fresh.values() if each.state is State.STALE]
-    if session.invocation.flag("json"):
+    if as_json:
         session.say(json.dumps(_json(found, now, fresh, chosen)))
         return
     unchecked = {each.description for each in (record.origins if record else ()) if not each.checked}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.commands.mapping import device_mapper
-from kdumpkey.errors import DeviceMapperError, KdumpkeyError, UsageError
+from kdumpkey.errors import DeviceMapperError, KdumpkeyError
 from kdumpkey.luks.activation import FLAGS, check_mappable, map_volume
 from kdumpkey.mapping.dmsetup import DIRECTORY, running_as_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from kdumpkey.cli.mapping_flags import MappingFlags
     from kdumpkey.cli.session import Session
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
@@ -19,8 +20,17 @@ if TYPE_CHECKING:
 _NOT_PERSISTENT: Final = "Device activated but cannot make flags persistent."
 
 
-def mapping_to(session: Session, luks: LuksDevice, name: str) -> Callable[[SecretBuffer], str]:
+def mapping_to(
+    session: Session, luks: LuksDevice, name: str, wanted: MappingFlags, *, persistent: bool = False
+) -> Callable[[SecretBuffer], str]:
     """See that the volume can be mapped; what is returned maps it with its key, and says where it then is.
+
+    Args:
+        session: The run.
+        luks: The open device.
+        name: The mapping's name.
+        wanted: How it is mapped.
+        persistent: Whether the header is to keep the flags.
 
     Raises:
         OverlapError: The data would begin inside the header.
@@ -28,11 +38,6 @@ def mapping_to(session: Session, luks: LuksDevice, name: str) -> Callable[[Secre
         KdumpkeyError: As `check_mappable`.
     """
     luks.check_data_apart()
-    options = session.invocation
-    if options.flag("refresh"):
-        raise UsageError("kdumpkey does not do open --refresh; cryptsetup does.")
-    if options.flag("disable-keyring"):
-        raise UsageError("kdumpkey gives dm-crypt a key by the kernel's keyring alone, never in the table.")
     try:
         mapper = device_mapper(session)
     except DeviceMapperError as error:
@@ -42,12 +47,30 @@ def mapping_to(session: Session, luks: LuksDevice, name: str) -> Callable[[Secre
         raise DeviceMapperError("\n".join(lines)) from error
     check_mappable(mapper, luks, name)
 
+    asked = {
+        flag
+        for flag, given in (
+            ("allow_discards", wanted.allow_discards),
+            ("same_cpu_crypt", wanted.same_cpu_crypt),
+            ("submit_from_crypt_cpus", wanted.submit_from_crypt_cpus),
+            ("no_read_workqueue", wanted.no_read_workqueue),
+            ("no_write_workqueue", wanted.no_write_workqueue),
+        )
+        if given
+    }
+
     def map_it(volume_key: SecretBuffer) -> str:
-        flags = [flag for flag in FLAGS if options.flag(_option_of(flag))]
-        keep = options.flag("persistent")
-        readonly = options.flag("readonly")
-        map_volume(mapper, luks, volume_key, name, readonly=readonly, flags=flags, stored_flags=not keep)
-        if keep:
+        flags = [flag for flag in FLAGS if flag in asked]
+        map_volume(
+            mapper,
+            luks,
+            volume_key,
+            name,
+            readonly=wanted.readonly,
+            flags=flags,
+            stored_flags=not persistent,
+        )
+        if persistent:
             _keep_flags(session, luks, flags)
         return f"{DIRECTORY}/{name}"
 
@@ -64,7 +87,3 @@ def _keep_flags(session: Session, luks: LuksDevice, flags: Sequence[str]) -> Non
             set_flags(store, flags)
     except KdumpkeyError as error:
         session.complain(f"{error}\n{_NOT_PERSISTENT}" if str(error) else _NOT_PERSISTENT)
-
-
-def _option_of(flag: str) -> str:
-    return "allow-discards" if flag == "allow_discards" else f"perf-{flag}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.errors import HeaderError, NotLuksError
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
+    from kdumpkey.cli.header_choice import HeaderChoice
     from kdumpkey.luks.device import LuksDevice
 
 VERSIONS: Final = {None: None, "luks": None, "luks1": 1, "luks2": 2}
@@ -24,37 +24,47 @@ def device_path(word: str) -> str:
     return word
 
 
-def open_data_and_header(
-    session: Session, device: str | None = None, *, writable: bool = False
-) -> LuksDevice:
+def open_data_and_header(device: str, header: HeaderChoice, *, writable: bool = False) -> LuksDevice:
     """Open the device, and its header wherever that is.
 
     Args:
-        session: The run.
-        device: Default: its first argument.
+        device: As it was named.
+        header: Where its header is, and of which type it must be.
         writable: Open the device so that its volume can be written to.
 
     Raises:
         HeaderError: It has no valid header of the wanted type; the last line of the message is cryptsetup's.
         DeviceError: It, or the header's, cannot be opened.
     """
-    path = device_path(session.device if device is None else device)
-    return _open(session, path, session.invocation.text("header"), writable=writable)
+    return _open(device_path(device), header.header, header.type, writable=writable)
 
 
-def open_header_alone(session: Session) -> LuksDevice:
+def uuid_of(device: str, header: HeaderChoice) -> str:
+    """The UUID in a valid header; raises as `open_data_and_header`."""
+    from kdumpkey.luks import read_header  # noqa: PLC0415 - formatting reads no header
+    from kdumpkey.storage.device import open_readonly  # noqa: PLC0415
+
+    path = header.header or device_path(device)
+    with refusing(path), open_readonly(path) as reader:
+        return read_header(reader, version=_version(header.type)).uuid
+
+
+def open_header_alone(device: str, header: HeaderChoice) -> LuksDevice:
     """Open what has the header, for actions that need nothing else; raises as `open_data_and_header`."""
-    return _open(session, session.invocation.text("header") or device_path(session.device), None)
+    return _open(header.header or device_path(device), None, header.type)
 
 
-def _open(session: Session, path: str, header: str | None, *, writable: bool = False) -> LuksDevice:
+def _open(path: str, header: str | None, wanted: str | None, *, writable: bool = False) -> LuksDevice:
     from kdumpkey.luks.device import open_luks  # noqa: PLC0415 - formatting opens nothing
 
-    wanted = session.invocation.text("type")
     with refusing(header or path):
-        if wanted not in VERSIONS:
-            raise NotLuksError("")
-        return open_luks(path, header=header, version=VERSIONS[wanted], writable=writable)
+        return open_luks(path, header=header, version=_version(wanted), writable=writable)
+
+
+def _version(wanted: str | None) -> int | None:
+    if wanted not in VERSIONS:
+        raise NotLuksError("")
+    return VERSIONS[wanted]
 
 
 @contextmanager

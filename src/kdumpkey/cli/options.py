@@ -1,339 +1,691 @@
-"""The one table of options: name, short name, kind of value, and the actions that allow it.
+"""The options of all actions, as annotated types.
 
-It holds every option of cryptsetup 2.6.1, the keyring options of 2.7, and kdumpkey's own. What an action does
-not use it ignores, as cryptsetup does; `actions` says where cryptsetup refuses. Facts: what 2.6.1 answered to
-every option with every action.
+Every option of cryptsetup 2.6.1 is here, with the keyring options of 2.7 and kdumpkey's own. An action takes
+those that its function names; what cryptsetup ignores on an action is listed where the action is declared.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-from typing import Final
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+import typer
+
+from kdumpkey.cli import parsers
+
+KDFS: Final = ("pbkdf2", "argon2i", "argon2id")
+POLICIES: Final = ("v1", "upstream", "hardened")
+_CIPHERS: Final = ("aes-xts-plain64", "aes-cbc-essiv:sha256", "aes-cbc-plain64")
+_HASHES: Final = ("sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160", "whirlpool")
+_TYPES: Final = ("luks", "luks1", "luks2")
 
 
-class Kind(Enum):
-    """What an option's value must be."""
+def completing(*words: str) -> Callable[[str], list[str]]:
+    """What completes a value: those of the words that begin as the value does."""
 
-    FLAG = "no value"
-    TEXT = "any text"
-    UINT32 = "an integer of 32 bits without sign"
-    INT32 = "an integer of 32 bits"
-    UINT64 = "an integer of 64 bits, as strtoull reads it"
-    SIZE = "bytes, with a unit or without"
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
 
 
-@dataclass(frozen=True)
-class Option:
-    """One option.
+def flag(*names: str, help: str = "", panel: str | None = None) -> Any:
+    """An option without value; without help, one that does nothing here and is not shown."""
+    return typer.Option(*names, help=help, hidden=not help, rich_help_panel=panel)
 
-    `actions` names the actions that allow it; None: all. `metavar` stands for the value in help; `help` is
-    None for what is only taken for cryptsetup's sake and does nothing here.
+
+def value(
+    *names: str,
+    metavar: str = "TEXT",
+    parser: Callable[[str], Any] | None = None,
+    help: str = "",
+    words: tuple[str, ...] = (),
+) -> Any:
+    """An option with a value; without help, one that does nothing here and is not shown.
+
+    Args:
+        names: How it is spelled, the usual way first.
+        metavar: What stands for the value in help.
+        parser: What makes the value from its text; default: the text.
+        help: One imperative sentence without its full stop.
+        words: Values to offer when a shell completes.
     """
-
-    name: str
-    kind: Kind = Kind.FLAG
-    short: str | None = None
-    metavar: str | None = None
-    actions: frozenset[str] | None = None
-    help: str | None = None
-
-
-def _on(actions: str) -> frozenset[str]:
-    return frozenset(actions.split())
-
-
-_OPEN = _on("open")
-_FORMAT = _on("reencrypt luksFormat")
-_REENCRYPT = _on("reencrypt")
-_DERIVES = _on("reencrypt luksFormat luksAddKey luksChangeKey luksConvertKey")
-_CONFIGURES = _on("reencrypt config luksFormat")
-_TCRYPT = _on("open tcryptDump")
-_ADD_KEY = _on("luksAddKey")
-_UNLOCK = _on("unlock")
-_OPENS = _on("open unlock encrypt")
-_SLOT = _on("luksAddKey luksChangeKey luksConvertKey luksDump luksFormat luksResume")
-_SLOT |= _on("config open reencrypt token unlock encrypt")
-
-_KDUMP = frozenset(
-    f"kdump {word}"
-    for words in (
-        "boot name forget load status reuse unload",
-        "crash restore reboot audit wait keyctl save destroy",
+    return typer.Option(
+        *names,
+        metavar=metavar,
+        parser=parser,
+        help=help,
+        hidden=not help,
+        autocompletion=completing(*words) if words else None,
     )
-    for word in words.split()
-)
-_MOCK = frozenset({"mock run", "mock shell", "mock scenarios", "demo"})
-_REGION = frozenset({"region show", "region simulate", "region entropy", "region compare"})
-_COMPARE, _ADVISE = frozenset({"argon2 compare"}), frozenset({"argon2 advise"})
-_ARGON2 = _COMPARE | _ADVISE
-_ESTIMATE = frozenset({"kdump estimate"})
-_DOCTOR = frozenset({"kdump doctor"})
-_GENERATE = frozenset({"kdump generate"})
-_BOOT = frozenset({"kdump boot"})
-_ARM = frozenset({"kdump arm"})
-_ONE_POLICY = _REGION - {"region compare"}
-_SIZED = _BOOT | _REGION | _ESTIMATE
-_TELLS_JSON = _on("unlock encrypt") | _KDUMP | _MOCK | _REGION | _ARGON2 | _ESTIMATE | _DOCTOR | _ARM
-_NAME, _LOAD = frozenset({"kdump name"}), frozenset({"kdump load"})
-_CRASH = frozenset({"kdump crash"})
 
-_UNBOUND = _on("open unlock luksAddKey luksDump token")
 
-_F, _T, _U, _I, _L, _S = Kind.FLAG, Kind.TEXT, Kind.UINT32, Kind.INT32, Kind.UINT64, Kind.SIZE
+# What every action takes, and where the program is told what to do instead of an action.
+EVERY_ACTION: Final = "Options of every action"
+Help = Annotated[bool, flag("--help", "-?", help="Show this help", panel=EVERY_ACTION)]
+Usage = Annotated[bool, flag("--usage", help="Show a line of usage", panel=EVERY_ACTION)]
+Version = Annotated[bool, flag("--version", "-V", help="Print the version", panel=EVERY_ACTION)]
+BatchMode = Annotated[bool, flag("--batch-mode", "-q", help="Ask for no confirmation", panel=EVERY_ACTION)]
+Verbose = Annotated[
+    bool,
+    flag("--verbose", "-v", help="Say which keyslot was used, and how it ended", panel=EVERY_ACTION),
+]
+Debug = Annotated[bool, flag("--debug")]
+DebugJson = Annotated[bool, flag("--debug-json")]
+TestArgs = Annotated[
+    bool, flag("--test-args", help="Check the arguments, then do nothing", panel=EVERY_ACTION)
+]
+Json = Annotated[bool, flag("--json", help="Print the result as JSON")]
 
-OPTIONS: Final[tuple[Option, ...]] = (
-    Option("help", _F, "?", help="Show this help, or that of an action"),
-    Option("usage", _F, help="Show a line of usage"),
-    Option("version", _F, "V", help="Print the version"),
-    # How the program speaks.
-    Option("batch-mode", _F, "q", help="Ask for no confirmation"),
-    Option("verbose", _F, "v", help="Say more: which keyslot, and how the command ended"),
-    Option("debug", _F),
-    Option("debug-json", _F),
-    Option("test-args", _F, help="Check the arguments and do nothing"),
-    Option("json", _F, actions=_TELLS_JSON, help="Print the result as JSON"),
-    # Where a key comes from.
-    Option("key-file", _T, "d", "FILE", help="Read the passphrase from a file (-: standard input)"),
-    Option("keyfile-offset", _L, None, "BYTES", help="Skip this much of the key file"),
-    Option("keyfile-size", _U, "l", "BYTES", help="Read no more than this of the key file"),
-    Option("volume-key-file", _T, None, "FILE", help="The volume key itself is, or goes, here"),
-    Option("master-key-file", _T, None, "FILE"),
-    Option("volume-key-keyring", _T, None, "KEY", _OPENS, "Take the volume key from a key of the kernel's"),
-    Option("link-vk-to-keyring", _T, None, "KEYRING::KEY", _OPENS, "Put the volume key into a keyring"),
-    Option(
-        "from-kdump",
-        _F,
-        actions=_OPENS,
-        help="Take the volume key that was handed over from the first kernel",
+# Where a key comes from.
+KeyFile = Annotated[
+    str | None,
+    value("--key-file", "-d", metavar="FILE", help="Read the passphrase from this file (-: standard input)"),
+]
+KeyfileOffset = Annotated[
+    int | None,
+    value(
+        "--keyfile-offset",
+        metavar="BYTES",
+        parser=parsers.uint64,
+        help="Skip this many bytes of the key file",
     ),
-    Option("kdump-kernel-master-key", _F, actions=_OPENS),
-    Option("key-slot", _I, "S", "NUMBER", _SLOT, "Use this keyslot alone"),
-    Option("tries", _U, "T", "NUMBER", help="How often a passphrase may be typed wrong (3)"),
-    Option("timeout", _U, "t", "SECONDS", help="How long the prompt waits for a passphrase"),
-    Option("verify-passphrase", _F, "y", help="Ask for the passphrase twice"),
-    Option(
-        "unbound", _F, actions=_on("open unlock luksAddKey luksDump token"), help="Try unbound keyslots too"
+]
+KeyfileSize = Annotated[
+    int | None,
+    value(
+        "--keyfile-size",
+        "-l",
+        metavar="BYTES",
+        parser=parsers.uint32,
+        help="Read this many bytes of the key file",
     ),
-    Option("kdf-memory-check", _T, None, "on|off", help="Whether to refuse Argon2 for which memory is short"),
-    Option("token-id", _I, None, "NUMBER", help="Use this token alone"),
-    Option("token-only", _F, help="Do not ask for a passphrase"),
-    Option("token-type", _T, None, "TYPE", help="Use tokens of this type alone"),
-    # A simulated machine.
-    Option("machine", _T, None, "DIR", _OPENS | _KDUMP, "The simulated machine (or $KDUMPKEY_MACHINE)"),
-    Option(
-        "session",
-        _T,
-        None,
-        "NAME",
-        _OPENS | _KDUMP,
-        "Call from this session of the simulated machine (login)",
+]
+VolumeKeyFile = Annotated[
+    str | None,
+    value(
+        "--volume-key-file",
+        metavar="FILE",
+        help="Take the volume key itself from this file",
     ),
-    Option(
-        "policy", _T, None, "POLICY", _BOOT | _ONE_POLICY, "How keys are placed: upstream, hardened or v1"
+]
+VolumeKeyOutput = Annotated[
+    str | None,
+    value(
+        "--volume-key-file",
+        metavar="FILE",
+        help="Write the dumped key to this file",
     ),
-    Option(
-        "crashkernel",
-        _T,
-        None,
-        "SIZE",
-        _SIZED | _ADVISE,
-        "Memory reserved for the kdump kernel (256M)",
+]
+VolumeKeyKeyring = Annotated[
+    str | None,
+    value("--volume-key-keyring", metavar="KEY", help="Take the volume key from this key of the kernel's"),
+]
+LinkVkToKeyring = Annotated[
+    str | None,
+    value("--link-vk-to-keyring", metavar="KEY", help="Link the volume key to a keyring (KEYRING::KEY)"),
+]
+FromKdump = Annotated[
+    bool,
+    flag(
+        "--from-kdump",
+        help="Take the volume key that the crashed kernel handed over",
     ),
-    Option("ram", _S, None, "BYTES", _SIZED, "The machine's memory (4G)"),
-    Option("kernel-size", _S, None, "BYTES", _SIZED, "What the kdump kernel takes (70M)"),
-    Option("initrd-size", _S, None, "BYTES", _SIZED, "What its initramfs takes (40M)"),
-    Option("kernel", _T, None, "FILE", _SIZED | _ARM | _LOAD, "The kdump kernel, a bzImage"),
-    Option("initrd", _T, None, "FILE", _SIZED | _ARM | _LOAD, "The kdump kernel's initramfs"),
-    Option("keys", _U, None, "NUMBER", _REGION, "How many keys are handed over (1)"),
-    Option("samples", _U, None, "NUMBER", frozenset({"region simulate"}), "How many placements (100000)"),
-    Option(
-        "seed", _U, None, "NUMBER", frozenset({"region show", "region simulate"}), "Make chance repeatable"
+]
+KeySlot = Annotated[
+    int | None,
+    value("--key-slot", "-S", metavar="NUMBER", parser=parsers.keyslot, help="Use only this keyslot"),
+]
+KeySize = Annotated[
+    int | None,
+    value(
+        "--key-size",
+        "-s",
+        metavar="BITS",
+        parser=parsers.key_bits,
+        help="Set the size of the volume key where the header does not say it",
     ),
-    Option("plot", _T, None, "FILE", _REGION | _COMPARE, "Draw it, too: a .png or .svg (needs matplotlib)"),
-    Option("throwaway", _F, actions=_BOOT, help="Its keys protect nothing: do not warn of where they lie"),
-    Option("command-line", _T, None, "TEXT", _LOAD | _ARM, "The kdump kernel's command line"),
-    Option("count", _U, None, "NUMBER", _NAME, "Name so many keys like this one, numbered"),
-    Option("key-timeout", _U, None, "SECONDS", _NAME | _ARM, "When the key expires (300 on Linux)"),
-    Option("from-keyring", _F, actions=_ARM, help="Take the keys that are in the keyring already"),
-    Option("mount-configfs", _F, actions=_KDUMP | _ARM, help="Mount configfs first, if it is not there"),
-    Option("this-machine", _F, actions=_CRASH, help="Crash the machine that this runs on"),
-    # What Argon2 costs.
-    Option("memory", _T, None, "SIZES", _COMPARE, "Memory to try (64M,128M,256M,512M,1024M)"),
-    Option("passes", _T, None, "NUMBERS", _COMPARE, "Time costs to try (4)"),
-    Option("parallel", _T, None, "NUMBERS", _COMPARE, "Lanes to try (1, and as many as processors)"),
-    Option("runs", _U, None, "NUMBER", _ARGON2, "Runs of each, the median of which counts (3)"),
-    Option("reserved", _T, None, "SIZES", _COMPARE, "Reserved memory to judge for (128M,...,1G)"),
-    Option("prove", _F, actions=_COMPARE, help="Run each verdict under a real limit of memory"),
-    Option("csv", _T, None, "FILE", _COMPARE, "Write it as CSV, too"),
-    Option("tiers", _F, actions=_on("benchmark"), help="A row for each implementation of AES-XTS"),
-    Option("time", _T, None, "TIME", _ADVISE, "How long unlocking may take (2s)"),
-    Option("device", _T, None, "DEVICE", _ADVISE, "The device to be converted"),
-    Option("modules-size", _S, None, "BYTES", _ESTIMATE, "What the loaded modules take"),
-    Option("apply", _F, actions=_GENERATE, help="Change the file; what was there is kept beside it"),
-    Option(
-        "root",
-        _T,
-        None,
-        "DIR",
-        _ESTIMATE | _DOCTOR | _GENERATE,
-        "Look at the machine whose files are under DIR",
+]
+Tries = Annotated[
+    int | None,
+    value(
+        "--tries",
+        "-T",
+        metavar="NUMBER",
+        parser=parsers.uint32,
+        help="Ask for a mistyped passphrase this many times (3)",
     ),
-    Option("arch", _T, None, "NAME", _ESTIMATE, "Its architecture: x86_64, aarch64, ppc64le"),
-    Option("release", _T, None, "NAME", _ESTIMATE, "The kernel, of those under /boot (the newest)"),
-    Option("first-memory", _S, None, "BYTES", _MOCK, "Memory of the first kernel's programs"),
-    Option("kdump-memory", _S, None, "BYTES", _MOCK, "Memory of the kdump kernel's programs"),
-    Option(
-        "unpacked-size",
-        _S,
-        None,
-        "BYTES",
-        _MOCK | _ARGON2,
-        "What the kdump kernel's initramfs takes unpacked (52M)",
+]
+Timeout = Annotated[
+    int | None,
+    value(
+        "--timeout",
+        "-t",
+        metavar="SECONDS",
+        parser=parsers.uint32,
+        help="Wait this long for a passphrase to be typed",
     ),
-    # What is opened.
-    Option("header", _T, None, "FILE", help="The header is in this file or device"),
-    Option("type", _T, "M", "TYPE", help="luks, luks1 or luks2"),
-    Option("test-passphrase", _F, actions=_OPEN, help="Only check the passphrase"),
-    Option("test", _F, actions=_UNLOCK, help="Only check the key (what unlock does without --to)"),
-    Option("readonly", _F, "r", help="Map it so that it takes no writes"),
-    # What comes out.
-    Option("to", _T, None, "FILE", _UNLOCK, "Decrypt into a file, or with - to standard output"),
-    Option("map", _T, None, "NAME", _UNLOCK, "Make a dm-crypt mapping of this name, as open does"),
-    Option(
-        "from",
-        _S,
-        None,
-        "BYTES",
-        _on("unlock encrypt"),
-        "Begin here in the plaintext (K, M, G, T)",
+]
+VerifyPassphrase = Annotated[bool, flag("--verify-passphrase", "-y", help="Ask for the passphrase twice")]
+Unbound = Annotated[bool, flag("--unbound", help="Use keyslots that are bound to no segment, too")]
+KdfMemoryCheck = Annotated[
+    str | None,
+    value(
+        "--kdf-memory-check",
+        metavar="on|off",
+        parser=parsers.one_of("kdf-memory-check", ("on", "off")),
+        help="Refuse Argon2 keyslots that need more memory than is available (on)",
+        words=("on", "off"),
     ),
-    Option("length", _S, None, "BYTES", _UNLOCK, "Decrypt no more than this"),
-    Option("sparse", _F, actions=_UNLOCK, help="Leave runs of zeros as holes in the file"),
-    Option("force", _F, actions=_UNLOCK, help="Replace the file if there is one"),
-    Option("dump-json-metadata", _F, help="Print the JSON area of a LUKS2 header"),
-    Option("dump-volume-key", _F, help="Print the volume key"),
-    Option("dump-master-key", _F),
-    # Of actions that make or change headers.
-    Option("active-name", _T, None, "NAME"),
-    Option(
-        "align-payload",
-        _U,
-        None,
-        "SECTORS",
-        _FORMAT,
-        "Begin the data at a multiple of this many sectors of 512 bytes",
-    ),
-    Option("allow-discards", _F, actions=_OPEN | _UNLOCK, help="Let the mapping pass discards on"),
-    Option("block-size", _U, "B", "MIB"),
-    Option("cancel-deferred", _F, actions=_on("close"), help="Take a deferred removal back"),
-    Option("cipher", _T, "c", "CIPHER", help="The cipher of the data (aes-xts-plain64)"),
-    Option("decrypt", _F),
-    Option("deferred", _F, actions=_on("close"), help="Remove it when its last user leaves"),
-    Option("device-size", _S, None, "BYTES", _on("open resize reencrypt")),
-    Option("disable-external-tokens", _F),
-    Option("disable-keyring", _F),
-    Option("disable-locks", _F),
-    Option("disable-veracrypt", _F, actions=_TCRYPT),
-    Option("encrypt", _F),
-    Option("force-offline-reencrypt", _F, actions=_REENCRYPT),
-    Option("force-password", _F),
-    Option("hash", _T, "h", "HASH", help="The hash of a keyslot and of the key's digest (sha256)"),
-    Option("header-backup-file", _T, None, "FILE", help="Where a header's backup is, or goes"),
-    Option("hotzone-size", _S, None, "BYTES", _REENCRYPT),
-    Option("init-only", _F),
-    Option("integrity", _T, "I", "ALGORITHM", _FORMAT),
-    Option("integrity-legacy-padding", _F),
-    Option("integrity-no-journal", _F),
-    Option("integrity-no-wipe", _F, actions=_FORMAT),
-    Option(
-        "iter-time",
-        _U,
-        "i",
-        "MS",
-        _DERIVES | _on("benchmark"),
-        "How long unlocking a keyslot is to take (2000)",
-    ),
-    Option("iv-large-sectors", _F, actions=_OPEN),
-    Option("json-file", _T, None, "FILE", help="The token's JSON (-: standard input or output)"),
-    Option("keep-key", _F, actions=_REENCRYPT),
-    Option("key-description", _T, None, "TEXT", help="The key that holds the passphrase"),
-    Option(
-        "key-size",
-        _U,
-        "s",
-        "BITS",
-        _on("open unlock encrypt benchmark reencrypt luksFormat luksAddKey"),
-        "Size of the volume key, where the header does not say it",
-    ),
-    Option("keyslot-cipher", _T, None, "CIPHER", _DERIVES, "The cipher of a LUKS2 keyslot (the data's)"),
-    Option("keyslot-key-size", _U, None, "BITS", _DERIVES, "Size of that cipher's key"),
-    Option("label", _T, None, "TEXT", _CONFIGURES, help="The device's label"),
-    Option("luks2-keyslots-size", _S, None, "BYTES", _FORMAT, "Size of the area of all LUKS2 keyslots"),
-    Option("luks2-metadata-size", _S, None, "BYTES", _FORMAT, "Size of one copy of the LUKS2 header"),
-    Option("new", _F, "N"),
-    Option("new-key-slot", _I, None, "NUMBER", _ADD_KEY, "Put the new passphrase into this keyslot"),
-    Option("new-keyfile", _T, None, "FILE", _ADD_KEY, "Read the new passphrase from a file"),
-    Option("new-keyfile-offset", _L, None, "BYTES", help="Skip this much of the new passphrase's file"),
-    Option("new-keyfile-size", _U, None, "BYTES", help="Read no more than this of the new passphrase's file"),
-    Option("new-token-id", _I, None, "NUMBER", _ADD_KEY),
-    Option(
-        "offset",
-        _L,
-        "o",
-        "SECTORS",
-        _on("open reencrypt luksFormat"),
-        "Begin the data at this sector of 512 bytes",
-    ),
-    Option("pbkdf", _T, None, "KDF", _DERIVES | _on("benchmark") | _COMPARE, "pbkdf2, argon2i or argon2id"),
-    Option("pbkdf-force-iterations", _U, None, "NUMBER", _DERIVES, "Take this cost, and measure nothing"),
-    Option("pbkdf-memory", _U, None, "KIB", help="Argon2's memory, at the most (1048576)"),
-    Option("pbkdf-parallel", _U, None, "THREADS", help="Argon2's threads, at the most (4)"),
-    Option("perf-no_read_workqueue", _F, help="Give dm-crypt its option no_read_workqueue"),
-    Option("perf-no_write_workqueue", _F, help="Give dm-crypt its option no_write_workqueue"),
-    Option("perf-same_cpu_crypt", _F, help="Give dm-crypt its option same_cpu_crypt"),
-    Option("perf-submit_from_crypt_cpus", _F, help="Give dm-crypt its option submit_from_crypt_cpus"),
-    Option("persistent", _F, actions=_OPEN),
-    Option("priority", _T, None, "ignore|normal|prefer", _on("config"), help="How soon a keyslot is tried"),
-    Option("progress-frequency", _U, None, "SECONDS"),
-    Option("progress-json", _F, actions=_FORMAT),
-    Option("reduce-device-size", _S, None, "BYTES"),
-    Option("refresh", _F, actions=_OPEN),
-    Option("resilience", _T, None, "TYPE"),
-    Option("resilience-hash", _T, None, "HASH"),
-    Option("resume-only", _F),
-    Option(
-        "sector-size",
-        _U,
-        None,
-        "BYTES",
-        _on("open reencrypt luksFormat"),
-        "The data's encryption sectors: 512, 1024, 2048 or 4096",
-    ),
-    Option("serialize-memory-hard-pbkdf", _F, actions=_OPEN),
-    Option("shared", _F, actions=_OPEN),
-    Option("size", _L, "b", "SECTORS", _on("open resize")),
-    Option("skip", _L, "p", "SECTORS", _OPEN),
-    Option("subsystem", _T, None, "TEXT", _CONFIGURES, help="The device's subsystem"),
-    Option("tcrypt-backup", _F, actions=_TCRYPT),
-    Option("tcrypt-hidden", _F, actions=_TCRYPT),
-    Option("tcrypt-system", _F, actions=_TCRYPT),
-    Option("token-replace", _F, actions=_on("token"), help="Put the token into another's place"),
-    Option("use-directio", _F),
-    Option("use-fsync", _F),
-    Option("use-random", _F, actions=_FORMAT),
-    Option("use-urandom", _F, actions=_FORMAT),
-    Option("uuid", _T, None, "UUID", _on("reencrypt luksFormat luksUUID"), help="The UUID to set"),
-    Option("veracrypt", _F),
-    Option("veracrypt-pim", _U, None, "NUMBER", _TCRYPT),
-    Option("veracrypt-query-pim", _F),
-    Option("write-log", _F),
-)
+]
+TokenId = Annotated[
+    int | None,
+    value("--token-id", metavar="NUMBER", parser=parsers.number_or_any, help="Use only this token"),
+]
+TokenOnly = Annotated[bool, flag("--token-only", help="Try tokens, and ask for no passphrase")]
+TokenType = Annotated[str | None, value("--token-type", metavar="TYPE", help="Use only tokens of this type")]
 
-BY_NAME: Final = {option.name: option for option in OPTIONS}
-BY_SHORT: Final = {option.short: option for option in OPTIONS if option.short}
-SAME_AS: Final = {
-    "kdump-kernel-master-key": "from-kdump",
-    "dump-master-key": "dump-volume-key",
-    "master-key-file": "volume-key-file",
+# What is opened.
+Header = Annotated[
+    str | None, value("--header", metavar="FILE", help="Find the header in this file or device")
+]
+DeviceType = Annotated[
+    str | None, value("--type", "-M", metavar="TYPE", help="Expect luks, luks1 or luks2", words=_TYPES)
+]
+TestPassphrase = Annotated[bool, flag("--test-passphrase", help="Check the passphrase, and map nothing")]
+Test = Annotated[bool, flag("--test", help="Check the key, and write nothing (the default)")]
+Readonly = Annotated[bool, flag("--readonly", "-r", help="Map the volume read-only")]
+AllowDiscards = Annotated[bool, flag("--allow-discards", help="Let the mapping pass discards to the device")]
+NoReadWorkqueue = Annotated[
+    bool, flag("--perf-no_read_workqueue", help="Give dm-crypt the option no_read_workqueue")
+]
+NoWriteWorkqueue = Annotated[
+    bool, flag("--perf-no_write_workqueue", help="Give dm-crypt the option no_write_workqueue")
+]
+SameCpuCrypt = Annotated[bool, flag("--perf-same_cpu_crypt", help="Give dm-crypt the option same_cpu_crypt")]
+SubmitFromCryptCpus = Annotated[
+    bool, flag("--perf-submit_from_crypt_cpus", help="Give dm-crypt the option submit_from_crypt_cpus")
+]
+Persistent = Annotated[bool, flag("--persistent", help="Keep the mapping's flags in the LUKS2 header")]
+Refresh = Annotated[bool, flag("--refresh")]
+DisableKeyring = Annotated[bool, flag("--disable-keyring")]
+Deferred = Annotated[bool, flag("--deferred", help="Remove the mapping when its last user leaves")]
+CancelDeferred = Annotated[bool, flag("--cancel-deferred", help="Cancel a deferred removal")]
+
+# Where plaintext goes and comes from.
+To = Annotated[str | None, value("--to", metavar="FILE", help="Decrypt to this file (-: standard output)")]
+Map = Annotated[str | None, value("--map", metavar="NAME", help="Make a dm-crypt mapping of this name")]
+Start = Annotated[
+    int | None,
+    value("--from", metavar="SIZE", parser=parsers.size("from"), help="Start at this plaintext offset"),
+]
+Length = Annotated[
+    int | None,
+    value("--length", metavar="SIZE", parser=parsers.size("length"), help="Decrypt no more than this"),
+]
+Sparse = Annotated[bool, flag("--sparse", help="Leave holes in the file where the plaintext is zeros")]
+Force = Annotated[bool, flag("--force", help="Replace the file if it exists")]
+
+# What a header shows and stores.
+DumpJsonMetadata = Annotated[bool, flag("--dump-json-metadata", help="Print the JSON area of a LUKS2 header")]
+DumpVolumeKey = Annotated[bool, flag("--dump-volume-key", help="Print the volume key")]
+HeaderBackupFile = Annotated[
+    str | None,
+    value("--header-backup-file", metavar="FILE", help="Use this file for the header's backup"),
+]
+Uuid = Annotated[str | None, value("--uuid", metavar="UUID", help="Set this UUID")]
+Label = Annotated[str | None, value("--label", help="Set the LUKS2 device's label")]
+Subsystem = Annotated[str | None, value("--subsystem", help="Set the LUKS2 device's subsystem")]
+Priority = Annotated[
+    str | None,
+    value(
+        "--priority",
+        metavar="ignore|normal|prefer",
+        parser=parsers.one_of("priority", ("ignore", "normal", "prefer")),
+        help="Set when the keyslot is tried",
+        words=("ignore", "normal", "prefer"),
+    ),
+]
+JsonFile = Annotated[
+    str | None,
+    value("--json-file", metavar="FILE", help="Use this file for the token's JSON (-: standard streams)"),
+]
+KeyDescription = Annotated[
+    str | None, value("--key-description", help="Name the key in the kernel's keyring")
+]
+TokenReplace = Annotated[bool, flag("--token-replace", help="Replace the token that has this number")]
+
+# How a header or a keyslot is made.
+Cipher = Annotated[
+    str | None,
+    value(
+        "--cipher", "-c", metavar="CIPHER", help="Encrypt with this cipher (aes-xts-plain64)", words=_CIPHERS
+    ),
+]
+Hash = Annotated[
+    str | None,
+    value(
+        "--hash",
+        "-h",
+        metavar="HASH",
+        help="Use this hash in keyslots and for the key's digest (sha256)",
+        words=_HASHES,
+    ),
+]
+IterTime = Annotated[
+    int | None,
+    value(
+        "--iter-time",
+        "-i",
+        metavar="MS",
+        parser=parsers.uint32,
+        help="Let unlocking a keyslot take this many milliseconds (2000)",
+    ),
+]
+Pbkdf = Annotated[
+    str | None,
+    value(
+        "--pbkdf",
+        metavar="KDF",
+        parser=parsers.kdf,
+        help="Derive keys by pbkdf2, argon2i or argon2id",
+        words=KDFS,
+    ),
+]
+PbkdfForceIterations = Annotated[
+    int | None,
+    value(
+        "--pbkdf-force-iterations",
+        metavar="NUMBER",
+        parser=parsers.uint32,
+        help="Use this cost instead of measuring one",
+    ),
+]
+PbkdfMemory = Annotated[
+    int | None,
+    value("--pbkdf-memory", metavar="KIB", parser=parsers.uint32, help="Limit Argon2's memory (1048576)"),
+]
+PbkdfParallel = Annotated[
+    int | None,
+    value("--pbkdf-parallel", metavar="THREADS", parser=parsers.uint32, help="Limit Argon2's threads (4)"),
+]
+KeyslotCipher = Annotated[
+    str | None,
+    value(
+        "--keyslot-cipher",
+        metavar="CIPHER",
+        help="Encrypt the LUKS2 keyslot with this cipher (the data's)",
+        words=_CIPHERS,
+    ),
+]
+KeyslotKeySize = Annotated[
+    int | None,
+    value(
+        "--keyslot-key-size",
+        metavar="BITS",
+        parser=parsers.key_bits,
+        help="Set that cipher's key size",
+    ),
+]
+NewKeySlot = Annotated[
+    int | None,
+    value(
+        "--new-key-slot",
+        metavar="NUMBER",
+        parser=parsers.number_or_any,
+        help="Put the new passphrase into this keyslot",
+    ),
+]
+NewKeyfile = Annotated[
+    str | None, value("--new-keyfile", metavar="FILE", help="Read the new passphrase from this file")
+]
+NewKeyfileOffset = Annotated[
+    int | None,
+    value(
+        "--new-keyfile-offset",
+        metavar="BYTES",
+        parser=parsers.uint64,
+        help="Skip this many bytes of the new passphrase's file",
+    ),
+]
+NewKeyfileSize = Annotated[
+    int | None,
+    value(
+        "--new-keyfile-size",
+        metavar="BYTES",
+        parser=parsers.uint32,
+        help="Read this many bytes of the new passphrase's file",
+    ),
+]
+NewTokenId = Annotated[int | None, value("--new-token-id", parser=parsers.number_or_any)]
+AlignPayload = Annotated[
+    int | None,
+    value(
+        "--align-payload",
+        metavar="SECTORS",
+        parser=parsers.uint32,
+        help="Align the data to this many sectors of 512 bytes",
+    ),
+]
+Offset = Annotated[
+    int | None,
+    value(
+        "--offset",
+        "-o",
+        metavar="SECTORS",
+        parser=parsers.uint64,
+        help="Start the data at this sector of 512 bytes",
+    ),
+]
+SectorSize = Annotated[
+    int | None,
+    value(
+        "--sector-size",
+        metavar="BYTES",
+        parser=parsers.sector_size,
+        help="Encrypt in sectors of 512, 1024, 2048 or 4096 bytes",
+        words=("512", "1024", "2048", "4096"),
+    ),
+]
+Luks2KeyslotsSize = Annotated[
+    int | None,
+    value(
+        "--luks2-keyslots-size",
+        metavar="SIZE",
+        parser=parsers.size("luks2-keyslots-size"),
+        help="Reserve this much for all LUKS2 keyslots",
+    ),
+]
+Luks2MetadataSize = Annotated[
+    int | None,
+    value(
+        "--luks2-metadata-size",
+        metavar="SIZE",
+        parser=parsers.size("luks2-metadata-size"),
+        help="Reserve this much for each copy of the LUKS2 header",
+    ),
+]
+Integrity = Annotated[str | None, value("--integrity", "-I")]
+IntegrityNoWipe = Annotated[bool, flag("--integrity-no-wipe")]
+UseRandom = Annotated[bool, flag("--use-random")]
+UseUrandom = Annotated[bool, flag("--use-urandom")]
+Tiers = Annotated[bool, flag("--tiers", help="Show a row for each implementation of AES-XTS")]
+
+# Options of cryptsetup that change nothing here; some contradict others.
+ActiveName = Annotated[str | None, value("--active-name")]
+BlockSize = Annotated[int | None, value("--block-size", "-B", parser=parsers.uint32)]
+Decrypt = Annotated[bool, flag("--decrypt")]
+DeviceSize = Annotated[int | None, value("--device-size", parser=parsers.device_size)]
+DisableExternalTokens = Annotated[bool, flag("--disable-external-tokens")]
+DisableLocks = Annotated[bool, flag("--disable-locks")]
+DisableVeracrypt = Annotated[bool, flag("--disable-veracrypt")]
+Encrypt = Annotated[bool, flag("--encrypt")]
+ForceOfflineReencrypt = Annotated[bool, flag("--force-offline-reencrypt")]
+ForcePassword = Annotated[bool, flag("--force-password")]
+HotzoneSize = Annotated[int | None, value("--hotzone-size", parser=parsers.size("hotzone-size"))]
+InitOnly = Annotated[bool, flag("--init-only")]
+IntegrityLegacyPadding = Annotated[bool, flag("--integrity-legacy-padding")]
+IntegrityNoJournal = Annotated[bool, flag("--integrity-no-journal")]
+IvLargeSectors = Annotated[bool, flag("--iv-large-sectors")]
+KeepKey = Annotated[bool, flag("--keep-key")]
+New = Annotated[bool, flag("--new", "-N")]
+ProgressFrequency = Annotated[int | None, value("--progress-frequency", parser=parsers.uint32)]
+ProgressJson = Annotated[bool, flag("--progress-json")]
+ReduceDeviceSize = Annotated[int | None, value("--reduce-device-size", parser=parsers.reduce_size)]
+Resilience = Annotated[str | None, value("--resilience")]
+ResilienceHash = Annotated[str | None, value("--resilience-hash")]
+ResumeOnly = Annotated[bool, flag("--resume-only")]
+SerializeMemoryHardPbkdf = Annotated[
+    bool, flag("--serialize-memory-hard-pbkdf", help="Take turns with others for Argon2")
+]
+Shared = Annotated[bool, flag("--shared")]
+Size = Annotated[int | None, value("--size", "-b", parser=parsers.uint64)]
+Skip = Annotated[int | None, value("--skip", "-p", parser=parsers.uint64)]
+TcryptBackup = Annotated[bool, flag("--tcrypt-backup")]
+TcryptHidden = Annotated[bool, flag("--tcrypt-hidden")]
+TcryptSystem = Annotated[bool, flag("--tcrypt-system")]
+UseDirectio = Annotated[bool, flag("--use-directio")]
+UseFsync = Annotated[bool, flag("--use-fsync")]
+Veracrypt = Annotated[bool, flag("--veracrypt")]
+VeracryptPim = Annotated[int | None, value("--veracrypt-pim", parser=parsers.uint32)]
+VeracryptQueryPim = Annotated[bool, flag("--veracrypt-query-pim")]
+WriteLog = Annotated[bool, flag("--write-log")]
+
+# Spelled as those above, and refused unless open is for another type of device.
+PlainOffset = Annotated[int | None, value("--offset", "-o", parser=parsers.uint64)]
+PlainSectorSize = Annotated[int | None, value("--sector-size", parser=parsers.sector_size)]
+
+# A machine, simulated or real.
+MachineFolder = Annotated[
+    str | None,
+    value("--machine", metavar="DIR", help="Use the simulated machine in this directory ($KDUMPKEY_MACHINE)"),
+]
+SessionName = Annotated[
+    str | None,
+    value(
+        "--session",
+        metavar="NAME",
+        help="Call from this session of the simulated machine ($KDUMPKEY_SESSION, login)",
+    ),
+]
+MountConfigfs = Annotated[bool, flag("--mount-configfs", help="Mount configfs first if it is not mounted")]
+Policy = Annotated[
+    str | None,
+    value("--policy", metavar="POLICY", help="Place keys as upstream, hardened or v1 does", words=POLICIES),
+]
+Crashkernel = Annotated[
+    str | None,
+    value("--crashkernel", metavar="SIZE", help="Reserve memory as this crashkernel= says (256M)"),
+]
+Ram = Annotated[
+    int | None,
+    value("--ram", metavar="SIZE", parser=parsers.size("ram"), help="Give the machine this much memory (4G)"),
+]
+KernelSize = Annotated[
+    int | None,
+    value(
+        "--kernel-size",
+        metavar="SIZE",
+        parser=parsers.size("kernel-size"),
+        help="Let the kdump kernel take this much (70M)",
+    ),
+]
+InitrdSize = Annotated[
+    int | None,
+    value(
+        "--initrd-size",
+        metavar="SIZE",
+        parser=parsers.size("initrd-size"),
+        help="Let its initramfs take this much (40M)",
+    ),
+]
+KernelFile = Annotated[str | None, value("--kernel", metavar="FILE", help="Use this kdump kernel, a bzImage")]
+InitrdFile = Annotated[str | None, value("--initrd", metavar="FILE", help="Use this initramfs with it")]
+CommandLine = Annotated[str | None, value("--command-line", help="Give the kdump kernel this command line")]
+Throwaway = Annotated[
+    bool, flag("--throwaway", help="Do not warn where keys are kept: these protect nothing")
+]
+Count = Annotated[
+    int | None,
+    value(
+        "--count", metavar="NUMBER", parser=parsers.uint32, help="Name this many keys like this one, numbered"
+    ),
+]
+KeyTimeout = Annotated[
+    int | None,
+    value(
+        "--key-timeout",
+        metavar="SECONDS",
+        parser=parsers.uint32,
+        help="Let the key expire after this long (300 on Linux)",
+    ),
+]
+FromKeyring = Annotated[bool, flag("--from-keyring", help="Take the keys that are in the keyring already")]
+ThisMachine = Annotated[bool, flag("--this-machine", help="Crash the machine that this runs on")]
+Apply = Annotated[bool, flag("--apply", help="Change the file, and keep the old one beside it")]
+Root = Annotated[
+    str | None,
+    value("--root", metavar="DIR", help="Examine the machine whose files are here"),
+]
+Arch = Annotated[
+    str | None,
+    value(
+        "--arch",
+        metavar="NAME",
+        help="Assume this architecture: x86_64, aarch64 or ppc64le",
+        words=("x86_64", "aarch64", "ppc64le"),
+    ),
+]
+Release = Annotated[
+    str | None,
+    value("--release", metavar="NAME", help="Use this kernel of those under /boot (the newest)"),
+]
+ModulesSize = Annotated[
+    int | None,
+    value(
+        "--modules-size",
+        metavar="SIZE",
+        parser=parsers.size("modules-size"),
+        help="Let the loaded modules take this much",
+    ),
+]
+
+# What is measured and simulated.
+Keys = Annotated[
+    int | None,
+    value("--keys", metavar="NUMBER", parser=parsers.uint32, help="Hand this many keys over (1)"),
+]
+Samples = Annotated[
+    int | None,
+    value("--samples", metavar="NUMBER", parser=parsers.uint32, help="Place the keys this often (100000)"),
+]
+Seed = Annotated[
+    int | None,
+    value(
+        "--seed",
+        metavar="NUMBER",
+        parser=parsers.uint32,
+        help="Seed the random generator, for repeatable results",
+    ),
+]
+Plot = Annotated[
+    str | None,
+    value("--plot", metavar="FILE", help="Also write a plot to this .png or .svg file (needs matplotlib)"),
+]
+Memory = Annotated[
+    str | None,
+    value("--memory", metavar="SIZES", help="Try these amounts of memory (64M,128M,256M,512M,1024M)"),
+]
+Passes = Annotated[str | None, value("--passes", metavar="NUMBERS", help="Try these time costs (4)")]
+Parallel = Annotated[
+    str | None,
+    value("--parallel", metavar="NUMBERS", help="Try these lanes (1, and the number of processors)"),
+]
+Runs = Annotated[
+    int | None,
+    value(
+        "--runs",
+        metavar="NUMBER",
+        parser=parsers.uint32,
+        help="Take the median of this many runs (3)",
+    ),
+]
+Reserved = Annotated[
+    str | None,
+    value("--reserved", metavar="SIZES", help="Judge for these amounts of reserved memory (128M,...,1G)"),
+]
+Prove = Annotated[bool, flag("--prove", help="Run each verdict under a real limit of memory")]
+Csv = Annotated[str | None, value("--csv", metavar="FILE", help="Also write the results to this CSV file")]
+Time = Annotated[str | None, value("--time", metavar="TIME", help="Let unlocking take this long (2s; 500ms)")]
+AdvisedDevice = Annotated[
+    str | None, value("--device", metavar="DEVICE", help="Start from the keyslots of this device")
+]
+FirstMemory = Annotated[
+    int | None,
+    value(
+        "--first-memory",
+        metavar="SIZE",
+        parser=parsers.size("first-memory"),
+        help="Limit the memory of the first kernel's programs",
+    ),
+]
+KdumpMemory = Annotated[
+    int | None,
+    value(
+        "--kdump-memory",
+        metavar="SIZE",
+        parser=parsers.size("kdump-memory"),
+        help="Limit the memory of the kdump kernel's programs",
+    ),
+]
+UnpackedSize = Annotated[
+    int | None,
+    value(
+        "--unpacked-size",
+        metavar="SIZE",
+        parser=parsers.size("unpacked-size"),
+        help="Let the kdump kernel's unpacked initramfs take this much (52M)",
+    ),
+]
+
+# Old spellings, which scripts still use.
+OTHER_SPELLINGS: Final = {
+    "--dump-master-key": "--dump-volume-key",
+    "--kdump-kernel-master-key": "--from-kdump",
+    "--master-key-file": "--volume-key-file",
 }
+
+# What cryptsetup takes with every action.
+EVERYWHERE: Final = (
+    KeyFile,
+    KeyfileOffset,
+    KeyfileSize,
+    VolumeKeyFile,
+    Tries,
+    Timeout,
+    VerifyPassphrase,
+    KdfMemoryCheck,
+    TokenId,
+    TokenOnly,
+    TokenType,
+    Header,
+    DeviceType,
+    Readonly,
+    DumpJsonMetadata,
+    DumpVolumeKey,
+    ActiveName,
+    BlockSize,
+    Cipher,
+    Decrypt,
+    DisableExternalTokens,
+    DisableKeyring,
+    DisableLocks,
+    Encrypt,
+    ForcePassword,
+    Hash,
+    HeaderBackupFile,
+    InitOnly,
+    IntegrityLegacyPadding,
+    IntegrityNoJournal,
+    JsonFile,
+    KeyDescription,
+    New,
+    NewKeyfileOffset,
+    NewKeyfileSize,
+    PbkdfMemory,
+    PbkdfParallel,
+    NoReadWorkqueue,
+    NoWriteWorkqueue,
+    SameCpuCrypt,
+    SubmitFromCryptCpus,
+    ProgressFrequency,
+    ReduceDeviceSize,
+    Resilience,
+    ResilienceHash,
+    ResumeOnly,
+    UseDirectio,
+    UseFsync,
+    Veracrypt,
+    VeracryptQueryPim,
+    WriteLog,
+)

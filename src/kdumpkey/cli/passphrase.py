@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kdumpkey.cli.keyfile import read_key, read_key_file
-from kdumpkey.cli.session import Session
 from kdumpkey.errors import PermissionDeniedError
 from kdumpkey.secret import SecretBuffer
+
+if TYPE_CHECKING:
+    from kdumpkey.cli.key_source import PassphraseSource
+    from kdumpkey.cli.session import Session
 
 STDIN = "-"  # as the name of a key file
 
 
-def is_typed(session: Session) -> bool:
+def is_typed(session: Session, source: PassphraseSource) -> bool:
     """Whether a person types the passphrase, and may try again."""
-    return session.invocation.text("key-file") in (None, STDIN) and session.streams.stdin_is_terminal
+    return source.key_file in (None, STDIN) and session.streams.stdin_is_terminal
 
 
 def read_passphrase(
-    session: Session, prompt: str, *, verify: bool = False, path: str | None = None
+    session: Session, source: PassphraseSource, prompt: str, *, verify: bool = False
 ) -> SecretBuffer:
     """Read one passphrase from where the options say.
 
     Args:
         session: The run.
+        source: What the options say.
         prompt: What to ask at a terminal.
-        verify: Ask twice there (without it, --verify-passphrase does).
-        path: The key file; default: what --key-file says.
+        verify: Ask twice there, also without --verify-passphrase.
 
     Raises:
         UsageError: There is none to be had.
         PermissionDeniedError: The two typed were not the same.
     """
-    options = session.invocation
-    path = options.text("key-file") if path is None else path
-    verify = verify or options.flag("verify-passphrase")
-    if path in (None, STDIN) and session.streams.stdin_is_terminal:
-        return typed(session, prompt, verify)
+    path = source.key_file
+    verify = verify or source.verify
+    if is_typed(session, source):
+        return typed(session, prompt, verify, source.timeout_s)
     if verify:
         session.complain("Can't do passphrase verification on non-tty inputs.")
-    offset = options.number("keyfile-offset") or 0
-    nbytes = options.number("keyfile-size") or None
+    offset, nbytes = source.keyfile_offset or 0, source.keyfile_size or None
     if path in (None, STDIN):
         return read_key(session.streams.stdin, offset=offset, nbytes=nbytes, line=path is None)
     return read_key_file(path or "", offset=offset, nbytes=nbytes)
@@ -68,8 +71,8 @@ def confirm(session: Session, warning: str, aborted: str = "") -> None:
         raise PermissionDeniedError(aborted)
 
 
-def typed(session: Session, prompt: str, verify: bool) -> SecretBuffer:
-    """Ask for a passphrase at the terminal, twice with `verify`.
+def typed(session: Session, prompt: str, verify: bool, timeout_s: int | None) -> SecretBuffer:
+    """Ask for a passphrase at the terminal, twice with `verify`, and wait no longer than a time.
 
     Raises:
         UsageError: There is none to be had.
@@ -77,7 +80,7 @@ def typed(session: Session, prompt: str, verify: bool) -> SecretBuffer:
     """
     from kdumpkey.cli.terminal import ask_secret  # noqa: PLC0415 - only where there is a terminal
 
-    timeout_s = session.invocation.number("timeout") or 0
+    timeout_s = timeout_s or 0
     passphrase = ask_secret(session.streams, prompt, timeout_s=timeout_s)
     if not verify:
         return passphrase

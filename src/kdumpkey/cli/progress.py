@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ def progress_bar(
     if not streams.stderr_is_terminal:
         yield None
         return
-    bar = _Bar(streams.stderr, total, clock)
+    bar = _Bar(streams, total, clock)
     try:
         yield bar.advance
     finally:
@@ -38,8 +39,8 @@ def progress_bar(
 
 
 class _Bar:
-    def __init__(self, fd: int, total: int, clock: Callable[[], float]) -> None:
-        self._fd = fd
+    def __init__(self, streams: Streams, total: int, clock: Callable[[], float]) -> None:
+        self._streams = streams
         self._total = total
         self._clock = clock
         self._begun = clock()
@@ -60,26 +61,45 @@ class _Bar:
             self._put("\n")
 
     def _draw(self, now: float) -> None:
+        """Draw the line anew; rich lays it out, but must not hide the cursor: a signal would leave it so."""
+        from rich.console import Console  # noqa: PLC0415 - what is done at once draws nothing, and needs no rich
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn  # noqa: PLC0415
+
         self._drawn = True
-        share = self._done / self._total if self._total else 1.0
-        rate = self._done / max(now - self._begun, 1e-9)
-        left = (self._total - self._done) / rate if rate else 0.0
-        bar = "=" * int(share * _CELLS)
-        line = (
-            f"[{bar:{_CELLS}}] {share:4.0%}  {_size(self._done)} of {_size(self._total)}  {_size(rate)}/s  "
+        page = io.StringIO()
+        console = Console(
+            file=page,
+            force_terminal=True,
+            width=self._columns() - 1,
+            color_system=None if self._streams.environment.get("NO_COLOR") else "auto",
         )
-        line += f"{_duration(left)} left" if self._done < self._total else f"{_duration(now - self._begun)}"
-        self._put(f"\r{line[: self._columns() - 1]}\x1b[K")
+        fields = (TextColumn(f"{{task.fields[{name}]}}") for name in ("amount", "rate", "left"))
+        bar = Progress(
+            BarColumn(bar_width=_CELLS), TaskProgressColumn(), *fields, console=console, auto_refresh=False
+        )
+        passed = max(now - self._begun, 1e-9)
+        rate = self._done / passed
+        left = (self._total - self._done) / rate if rate else 0.0
+        bar.add_task(
+            "",
+            total=self._total or 1,
+            completed=self._done if self._total else 1,
+            amount=f"{_size(self._done)} of {_size(self._total)}",
+            rate=f"{_size(rate)}/s",
+            left=f"{_duration(left)} left" if self._done < self._total else _duration(passed),
+        )
+        console.print(bar.get_renderable())
+        self._put(f"\r{page.getvalue().partition(chr(10))[0]}\x1b[K")
 
     def _columns(self) -> int:
         try:
-            return os.get_terminal_size(self._fd).columns or 80
+            return os.get_terminal_size(self._streams.stderr).columns or 80
         except OSError:
             return 80
 
     def _put(self, text: str) -> None:
         try:
-            write_all(self._fd, encode(text))
+            write_all(self._streams.stderr, encode(text))
         except OSError:  # the terminal is gone; the work is not for it
             return
 

@@ -1,34 +1,59 @@
-"""One run of one action: what was asked for, and whom it talks to."""
+"""One run of the program: whom it talks to, how, and whether its action has begun."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kdumpkey.cli.argv import Invocation
+from kdumpkey.cli.speech import Speech
 from kdumpkey.cli.streams import Streams
+
+
+class NothingDone(Exception):  # noqa: N818 - not an error: the arguments are right, and --test-args asked no more
+    """The arguments were all that was to be checked."""
+
+
+class Run:
+    """A command line on its way to an action.
+
+    Until an action has begun, what is refused is the command line itself, and a line of usage helps.
+
+    Attributes:
+        streams: What is read and written.
+        speech: How the program is to speak.
+        begun: Whether the action has begun.
+    """
+
+    def __init__(self, streams: Streams) -> None:
+        self.streams = streams
+        self.speech = Speech()
+        self.begun = False
+
+    def begin(self) -> Session:
+        """Say that the arguments are right; what follows is the action's work.
+
+        Raises:
+            NothingDone: --test-args was given.
+        """
+        if self.speech.test_args:
+            raise NothingDone
+        self.begun = True
+        speech = self.speech
+        return Session(self.streams, speech.verbose or speech.debug or speech.debug_json, speech.batch)
 
 
 @dataclass(frozen=True)
 class Session:
-    """The invocation and the streams of a run."""
+    """The streams of a run.
 
-    invocation: Invocation
+    Attributes:
+        streams: What is read and written.
+        verbose: Whether more than the result is wanted.
+        batch: Whether to ask for no confirmation.
+    """
+
     streams: Streams
-
-    @property
-    def verbose(self) -> bool:
-        """Whether -v or --debug was given."""
-        return any(self.invocation.flag(name) for name in ("verbose", "debug", "debug-json"))
-
-    @property
-    def batch(self) -> bool:
-        """Whether to ask for no confirmation."""
-        return self.invocation.flag("batch-mode")
-
-    @property
-    def device(self) -> str:
-        """The first argument, which most actions take for the device."""
-        return self.invocation.arguments[0]
+    verbose: bool = False
+    batch: bool = False
 
     def write(self, text: str) -> None:
         """Write text to standard output as it is."""

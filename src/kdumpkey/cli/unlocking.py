@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.cli.key_source import KeySource, MachineChoice, UnlockSource
 from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.passphrase import is_typed, read_passphrase
 from kdumpkey.errors import KeyringError, KeyslotError, ResourceError, UsageError, WrongKeyError
@@ -23,72 +24,131 @@ _TRIES: Final = 3
 
 
 @contextmanager
-def volume_key(session: Session, luks: LuksDevice) -> Iterator[tuple[SecretBuffer, int | None]]:
+def volume_key(
+    session: Session, luks: LuksDevice, keys: KeySource, *, unbound: bool = False, serialize: bool = False
+) -> Iterator[tuple[SecretBuffer, int | None]]:
     """The volume key that the options lead to, checked, and the keyslot that it came out of.
+
+    Args:
+        session: The run.
+        luks: The open device.
+        keys: What the options say.
+        unbound: Whether keyslots that are bound to no segment count.
+        serialize: Whether to take turns with others that derive keys in much memory.
 
     Raises:
         WrongKeyError: The passphrase opens nothing, or the key is another volume's.
         KdumpkeyError: Whatever else was wrong.
     """
-    options = session.invocation
-    if (path := options.text("volume-key-file")) is not None:
-        with read_exactly(path, key_size(session, luks)) as key:
+    if keys.volume_key_file is not None:
+        with read_exactly(keys.volume_key_file, key_size(luks, keys.key_size_bits)) as key:
             luks.verify(key)
             yield key, None
         return
-    if (source := options.text("volume-key-keyring")) is not None:
-        with _from_keyring(session, source) as key:
+    if keys.volume_key_keyring is not None:
+        with _from_keyring(session, keys.volume_key_keyring, keys.machine) as key:
             luks.verify(key)
             yield key, None
         return
-    if options.flag("from-kdump"):
+    if keys.from_kdump:
         from kdumpkey.cli.from_kdump import key_handed_over  # noqa: PLC0415 - the kdump kernel's alone
 
-        with key_handed_over(session, luks) as key:
+        with key_handed_over(session, luks, keys.machine) as key:
             yield key, None
         return
-    with unlocked(session, luks) as opened:
+    with unlocked(
+        session,
+        luks,
+        keys.unlock,
+        key_slot=keys.key_slot,
+        unbound=unbound,
+        machine=keys.machine,
+        serialize=serialize,
+    ) as opened:
         session.explain(f"Key slot {opened.keyslot} unlocked.")
         yield opened.volume_key, opened.keyslot
 
 
 def unlocked(
-    session: Session, luks: LuksDevice, *, tokens: bool = True, tries: int | None = None
+    session: Session,
+    luks: LuksDevice,
+    source: UnlockSource,
+    *,
+    key_slot: int | None = None,
+    unbound: bool = False,
+    tokens: bool = True,
+    tries: int | None = None,
+    machine: MachineChoice | None = None,
+    serialize: bool = False,
 ) -> Unlocked:
     """Unlock a keyslot: by a token, else by the passphrase from where the options say.
 
     Args:
         session: The run.
         luks: The open device.
+        source: What the options say.
+        key_slot: The keyslot to unlock; None: any.
+        unbound: Whether keyslots that are bound to no segment count.
         tokens: Whether tokens are tried.
         tries: How often a person may type the passphrase; default: what --tries says, or 3.
+        machine: Whose kernel may have handed keys over.
+        serialize: Whether to take turns with others that derive keys in much memory.
 
     Raises:
         WrongKeyError: It opens none, at the last try too where a person types.
         KdumpkeyError: Whatever else was wrong.
     """
-    if tokens and (opened := by_token(session, luks)) is not None:
+    if (
+        tokens
+        and (
+            opened := by_token(session, luks, source, key_slot=key_slot, unbound=unbound, serialize=serialize)
+        )
+        is not None
+    ):
         return opened
-    if session.invocation.flag("token-only"):
+    if source.tokens.token_only:
         raise KeyslotError("")
     prompt = f"Enter passphrase for {luks.device.name}: "
     if tries is None:
-        given = session.invocation.number("tries")
-        tries = _TRIES if given is None else given
-    return with_tries(session, prompt, tries, lambda passphrase: _try(session, luks, passphrase))
+        tries = _TRIES if source.tries is None else source.tries
+
+    def attempt(passphrase: SecretBuffer) -> Unlocked:
+        try:
+            with interruptible():
+                return luks.unlock(
+                    passphrase,
+                    keyslot=key_slot,
+                    unbound=unbound,
+                    check_memory=source.checks_memory,
+                    serialize=serialize,
+                )
+        except ResourceError:
+            from kdumpkey.cli.from_kdump import keys_are_handed_over  # noqa: PLC0415 - when all else has failed
+
+            if keys_are_handed_over(session, machine or MachineChoice()):
+                session.complain(
+                    "A kdump kernel has no memory for a passphrase; --from-kdump takes the key handed over."
+                )
+            raise
+
+    return with_tries(session, source, prompt, tries, attempt)
 
 
 def with_tries(
-    session: Session, prompt: str, tries: int, attempt: Callable[[SecretBuffer], Unlocked]
+    session: Session,
+    source: UnlockSource,
+    prompt: str,
+    tries: int,
+    attempt: Callable[[SecretBuffer], Unlocked],
 ) -> Unlocked:
     """Ask for a passphrase and try it; where a person types it, `tries` times.
 
     Raises:
         WrongKeyError: The last one was wrong, too.
     """
-    tries = tries if is_typed(session) else 1
+    tries = tries if is_typed(session, source.passphrase) else 1
     while True:
-        with read_passphrase(session, prompt) as passphrase:
+        with read_passphrase(session, source.passphrase, prompt) as passphrase:
             try:
                 return attempt(passphrase)
             except WrongKeyError as error:
@@ -112,8 +172,8 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def key_size(session: Session, luks: LuksDevice) -> int:
-    """Bytes of the volume key: what the header says, else what --key-size says.
+def key_size(luks: LuksDevice, bits: int | None) -> int:
+    """Bytes of the volume key: what the header says, else what --key-size says in bits.
 
     Raises:
         KeyslotError: Neither does: a LUKS2 header says it in its keyslots alone.
@@ -126,45 +186,28 @@ def key_size(session: Session, luks: LuksDevice) -> int:
         for number in digest.keyslots if digest else ():
             if number in header.keyslots:
                 return header.keyslots[number].key_size
-    if bits := session.invocation.number("key-size"):
+    if bits:
         return bits // 8
     raise KeyslotError(
         "Cannot determine volume key size for LUKS without keyslots, please use --key-size option."
     )
 
 
-def checks_memory(session: Session) -> bool:
-    """Whether Argon2's memory is compared with what is available."""
-    return session.invocation.text("kdf-memory-check") != "off"
-
-
-def _try(session: Session, luks: LuksDevice, passphrase: SecretBuffer) -> Unlocked:
-    try:
-        with interruptible():
-            return luks.unlock(
-                passphrase,
-                keyslot=session.invocation.number("key-slot"),
-                unbound=session.invocation.flag("unbound"),
-                check_memory=checks_memory(session),
-            )
-    except ResourceError:
-        from kdumpkey.cli.from_kdump import keys_are_handed_over  # noqa: PLC0415 - when all else has failed
-
-        if keys_are_handed_over(session):
-            session.complain(
-                "A kdump kernel has no memory for a passphrase; --from-kdump takes the key handed over."
-            )
-        raise
-
-
-def by_token(session: Session, luks: LuksDevice) -> Unlocked | None:
+def by_token(
+    session: Session,
+    luks: LuksDevice,
+    source: UnlockSource,
+    *,
+    key_slot: int | None = None,
+    unbound: bool = False,
+    serialize: bool = False,
+) -> Unlocked | None:
     """Unlock a keyslot by the tokens that the options name, or any; None: no token could.
 
     Raises:
         WrongKeyError: None fits, and nothing but tokens is to be tried.
     """
-    options = session.invocation
-    wanted = options.text("token-type")
+    wanted, number = source.tokens.token_type, source.tokens.token_id
     if not luks.header.tokens:
         opened = None
     else:
@@ -174,20 +217,20 @@ def by_token(session: Session, luks: LuksDevice) -> Unlocked | None:
             with interruptible():
                 opened = unlock_by_token(
                     luks,
-                    token_id=options.number("token-id"),
+                    token_id=number,
                     token_type=wanted,
-                    keyslot=options.number("key-slot"),
-                    unbound=options.flag("unbound"),
-                    check_memory=checks_memory(session),
+                    keyslot=key_slot,
+                    unbound=unbound,
+                    check_memory=source.checks_memory,
+                    serialize=serialize,
                 )
         except WrongKeyError:
-            number = options.number("token-id")
             if number is not None or wanted:
                 which = f"(type {wanted})" if number is None else number
                 session.explain(
                     f"Token {which} cannot unlock assigned keyslot(s) (wrong keyslot passphrase)."
                 )
-            if options.flag("token-only"):
+            if source.tokens.token_only:
                 raise
             return None
     if opened is None and luks.header.version == 2:
@@ -195,15 +238,15 @@ def by_token(session: Session, luks: LuksDevice) -> Unlocked | None:
     return opened
 
 
-def _from_keyring(session: Session, source: str) -> SecretBuffer:
+def _from_keyring(session: Session, source: str, machine: MachineChoice) -> SecretBuffer:
     from kdumpkey import keyring  # noqa: PLC0415 - only who asks for keyrings pays for them
     from kdumpkey.cli.machines import names_machine  # noqa: PLC0415
 
     try:
-        if names_machine(session):
+        if names_machine(session, machine):
             from kdumpkey.cli.from_kdump import read_simulated  # noqa: PLC0415
 
-            return read_simulated(session, source)
+            return read_simulated(session, source, machine)
         return keyring.read_volume_key(keyring.parse_volume_key_source(source))
     except KeyringError as error:
         raise UsageError("Failed to read volume key candidate from keyring.") from error

@@ -1,6 +1,7 @@
 """The names in an initramfs, and whether some words are in its files, without unpacking it to disk.
 
-It is read in one pass, a piece at a time, so that neither a large one nor one made to burst takes memory.
+It is read in one pass, a piece at a time, so that neither a large one nor one made to burst takes memory; the
+filesystem images in it, into which dracut packs most of a kdump initramfs, are read after that.
 
 Source: kernel documentation, driver-api/early-userspace/buffer-format: cpio archives in "newc" form, each
 plain or compressed, one after another, zeros between them.
@@ -10,20 +11,38 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from kdumpkey.errors import DeviceError
-from kdumpkey.host.unpack import CHUNK, MAGIC_BYTES, DamagedStreamError, NoToolError, Unpacked, is_packed
+from kdumpkey.host import filesystem_image
+from kdumpkey.host.filesystem_image import MAGIC_BYTES as IMAGE_MAGIC_BYTES
+from kdumpkey.host.filesystem_image import is_image, scratch
+from kdumpkey.host.unpack import (
+    CHUNK,
+    MAGIC_BYTES,
+    MEMORY_BYTES,
+    DamagedStreamError,
+    NeedsMemoryError,
+    NoToolError,
+    Unpacked,
+    is_packed,
+)
+from kdumpkey.storage.transfer import write_in_full
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST: Final = 2 << 30  # bytes unpacked: more than any kdump kernel has memory for
-_MOST_NAMES: Final = 200_000
+_MOST_NAMES: Final = 100_000
+_MOST_NAME_BYTES: Final = 8 << 20  # of all names together
+_MOST_IMAGE: Final = 512 << 20  # bytes of the filesystem images in it
 _LONGEST_NAME: Final = 4096
+_MOST_TEXTS: Final = 16
+_LONGEST_TEXT: Final = 1 << 20  # bytes
 _TIME_S: Final = 60.0
 _HEADER: Final = 110
 _NEWC: Final = (b"070701", b"070702")
@@ -45,6 +64,7 @@ class Initramfs:
         listed: Which of them occur in those of its files that are lists of what to open.
         nbytes: How much its files take unpacked.
         whole: Whether all of it was read; if not, what was not found may be in the rest.
+        texts: The content of the files that were to be kept, by their paths; a long one is cut off.
     """
 
     names: frozenset[str]
@@ -52,6 +72,7 @@ class Initramfs:
     nbytes: int = 0
     whole: bool = True
     listed: frozenset[str] = frozenset()
+    texts: Mapping[str, bytes] = field(default_factory=dict)
 
     def has(self, *endings: str) -> bool:
         """Whether a path ends so."""
@@ -71,6 +92,34 @@ class _Found:
     nbytes: int = 0
     left: int = 0
     longest: int = 0
+    name_bytes: int = 0
+    images: list[BinaryIO] = field(default_factory=list)
+    kept: Callable[[str], bool] = lambda _: False
+    texts: dict[str, bytes] = field(default_factory=dict)
+
+    def keep(self, name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass the content of a file on, and note its beginning where that was asked for."""
+        wanted = self.kept(name) and len(self.texts) < _MOST_TEXTS
+        for piece in pieces:
+            if wanted:
+                text = self.texts.get(name, b"")
+                self.texts[name] = text + piece[: _LONGEST_TEXT - len(text)]
+            yield piece
+
+    def use(self, nbytes: int) -> None:
+        """Count what was unpacked, up to the most that is."""
+        self.left -= nbytes
+        if self.left < 0:
+            raise DamagedStreamError(f"it unpacks to more than {_MOST >> 20} MiB")
+
+    def add_name(self, name: str) -> None:
+        """Note a path, within the bounds of what is kept."""
+        self.name_bytes += len(name)
+        if len(self.names) >= _MOST_NAMES or self.name_bytes > _MOST_NAME_BYTES:
+            raise DamagedStreamError(
+                f"it has more than {_MOST_NAMES} names, or {_MOST_NAME_BYTES >> 20} MiB of them"
+            )
+        self.names.add(name)
 
 
 class _Bytes(Protocol):
@@ -98,39 +147,42 @@ class _Window:
 
     def __init__(self, source: _Bytes, found: _Found) -> None:
         self._source, self._found = source, found
-        self._data = b""
+        self._data, self._at = b"", 0
         self.position = 0
+
+    @property
+    def _held(self) -> int:
+        return len(self._data) - self._at
 
     def peek(self, nbytes: int) -> bytes:
         """The next bytes, fewer at the end."""
-        while len(self._data) < nbytes:
+        while self._held < nbytes:
             more = self._source.read()
             if not more:
                 break
-            self._found.left -= len(more)
-            if self._found.left < 0:
-                raise DamagedStreamError(f"it unpacks to more than {_MOST >> 20} MiB")
-            self._data += more
-        return self._data[:nbytes]
+            self._found.use(len(more))
+            self._data, self._at = self._data[self._at :] + more, 0
+        return self._data[self._at : self._at + nbytes]
 
     def take(self, nbytes: int) -> bytes:
         """The next bytes, all of them."""
         data = self.peek(nbytes)
         if len(data) < nbytes:
             raise DamagedStreamError("it is cut off")
-        self._data = self._data[nbytes:]
+        self._at += nbytes
         self.position += nbytes
         return data
 
     def some(self, most: int) -> bytes:
         """Some bytes, at least one."""
-        return self.take(min(most, max(len(self.peek(1)), len(self._data), 1)))
+        self.peek(1)
+        return self.take(min(most, max(self._held, 1)))
 
     def skip_zeros(self) -> None:
         """Go on to what is not zero, or to the end."""
         while self.peek(1) == b"\0":
-            held = len(self._data) - len(self._data.lstrip(b"\0"))
-            self.take(held)
+            held = self._data[self._at :]
+            self.take(len(held) - len(held.lstrip(b"\0")))
 
 
 def read_initramfs(
@@ -138,6 +190,7 @@ def read_initramfs(
     words: tuple[str, ...] = (),
     ignored: Callable[[str], bool] = lambda _: False,
     lists: Callable[[str], bool] = lambda _: False,
+    kept: Callable[[str], bool] = lambda _: False,
 ) -> Initramfs:
     """List an initramfs.
 
@@ -146,6 +199,7 @@ def read_initramfs(
         words: What to look for in the contents of its files.
         ignored: Whether a file of this path is left out of that.
         lists: Whether a file of this path is a list of what to open.
+        kept: Whether the content of a file of this path is wanted.
 
     Raises:
         UnreadableInitramfsError: It cannot be read, or is none.
@@ -155,9 +209,15 @@ def read_initramfs(
     except OSError as error:
         raise UnreadableInitramfsError(f"Cannot read {path}: {error.strerror}.") from error
     wanted = tuple(word.encode() for word in words)
-    found = _Found(wanted, ignored, lists, left=_MOST, longest=max(map(len, wanted), default=0))
+    found = _Found(wanted, ignored, lists, left=_MOST, longest=max(map(len, wanted), default=0), kept=kept)
     try:
-        whole = _read(fd, path, found)
+        deadline = time.monotonic() + _TIME_S
+        whole = _read(fd, path, found, deadline)
+        _read_images(found, deadline)
+    except NeedsMemoryError as error:
+        limit = f"{MEMORY_BYTES >> 20} MiB is the limit"
+        message = f"What is in {path} cannot be told: unpacking it needs {error} MiB of memory, and {limit}."
+        raise UnreadableInitramfsError(message) from error
     except NoToolError as error:
         raise UnreadableInitramfsError(f"To unpack {path}, {error} is needed, which is not here.") from error
     except DamagedStreamError as error:
@@ -168,20 +228,22 @@ def read_initramfs(
         raise UnreadableInitramfsError(f"Cannot read {path}: {error.strerror}.") from error
     finally:
         os.close(fd)
+        for image in found.images:
+            image.close()
     return Initramfs(
         frozenset(found.names),
         frozenset(word.decode() for word in found.words),
         found.nbytes,
         whole,
         frozenset(word.decode() for word in found.listed),
+        found.texts,
     )
 
 
-def _read(fd: int, path: Path, found: _Found) -> bool:
+def _read(fd: int, path: Path, found: _Found, deadline: float) -> bool:
     """Read one part after the other; whether all of them were."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         raise UnreadableInitramfsError(f"{path} is no file.")
-    deadline = time.monotonic() + _TIME_S
     offset = 0
     while True:
         window = _Window(_Plain(fd, offset, deadline), found)
@@ -230,29 +292,80 @@ def _archive(window: _Window, found: _Found) -> None:
             nbytes, name_size = int(header[54:62], 16), int(header[94:102], 16)
         except ValueError as error:
             raise DamagedStreamError(f"byte {window.position} of its archive is no number") from error
-        if not 0 < name_size <= _LONGEST_NAME or nbytes < 0 or len(found.names) >= _MOST_NAMES:
-            raise DamagedStreamError("it has too long a name, or too many")
+        if not 0 < name_size <= _LONGEST_NAME or nbytes < 0:
+            raise DamagedStreamError("it has too long a name")
         name = window.take(name_size).rstrip(b"\0")
         window.take(-(window.position - begun) % _ALIGNED)
         if name == _END:
             return
         plain = name.decode("utf-8", "replace").removeprefix("./").lstrip("/")
-        found.names.add(plain)
+        found.add_name(plain)
         found.nbytes += nbytes
-        words = _body(window, nbytes, found, search=not found.ignored(plain))
-        found.words |= words
-        found.listed |= words if found.lists(plain) else set()
+        if is_image(window.peek(min(nbytes, IMAGE_MAGIC_BYTES))[:nbytes]):
+            _keep_image(window, nbytes, found)
+        else:
+            body = found.keep(plain, _body(window, nbytes))
+            words = _skipped(body) if found.ignored(plain) else _words(body, found)
+            found.words |= words
+            found.listed |= words if found.lists(plain) else set()
         window.take(min(-(window.position - begun) % _ALIGNED, len(window.peek(_ALIGNED))))
 
 
-def _body(window: _Window, nbytes: int, found: _Found, *, search: bool) -> set[bytes]:
-    """Which words are in a file's content: read with the end of each piece in front of the next."""
-    before, words = b"", set[bytes]()
+def _body(window: _Window, nbytes: int) -> Iterator[bytes]:
+    """A file's content, in pieces."""
     while nbytes:
         piece = window.some(nbytes)
         nbytes -= len(piece)
-        if search:
-            data = before + piece
-            words |= {word for word in found.wanted if word in data}
-            before = data[-(found.longest - 1) :] if found.longest > 1 else b""
+        yield piece
+
+
+def _skipped(pieces: Iterable[bytes]) -> set[bytes]:
+    for _ in pieces:
+        pass
+    return set()
+
+
+def _words(pieces: Iterable[bytes], found: _Found) -> set[bytes]:
+    """Which words are in some content: searched with the end of each piece in front of the next."""
+    before, words = b"", set[bytes]()
+    for piece in pieces:
+        data = before + piece
+        words |= {word for word in found.wanted if word in data}
+        before = data[-(found.longest - 1) :] if found.longest > 1 else b""
     return words
+
+
+def _keep_image(window: _Window, nbytes: int, found: _Found) -> None:
+    """Copy a filesystem image into a file without a name, for the programs that read such images."""
+    if nbytes + sum(image.seek(0, os.SEEK_END) for image in found.images) > _MOST_IMAGE:
+        raise DamagedStreamError(f"it has more than {_MOST_IMAGE >> 20} MiB of filesystem images")
+    image = tempfile.TemporaryFile(buffering=0, dir=scratch())  # noqa: SIM115 - the reader closes it
+    found.images.append(image)
+    for piece in _body(window, nbytes):
+        write_in_full(image.fileno(), piece)
+
+
+def _read_images(found: _Found, deadline: float) -> None:
+    """List and search the filesystem images that were kept."""
+    for file in found.images:
+        with filesystem_image.opened(file.fileno(), deadline) as image:
+            lists, others, kept = list[str](), list[str](), list[str]()
+            for name, is_file in image.names():
+                found.add_name(name)
+                if is_file and found.lists(name):
+                    lists.append(name)
+                elif is_file and not found.ignored(name):
+                    others.append(name)
+                if is_file and found.kept(name):
+                    kept.append(name)
+            for name in kept:
+                _skipped(_bounded(found.keep(name, image.content([name])), found))
+            listed = _words(_bounded(image.content(lists), found), found)
+            found.listed |= listed
+            found.words |= listed | _words(_bounded(image.content(others), found), found)
+
+
+def _bounded(pieces: Iterable[bytes], found: _Found) -> Iterator[bytes]:
+    for piece in pieces:
+        found.use(len(piece))
+        yield piece

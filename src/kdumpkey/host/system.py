@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.settings import KDUMP_CONF, KDUMP_TOOLS, SYSCONFIG, shell_settings
+from kdumpkey.host.uki import command_line_of, find_uki
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 _OS_RELEASE: Final = ("etc/os-release", "usr/lib/os-release")
 _RED_HAT: Final = frozenset({"fedora", "rhel", "centos"})
 _DEBIAN: Final = frozenset({"debian", "ubuntu"})
+_OF_SUSE: Final = ("KDUMP_SAVEDIR", "KDUMP_IMMEDIATE_REBOOT", "KDUMP_DUMPLEVEL")
+_SUSE_DEFAULTS: Final = (
+    "usr/lib/kdump/sysconfig.kdump",
+    "usr/lib/sysconfig/kdump",
+    "usr/etc/sysconfig/kdump",
+)
 _SUSE: Final = frozenset({"suse", "opensuse", "sles", "sled", "sle-micro"})
 
 
@@ -41,6 +48,7 @@ class System:
         version: The distribution's, or empty.
         ostree: Its /usr is a deployment of ostree's: rpm-ostree installs packages and sets kernel arguments.
         command_line: The running kernel's.
+        uki: The unified kernel image that it boots, which holds its command line; empty: it boots none.
     """
 
     is_here: bool
@@ -51,6 +59,7 @@ class System:
     version: tuple[int, ...] = ()
     ostree: bool = False
     command_line: tuple[str, ...] = ()
+    uki: str = ""
 
     @property
     def is_debian(self) -> bool:
@@ -66,11 +75,13 @@ class System:
 def read_system(host: Host) -> System:
     """Look at the files that tell one distribution from another."""
     names, version = _os_release(host)
-    line = split_command_line(host.text("proc/cmdline") or "")
+    uki = find_uki(host, host.release)
+    given = host.text("proc/cmdline")
+    line = split_command_line(given if given is not None else command_line_of(host, uki) if uki else "")
     ostree = host.exists("run/ostree-booted") or any(word.startswith("ostree=") for word in line)
     distribution = names[0] if names else ""
     return System(
-        host.is_here, host.release, host.arch, _family(host, names), distribution, version, ostree, line
+        host.is_here, host.release, host.arch, _family(host, names), distribution, version, ostree, line, uki
     )
 
 
@@ -83,8 +94,15 @@ def is_suse_kdump(host: Host) -> bool:
     """Whether the settings under /etc/sysconfig are those of SUSE's kdump; Fedora has a file of that name."""
     if host.exists(KDUMP_CONF):
         return False
-    settings = shell_settings(host.text(SYSCONFIG) or "")
-    return any(name in settings for name in ("KDUMP_SAVEDIR", "KDUMP_IMMEDIATE_REBOOT", "KDUMP_DUMPLEVEL"))
+    return any(name in suse_settings(host) for name in _OF_SUSE)
+
+
+def suse_settings(host: Host) -> dict[str, str]:
+    """The settings of SUSE's kdump: the administrator's, and for the rest those that the package brings."""
+    found: dict[str, str] = {}
+    for place in (*_SUSE_DEFAULTS, SYSCONFIG):
+        found |= shell_settings(host.text(place) or "")
+    return found
 
 
 def _family(host: Host, names: tuple[str, ...]) -> Family:

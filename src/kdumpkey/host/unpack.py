@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 CHUNK: Final = 1 << 18  # bytes
-_XZ_MEMORY: Final = 256 << 20  # bytes: the largest dictionary that a kernel's xz takes is 64 MiB
+# What unpacking may take: xz -9 has a dictionary of 64 MiB, zstd -19 a window of 8.
+MEMORY_BYTES: Final = 80 << 20
+_XZ_TRIED: Final = tuple(MEMORY_BYTES << shift for shift in range(1, 7))
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
 # What a stream begins with, and who undoes it. The tools read the file from its descriptor's position.
 _TOOLS: Final = (
-    (b"\x28\xb5\x2f\xfd", "zstd", ("-dcqf",)),
+    (_ZSTD, "zstd", ("-dcqf", f"--memory={MEMORY_BYTES >> 20}MB")),
     (b"\x02\x21\x4c\x18", "lz4", ("-dcqf",)),
     (b"\x04\x22\x4d\x18", "lz4", ("-dcqf",)),
     (b"\x89LZO", "lzop", ("-dcq",)),
@@ -27,10 +30,16 @@ _TOOLS: Final = (
 _LZMA_ALONE: Final = b"\x5d\0\0"
 _PYTHON: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", _LZMA_ALONE)
 MAGIC_BYTES: Final = 6
+_ZSTD_HEADER: Final = 18  # bytes of a frame's longest header
+_XZ_HEADERS: Final = 1100  # bytes, with the stream's and the first block's header in them
 
 
 class DamagedStreamError(Exception):
     """What was read is no such stream, or not a whole one."""
+
+
+class NeedsMemoryError(Exception):
+    """Unpacking it takes more memory than is given to it; the message is how many MiB."""
 
 
 class NoToolError(Exception):
@@ -109,6 +118,8 @@ class Unpacked:
             try:
                 plain = made.decompress(data, CHUNK)
             except (zlib.error, lzma.LZMAError, OSError, ValueError, MemoryError) as error:
+                if needed := _xz_memory(made, data):
+                    raise NeedsMemoryError(f"{needed >> 20}") from error
                 raise DamagedStreamError(str(error) or "it is damaged") from error
             self._pending = getattr(made, "unconsumed_tail", b"")
             if plain:
@@ -139,7 +150,7 @@ def _python_decompressor(magic: bytes) -> _Decompressor | None:
     if magic.startswith(b"BZh"):
         return bz2.BZ2Decompressor()
     if magic.startswith((b"\xfd7zXZ", _LZMA_ALONE)):
-        return lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+        return lzma.LZMADecompressor(memlimit=MEMORY_BYTES)
     return None
 
 
@@ -150,7 +161,44 @@ def _started(fd: int, offset: int, magic: bytes) -> subprocess.Popen[bytes]:
     path = shutil.which(tool[0])
     if path is None:
         raise NoToolError(tool[0])
+    if (
+        magic.startswith(_ZSTD)
+        and (window := _zstd_window(os.pread(fd, _ZSTD_HEADER, offset))) > MEMORY_BYTES
+    ):
+        raise NeedsMemoryError(f"{window >> 20}")
     os.lseek(fd, offset, os.SEEK_SET)
     return subprocess.Popen(
         [path, *tool[1]], stdin=fd, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, close_fds=True
     )
+
+
+def _zstd_window(header: bytes) -> int:
+    """The bytes that a zstd frame's decoder has to keep; 0: the header is cut off.
+
+    Source: RFC 8878, 3.1.1.1.
+    """
+    if len(header) < _ZSTD_HEADER:
+        return 0
+    descriptor = header[4]
+    if not descriptor & 0x20:
+        exponent, mantissa = header[5] >> 3, header[5] & 7
+        base = 1 << (10 + exponent)
+        return base + (base >> 3) * mantissa
+    at = 5 + (0, 1, 2, 4)[descriptor & 3]  # one segment: the window is the content
+    size = (1, 2, 4, 8)[descriptor >> 6]
+    return int.from_bytes(header[at : at + size], "little") + (256 if size == 2 else 0)
+
+
+def _xz_memory(made: _Decompressor, data: bytes) -> int:
+    """The memory that an xz stream asks for, where that is why it was refused; 0: it is damaged."""
+    if not isinstance(made, lzma.LZMADecompressor):
+        return 0
+    for limit in _XZ_TRIED:
+        try:
+            lzma.LZMADecompressor(memlimit=limit).decompress(data[:_XZ_HEADERS], 1)
+        except lzma.LZMAError as error:
+            if "memory usage limit" not in str(error).lower():
+                return 0
+        else:
+            return limit
+    return 0

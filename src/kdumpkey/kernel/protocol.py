@@ -102,6 +102,14 @@ class Restored:
     warnings: tuple[str, ...] = ()
 
 
+class HandOver(Enum):
+    """Whether a crash now would hand keys over, as a monitor asks for it."""
+
+    LOADED = "an image with keys is loaded"
+    NOT_LOADED = "no image with keys is loaded"
+    UNKNOWN = "whether an image with keys is loaded cannot be told"
+
+
 @dataclass(frozen=True)
 class KernelStatus:
     """What can be seen of a kernel.
@@ -116,6 +124,8 @@ class KernelStatus:
         address: Where they lie; None: there are none, or it is not told.
         restored: Whether they were restored since the kdump kernel's start; None in the first kernel.
         reserved_bytes: The size of the crash kernel's reserved memory; None: not known.
+        sure: Whether `loaded` and `keys` are certain: on Linux, by a record of this boot, this load and this
+            reserved memory.
         warnings: What a person should know before relying on it.
     """
 
@@ -128,7 +138,15 @@ class KernelStatus:
     address: int | None = None
     restored: bool | None = None
     reserved_bytes: int | None = None
+    sure: bool = True
     warnings: tuple[str, ...] = ()
+
+    @property
+    def hand_over(self) -> HandOver:
+        """Whether a crash now would hand keys over."""
+        if not self.sure or (self.loaded and self.keys is None):
+            return HandOver.UNKNOWN
+        return HandOver.LOADED if self.loaded and self.keys else HandOver.NOT_LOADED
 
 
 class Kernel(Protocol):

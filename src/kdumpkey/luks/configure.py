@@ -49,7 +49,12 @@ def set_uuid(store: HeaderStore, text: str) -> None:
 
 
 def set_names(store: HeaderStore, label: str | None, subsystem: str | None) -> None:
-    """Give a LUKS2 header another label or subsystem, cut at 47 bytes; None: as it is.
+    """Give a LUKS2 header a label and a subsystem, both of them, as cryptsetup does.
+
+    Args:
+        store: The header's store.
+        label: The label, cut at 47 bytes; None: no label.
+        subsystem: The subsystem, cut at 47 bytes; None: no subsystem.
 
     Raises:
         KdumpkeyError: As `luks.store`.
@@ -60,8 +65,8 @@ def set_names(store: HeaderStore, label: str | None, subsystem: str | None) -> N
         store.write(
             replace(
                 header,
-                label=header.label if label is None else _cut(label),
-                subsystem=header.subsystem if subsystem is None else _cut(subsystem),
+                label=_cut(label or ""),
+                subsystem=_cut(subsystem or ""),
             )
         )
 

@@ -19,7 +19,7 @@ from kdumpkey.luks.choose_kdf import KdfRequest, choose_kdf
 from kdumpkey.luks.model import SECTOR, Luks2Header
 from kdumpkey.luks.new_header import Geometry, Identity, Luks1Digest
 from kdumpkey.luks.new_keyslot import AreaCipher, Recipe, choose_number, seal_keyslot
-from kdumpkey.luks.put_header import areas_end, header_end, put_header
+from kdumpkey.luks.put_header import areas_end, before_data, put_header
 from kdumpkey.secret import SecretBuffer
 from kdumpkey.storage.device import Device, open_readonly, open_readwrite
 
@@ -190,6 +190,8 @@ def _key(volume_key: Buffer | None, size: int) -> SecretBuffer:
 
 def _empty_header(what: Format, key: SecretBuffer, data_size: int, *, detached: bool) -> LuksHeader:
     identity = Identity(_uuid(what.uuid), what.label, what.subsystem)
+    if what.offset and what.offset % _LARGE:
+        raise UsageError(f"Data offset is not multiple of {_LARGE} bytes.")
     if what.version == 1:
         if what.sector_size not in (None, SECTOR):
             raise UsageError("Unsupported encryption sector size.")
@@ -205,8 +207,6 @@ def _empty_header(what: Format, key: SecretBuffer, data_size: int, *, detached: 
             alignment=what.alignment,
             detached=detached,
         )
-    if what.sector_size is None and what.offset and what.offset % _LARGE:
-        raise UsageError(f"Data offset is not multiple of {_LARGE} bytes.")
     place = fresh.geometry(
         metadata_size=what.metadata_size,
         keyslots_size=what.keyslots_size,
@@ -265,15 +265,15 @@ def _digest(what: Format, key: SecretBuffer, length: int | None) -> Luks1Digest:
 
 def _grow(device: Device, header: LuksHeader, warn: Callable[[str], None], *, data: bool) -> None:
     """A file is made large enough for the header, and has room for it; a device must be."""
-    needed, before = header_end(header), device.size
+    needed, before = max(areas_end(header), before_data(header) if data else 0), device.size
     if before < needed:
         if device.is_block or not stat.S_ISREG(os.fstat(device.fileno()).st_mode):
             raise DeviceError(f"Device {device.name} is too small. (LUKS needs at least {needed} bytes.)")
         try:
-            os.ftruncate(device.fileno(), max(needed, header.data_offset))
+            os.ftruncate(device.fileno(), needed)
         except OSError as error:
             raise DeviceError(f"Device {device.name} cannot be grown: {error.strerror}.") from error
-        device.size = max(needed, header.data_offset)
+        device.size = needed
     try:
         device.reserve(0, areas_end(header))
     except WriteError:

@@ -74,6 +74,7 @@ class LuksDevice:
         keyslot: int | None = None,
         unbound: bool = False,
         check_memory: bool = True,
+        serialize: bool = False,
     ) -> Unlocked:
         """Find the keyslot that a passphrase opens, and give its volume key.
 
@@ -82,6 +83,7 @@ class LuksDevice:
             keyslot: Try this keyslot alone.
             unbound: Also try keyslots whose key opens no segment.
             check_memory: Compare the memory of Argon2 with what is available before it runs.
+            serialize: Wait for other processes that run Argon2 with much memory, cryptsetup's included.
 
         Returns:
             Keyslot, digest and key; close the key, or use the result in a `with` statement.
@@ -99,6 +101,7 @@ class LuksDevice:
             keyslot=keyslot,
             unbound=unbound,
             check_memory=check_memory,
+            serialize=serialize,
         )
 
     def verify(self, volume_key: Buffer) -> None:
@@ -143,9 +146,9 @@ class LuksDevice:
         check_requirements(self.header, "open")
         self.check_data_apart()
         digest = verify_volume_key(self.header, volume_key)
-        segments = []
+        segments, opened = [], frozenset(digest.segments)
         for segment in self.header.data_segments:
-            if segment.type == "crypt" and segment.id not in digest.segments:
+            if segment.type == "crypt" and segment.id not in opened:
                 raise KeyslotError(f"Segment {segment.id} has another volume key than this one.")
             segments.append((segment, self._size_of(segment)))
         return segments, digest

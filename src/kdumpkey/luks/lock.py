@@ -8,6 +8,7 @@ Source: spec/luks.md "Writing"; flock(2); what cryptsetup 2.6.1 does to /run/cry
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import stat
@@ -16,12 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import DeviceError
+from kdumpkey.errors import DeviceError, LockError
 
 if TYPE_CHECKING:
     from kdumpkey.storage.device import Device
 
 FOLDER: Final = Path("/run/cryptsetup")
+MEMORY_HARD_KIB: Final = 32 * 1024  # Argon2 with more than this waits, if asked to
+_MEMORY_HARD: Final = "LN_memory-hard-access"
 
 
 @contextmanager
@@ -44,6 +47,29 @@ def exclusive(device: Device, folder: Path = FOLDER) -> Iterator[None]:
         return
     number = os.fstat(device.fileno()).st_rdev
     with named(folder, f"L_{os.major(number)}:{os.minor(number)}"):
+        yield
+
+
+@contextmanager
+def memory_hard(folder: Path = FOLDER) -> Iterator[None]:
+    """Hold the machine's turn to run a key derivation that needs much memory; waits for whoever has it.
+
+    Every process that was asked to take turns does so by this file, cryptsetup's included
+    (``--serialize-memory-hard-pbkdf``): a boot that opens several volumes at once needs the memory of one.
+
+    Args:
+        folder: Where the lock file is.
+
+    Raises:
+        LockError: The lock cannot be taken.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(named(folder, _MEMORY_HARD))
+        except DeviceError as error:
+            raise LockError(
+                f"Failed to acquire global memory-hard access serialization lock: {error}"
+            ) from error
         yield
 
 

@@ -9,8 +9,8 @@ Source: spec/luks.md "LUKS2 binary header".
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import AmbiguousSignatureError, HeaderError, NotLuksError
 from kdumpkey.luks import checksum, layout, metadata, strict_json
@@ -20,6 +20,9 @@ from kdumpkey.luks.validate import validated
 if TYPE_CHECKING:
     from kdumpkey.luks.strict_json import JsonObject
     from kdumpkey.storage.device import Reader
+
+
+_ZEROS: Final = bytes(1 << 16)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ def _best(reader: Reader) -> Luks2Header:
     problems: list[HeaderError] = []
     primary = _try_copy(reader, 0, problems)
     if primary:
-        secondary = _try_copy(reader, primary.binary.hdr_size, problems)
+        secondary = _try_copy(reader, primary.binary.hdr_size, problems, primary)
     else:
         found = (_try_copy(reader, offset, problems) for offset in layout.LUKS2_METADATA_SIZES)
         secondary = next((copy for copy in found if copy), None)
@@ -132,15 +135,18 @@ def _best(reader: Reader) -> Luks2Header:
     return header
 
 
-def _try_copy(reader: Reader, offset: int, problems: list[HeaderError]) -> _Copy | None:
+def _try_copy(
+    reader: Reader, offset: int, problems: list[HeaderError], twin: _Copy | None = None
+) -> _Copy | None:
     try:
-        return _read_copy(reader, offset)
+        return _read_copy(reader, offset, twin)
     except HeaderError as error:
         problems.append(error)
         return None
 
 
-def _read_copy(reader: Reader, offset: int) -> _Copy:
+def _read_copy(reader: Reader, offset: int, twin: _Copy | None = None) -> _Copy:
+    """Read a copy; where its text is that of `twin`, a copy of the same size, nothing is judged again."""
     which = "secondary" if offset else "primary"
     if offset + layout.LUKS2_HEADER_SIZE > reader.size:
         raise NotLuksError(f"the device ends before the end of the {which} header")
@@ -165,6 +171,8 @@ def _read_copy(reader: Reader, offset: int) -> _Copy:
         raise HeaderError(f"the {which} header's checksum is wrong")
     try:
         text = _text_of(area)
+        if twin and twin.json is not None and twin.text == text:
+            return replace(twin, offset=offset, binary=binary)
         json = validated(strict_json.parse(text), len(area))
     except HeaderError as problem:
         return _Copy(offset, binary, problem=problem)
@@ -175,9 +183,13 @@ def _text_of(area: bytearray) -> bytes:
     end = area.find(0)
     if end < 0:
         raise HeaderError("the JSON text fills its area: no NUL ends it")
-    if area.count(0, end) != len(area) - end:
+    rest = (len(area) - end) % len(_ZEROS)
+    if not area.startswith(_ZEROS[:rest], end) or not all(
+        area.startswith(_ZEROS, start) for start in range(end + rest, len(area), len(_ZEROS))
+    ):
         raise HeaderError("the JSON area has other bytes than NUL after its text")
-    return bytes(area[:end])
+    with memoryview(area) as view:
+        return bytes(view[:end])
 
 
 def _check_signatures(reader: Reader) -> None:

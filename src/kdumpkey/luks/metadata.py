@@ -65,7 +65,7 @@ class _Uses:
         self._digests: dict[str, list[str]] = {}
         owners: dict[str, int] = {}  # of each segment the first digest that lists it
         for name, digest in _object(metadata, "digests").items():
-            for keyslot in dict.fromkeys(_strings(cast("JsonObject", digest)["keyslots"])):
+            for keyslot in _strings(cast("JsonObject", digest)["keyslots"]):
                 self._digests.setdefault(keyslot, []).append(name)
             for segment in _strings(cast("JsonObject", digest)["segments"]):
                 owners.setdefault(segment, c_int(name))

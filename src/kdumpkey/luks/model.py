@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias, Union
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ class Reencryption:
 class Keyslot:
     """One keyslot; `key_size` is the volume key's length in bytes; af and kdf are None where not given.
 
-    `digests` are the names of the digests that list it, in the header's own order, and `opens_data` says
-    whether the first of them is a regular segment's, too: of LUKS2 alone.
+    `digests` are the names of the digests that list it, as often as they do, in the header's own order;
+    `opens_data` says whether the first of them is a regular segment's, too. Both are of LUKS2 alone.
     """
 
     id: int
@@ -231,11 +232,23 @@ class LuksHeader:
 
     def digest_of_keyslot(self, keyslot: int) -> Digest | None:
         """Return the digest that checks the key of a keyslot, or None."""
-        return next((digest for digest in self.digests.values() if keyslot in digest.keyslots), None)
+        return self._owners[0].get(keyslot)
 
     def digest_of_segment(self, segment: int) -> Digest | None:
         """Return the digest that checks the key of a segment, or None."""
-        return next((digest for digest in self.digests.values() if segment in digest.segments), None)
+        return self._owners[1].get(segment)
+
+    @cached_property
+    def _owners(self) -> tuple[dict[int, Digest], dict[int, Digest]]:
+        """The first digest of every keyslot and of every segment that has one."""
+        keyslots: dict[int, Digest] = {}
+        segments: dict[int, Digest] = {}
+        for digest in self.digests.values():
+            for keyslot in digest.keyslots:
+                keyslots.setdefault(keyslot, digest)
+            for segment in digest.segments:
+                segments.setdefault(segment, digest)
+        return keyslots, segments
 
     def is_unbound(self, keyslot: int) -> bool:
         """Say whether a keyslot's key opens no segment of this header."""

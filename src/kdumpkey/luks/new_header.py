@@ -12,6 +12,7 @@ from kdumpkey.errors import UsageError
 from kdumpkey.luks import header_changes as edit
 from kdumpkey.luks import layout, luks1, luks2
 from kdumpkey.luks.model import SECTOR, Luks1Slot
+from kdumpkey.luks.rules import UINT32_MAX
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import Luks1Header, Luks2Header
@@ -53,7 +54,7 @@ def geometry(
         metadata_size: Of one copy; default: 16 KiB.
         keyslots_size: Of all keyslot areas; default: what is left before the data.
         offset: Where the data begins; default: 16 MiB, or behind the areas.
-        alignment: What the data's beginning is a multiple of.
+        alignment: What the data's beginning is a multiple of; of a detached header's data, where they begin.
         detached: The header has a device of its own.
 
     Raises:
@@ -68,6 +69,12 @@ def geometry(
     ):
         raise UsageError(_BAD_SIZES)
     headers = 2 * metadata
+    if detached and alignment and not offset:
+        offset = alignment
+        if keyslots_size is not None:
+            keyslots_size = min(
+                keyslots_size, max(offset - headers, 0) // edit.AREA_ALIGNMENT * edit.AREA_ALIGNMENT
+            )
     if offset:
         if keyslots_size is None:
             room = max(offset - headers, 0) // edit.AREA_ALIGNMENT * edit.AREA_ALIGNMENT
@@ -167,11 +174,12 @@ def luks1_header(
         key_size: Of the volume key, in bytes.
         digest: Of the volume key.
         offset: Where the data begins, in bytes.
-        alignment: What the data's beginning is a multiple of, in bytes.
+        alignment: What the data's beginning is a multiple of, in bytes; of a detached header's data, where
+            they begin.
         detached: The header has a device of its own.
 
     Raises:
-        UsageError: The data would begin within the keyslots.
+        UsageError: The data would begin within the keyslots, or where 32 bits cannot say.
     """
     sectors = -(-key_size * layout.LUKS1_STRIPES // SECTOR)
     step = -(-sectors // _LUKS1_FIRST) * _LUKS1_FIRST
@@ -187,7 +195,9 @@ def luks1_header(
     )
     end = _LUKS1_FIRST + layout.LUKS1_SLOTS * step
     if detached and not offset:
-        payload = 0
+        payload = (alignment or 0) // SECTOR
+        if 0 < payload < end:
+            raise UsageError("Data offset for LUKS header must be either 0 or higher than header size.")
     elif offset:
         payload = offset // SECTOR
         if payload < end:
@@ -195,6 +205,8 @@ def luks1_header(
     else:
         multiple = (alignment or 0) // SECTOR or _LUKS1_ALIGNMENT
         payload = -(-end // multiple) * multiple
+    if payload > UINT32_MAX:
+        raise UsageError(f"The data of a LUKS1 device begin at sector {UINT32_MAX} at the latest.")
     return luks1.build(
         uuid=identity.uuid,
         cipher_name=cipher[0],

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kdumpkey.luks.new_keyslot import SealedKeyslot
     from kdumpkey.storage.device import Device
 
+_FARTHEST_DATA: Final = 128 << 20  # bytes: what all keyslots can have, and as far as cryptsetup wipes
 _LUKS1_AREAS: Final = 4096  # where they begin
 _IN_SECOND: Final = 6  # the first keyslot whose offset is in the second sector of a LUKS1 header
 
@@ -68,8 +69,17 @@ def _copy_size(header: LuksHeader) -> int:
 
 
 def areas_end(header: LuksHeader) -> int:
-    """Bytes from a device's beginning that are written for a header."""
-    return header_end(header) if isinstance(header, Luks1Header) else cast("Luks2Header", header).areas_end
+    """Bytes from a device's beginning that are written for a header, of LUKS1 also those before its data."""
+    if isinstance(header, Luks1Header):
+        last = max(slot.area.offset + slot.area.size for slot in _all_slots(header).keyslots.values())
+        last = -(-last // edit.AREA_ALIGNMENT) * edit.AREA_ALIGNMENT
+        return max(last, before_data(header))
+    return cast("Luks2Header", header).areas_end
+
+
+def before_data(header: LuksHeader) -> int:
+    """Bytes before the data, if these do not begin far behind the keyslots; else 0."""
+    return header.data_offset if header.data_offset <= _FARTHEST_DATA else 0
 
 
 def _taken(made: LuksHeader, sealed: SealedKeyslot) -> int:
@@ -140,16 +150,6 @@ def _wipe_behind(device: Device, end: int, old: LuksHeader) -> None:
             start, stop = max(end, slot.area.offset), min(slot.area.offset + slot.area.size, device.size)
             if start < stop:
                 store.wipe(device, start, stop - start)
-
-
-def header_end(header: LuksHeader) -> int:
-    """Bytes that a device must have for a header: its keyslots' areas, and what is before the data."""
-    if isinstance(header, Luks1Header):
-        last = max(slot.area.offset + slot.area.size for slot in _all_slots(header).keyslots.values())
-        last = -(-last // edit.AREA_ALIGNMENT) * edit.AREA_ALIGNMENT
-        return max(last, header.data_offset)
-    header = cast("Luks2Header", header)
-    return max(header.areas_end, header.data_offset)
 
 
 def _all_slots(header: Luks1Header) -> Luks1Header:

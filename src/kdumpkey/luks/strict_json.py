@@ -74,7 +74,7 @@ def parse(text: bytes) -> JsonObject:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
         raise HeaderError(f"the JSON area is not UTF-8 at byte {error.start}") from error
-    if _LONE_SURROGATE_POSSIBLE.search(text):
+    if b"\\" in text and _LONE_SURROGATE_POSSIBLE.search(text):
         # RFC 8259 allows the escape of half a character; json-c reads U+FFFD.
         decoded = _ESCAPE.sub(lambda match: "\\ufffd" if match[1] else match[0], decoded)
     try:
@@ -122,8 +122,11 @@ def no_garbage_collection() -> Iterator[None]:
 
 
 def _depth(text: bytes) -> int:
-    # Brackets outside strings: the escapes go, then what is no mark, then what stands between quotes.
-    marks = text.replace(b"\\\\", b"").replace(b'\\"', b"")
+    """The depth of the brackets outside of strings; 0 where there are too few to go too deep."""
+    if text.count(b"{") + text.count(b"[") < MAX_DEPTH:
+        return 0
+    # The escapes go, then what is no mark, then what stands between quotes.
+    marks = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
     marks = marks.translate(_STEPS, _NEITHER_QUOTE_NOR_BRACKET)
     steps = b"".join(marks.replace(b'""', b"").split(b'"')[::2])
     return max(accumulate(memoryview(steps).cast("b")), default=0)

@@ -8,6 +8,7 @@ Source: spec/luks.md "Unlocking a keyslot".
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -21,6 +22,7 @@ from kdumpkey.errors import (
     RequirementsError,
     WrongKeyError,
 )
+from kdumpkey.luks import lock
 from kdumpkey.luks.layout import LUKS1_STRIPES
 from kdumpkey.luks.model import (
     PRIORITY_NORMAL,
@@ -87,6 +89,7 @@ def unlock(
     unbound: bool = False,
     among: Collection[int] | None = None,
     check_memory: bool = True,
+    serialize: bool = False,
 ) -> Unlocked:
     """Find the keyslot that a passphrase opens, by priority and then in the header's order, and give its key.
 
@@ -98,6 +101,7 @@ def unlock(
         unbound: Also try keyslots whose key opens no segment.
         among: Try none but these, as a token demands; default: all.
         check_memory: Compare Argon2's memory with what is available before it runs.
+        serialize: Run Argon2 of much memory one process at a time (`kdumpkey.luks.lock.memory_hard`).
 
     Raises:
         WrongKeyError: No keyslot opens with this passphrase.
@@ -111,7 +115,9 @@ def unlock(
     for candidate in _candidates(header, keyslot, unbound, among):
         tried = True
         try:
-            return open_keyslot(device, header, candidate, passphrase, check_memory=check_memory)
+            return open_keyslot(
+                device, header, candidate, passphrase, check_memory=check_memory, serialize=serialize
+            )
         except KeyMismatchError:
             continue
     if not tried:
@@ -120,7 +126,13 @@ def unlock(
 
 
 def open_keyslot(
-    device: Reader, header: LuksHeader, keyslot: Keyslot, passphrase: Buffer, *, check_memory: bool = True
+    device: Reader,
+    header: LuksHeader,
+    keyslot: Keyslot,
+    passphrase: Buffer,
+    *,
+    check_memory: bool = True,
+    serialize: bool = False,
 ) -> Unlocked:
     """Open one keyslot.
 
@@ -130,6 +142,7 @@ def open_keyslot(
         keyslot: The keyslot.
         passphrase: The passphrase or the key file's content; only read.
         check_memory: Compare Argon2's memory with what is available before it runs.
+        serialize: Run Argon2 of much memory one process at a time (`kdumpkey.luks.lock.memory_hard`).
 
     Raises:
         KeyMismatchError: The passphrase does not open it.
@@ -143,7 +156,7 @@ def open_keyslot(
         raise KeyMismatchError(
             f"keyslot {keyslot.id} has the null cipher, which only an empty passphrase opens"
         )
-    with _stripes(device, keyslot, passphrase, check_memory) as stripes:
+    with _stripes(device, keyslot, passphrase, check_memory, serialize) as stripes:
         key = af.merge(stripes, keyslot.key_size, LUKS1_STRIPES, _af_hash(keyslot))
     try:
         fits = _fits(digest, key)
@@ -202,14 +215,16 @@ def _is_unencrypted(keyslot: Keyslot) -> bool:
     return is_null_cipher(keyslot.area.encryption)
 
 
-def _stripes(device: Reader, keyslot: Keyslot, passphrase: Buffer, check_memory: bool) -> SecretBuffer:
+def _stripes(
+    device: Reader, keyslot: Keyslot, passphrase: Buffer, check_memory: bool, serialize: bool
+) -> SecretBuffer:
     """The decrypted area of a keyslot: the key's stripes, or noise if the passphrase is wrong."""
     from kdumpkey.crypto.cipher import CipherSpec, sector_cipher  # noqa: PLC0415  (a volume key alone needs no cipher)
 
     size = _checked_area(device, keyslot)
     spec = CipherSpec.parse(keyslot.area.encryption, keyslot=True)
     spec.check_key_size(keyslot.area.key_size)
-    with _area_key(keyslot, passphrase, check_memory) as area_key:
+    with _area_key(keyslot, passphrase, check_memory, serialize) as area_key:
         cipher = sector_cipher(spec, area_key)
     stripes = SecretBuffer(size)
     try:
@@ -241,7 +256,7 @@ def _checked_area(device: Reader, keyslot: Keyslot) -> int:
     return size
 
 
-def _area_key(keyslot: Keyslot, passphrase: Buffer, check_memory: bool) -> SecretBuffer:
+def _area_key(keyslot: Keyslot, passphrase: Buffer, check_memory: bool, serialize: bool) -> SecretBuffer:
     function = keyslot.kdf
     if function is None or isinstance(function, UnknownKdf):
         why = (function.problem or f"{function.type!r} is unknown") if function else "it has none"
@@ -249,11 +264,17 @@ def _area_key(keyslot: Keyslot, passphrase: Buffer, check_memory: bool) -> Secre
     if len(function.salt) != _SALT_SIZE:
         raise KdfError(f"keyslot {keyslot.id} has a salt of {len(function.salt)} bytes, not {_SALT_SIZE}")
     kdf.check(function)
-    if isinstance(function, kdf.Argon2) and check_memory:
+    if not isinstance(function, kdf.Argon2):
+        return kdf.derive(function, passphrase, keyslot.area.key_size)
+    alone = serialize and function.memory_kib > lock.MEMORY_HARD_KIB
+    # What is available is asked when the one before has given its memory back.
+    with lock.memory_hard() if alone else contextlib.nullcontext():
         from kdumpkey.memory import available as memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
 
-        memory.check_fits(function.memory_kib, f"keyslot {keyslot.id}", function.variant)
-    return kdf.derive(function, passphrase, keyslot.area.key_size)
+        if check_memory:
+            memory.check_fits(function.memory_kib, f"keyslot {keyslot.id}", function.variant)
+        locked = memory.can_be_locked(function.memory_kib)
+        return kdf.derive(function, passphrase, keyslot.area.key_size, lock_memory=locked)
 
 
 def _af_hash(keyslot: Keyslot) -> str:

@@ -21,6 +21,7 @@ def unlock_by_token(
     keyslot: int | None = None,
     unbound: bool = False,
     check_memory: bool = True,
+    serialize: bool = False,
 ) -> Unlocked | None:
     """Try the tokens of a header that need nobody to type anything.
 
@@ -31,6 +32,7 @@ def unlock_by_token(
         keyslot: Try this keyslot of theirs alone.
         unbound: Also try keyslots whose key opens no segment.
         check_memory: Compare the memory of Argon2 with what is available before it runs.
+        serialize: Wait for other processes that run Argon2 with much memory, cryptsetup's included.
 
     Returns:
         What was opened; None if there is no token that could be used.
@@ -51,14 +53,14 @@ def unlock_by_token(
         return None
     for token in usable:
         try:
-            return _unlock(luks, token, keyslot, unbound, check_memory)
+            return _unlock(luks, token, keyslot, unbound, check_memory, serialize)
         except (KeyringError, WrongKeyError, KeyslotError):
             continue
     raise WrongKeyError("")
 
 
 def _unlock(
-    luks: LuksDevice, token: Token, keyslot: int | None, unbound: bool, check_memory: bool
+    luks: LuksDevice, token: Token, keyslot: int | None, unbound: bool, check_memory: bool, serialize: bool
 ) -> Unlocked:
     from kdumpkey import keyring  # noqa: PLC0415 - only headers with tokens pay for it
 
@@ -72,4 +74,5 @@ def _unlock(
             unbound=unbound,
             among=token.keyslots if keyslot is None else (keyslot,),
             check_memory=check_memory,
+            serialize=serialize,
         )

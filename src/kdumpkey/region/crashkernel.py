@@ -11,9 +11,9 @@ from typing import Final
 
 from kdumpkey.errors import UsageError
 
-_SIZE: Final = r"(\d+)([KMGT]?)"
-_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_ONE: Final = re.compile(rf"{_SIZE}(?:@{_SIZE})?(?:,(high|low))?", re.ASCII | re.IGNORECASE)
+_SIZE: Final = r"(\d+)([KMGTPE]?)"
+_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40, "P": 1 << 50, "E": 1 << 60}
+_ONE: Final = re.compile(rf"{_SIZE}(?:@{_SIZE})?(?:,(high|low|cma))?", re.ASCII | re.IGNORECASE)
 _RANGE: Final = re.compile(rf"{_SIZE}-(?:{_SIZE})?:{_SIZE}", re.ASCII | re.IGNORECASE)
 
 
@@ -29,7 +29,7 @@ def parse_crashkernel(text: str, ram_bytes: int) -> Reservation:
     """What a ``crashkernel=`` reserves on a machine.
 
     Args:
-        text: ``256M``, ``512M@64M``, ``256M,high``, or ranges of memory: ``2G-64G:256M,64G-:512M``.
+        text: ``256M``, ``512M@64M``, ``256M,high``, ``256M,cma``, or ranges: ``2G-64G:256M,64G-:512M``.
         ram_bytes: How much memory the machine has.
 
     Raises:

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
 
 from kdumpkey.cli import argon2_text as text
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Devices
 from kdumpkey.cli.opening import device_path, refusing
-from kdumpkey.cli.values import size_of
+from kdumpkey.cli.options import (
+    AdvisedDevice,
+    Crashkernel,
+    Csv,
+    Json,
+    Memory,
+    Parallel,
+    Passes,
+    Pbkdf,
+    Plot,
+    Prove,
+    Reserved,
+    Runs,
+    Time,
+    UnpackedSize,
+)
+from kdumpkey.cli.parsers import size_of
+from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import OutputError, UsageError
 from kdumpkey.kdump.cost import measure as costs
 from kdumpkey.kdump.cost.advice import advise as find_advice
@@ -17,9 +38,9 @@ from kdumpkey.kdump.cost.measure import Cell
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kdumpkey.cli.session import Session
     from kdumpkey.kdump.cost.measure import Cost, Proof
 
+app = typer.Typer()
 _MIB: Final = 1 << 20
 _RUNS: Final = 3
 _MOST_RUNS: Final = 100
@@ -27,28 +48,43 @@ _DEFAULT_LANES: Final = 4  # cryptsetup's, if there are as many processors
 _GIB_KIB: Final = 1024 * 1024
 
 
-def compare(session: Session) -> None:
+@action(app, "compare", "[<device> ...]", example="kdumpkey argon2 compare /dev/sda2 --memory 64M,256M")
+def compare(
+    run: Run,
+    devices: Devices = None,
+    pbkdf: Pbkdf = None,
+    memory: Memory = None,
+    passes: Passes = None,
+    parallel: Parallel = None,
+    runs_wanted: Runs = None,
+    reserved_sizes: Reserved = None,
+    unpacked_size: UnpackedSize = None,
+    prove: Prove = False,
+    plot: Plot = None,
+    csv: Csv = None,
+    as_json: Json = False,
+) -> None:
     """Measure a grid of parameters and the keyslots of devices, and say where each would open."""
-    options = session.invocation
-    reserved = _sizes(options.text("reserved"), costs.DEFAULT_RESERVED)
-    unpacked = _unpacked(session)
-    cells = [*_keyslots(options.arguments), *_grid(session)]
-    runs = _runs(session)
+    session = run.begin()
+    reserved = _sizes(reserved_sizes, costs.DEFAULT_RESERVED)
+    unpacked = _unpacked(unpacked_size)
+    cells = [*_keyslots(devices or ()), *_grid(pbkdf or "argon2id", memory, passes, parallel)]
+    runs = _runs(runs_wanted)
     if not cells:
         raise UsageError("There is nothing to measure: the grid is empty, and no device is named.")
-    proving = reserved if options.flag("prove") else ()
+    proving = reserved if prove else ()
     seconds = costs.expected_seconds(cells, runs, proving, unpacked)
     also = f", and {len(cells) * len(proving)} proofs" if proving else ""
     session.complain(f"{len(cells)} measurements of {runs} runs each{also}: about {seconds:.0f} s.")
     measured = _measured(session, cells, runs)
     proofs = _proofs(measured, proving, unpacked)
-    if (path := options.text("plot")) is not None:
-        from kdumpkey.cli.argon2_plot import plot  # noqa: PLC0415 - matplotlib takes a second to import
+    if plot is not None:
+        from kdumpkey.cli import argon2_plot  # noqa: PLC0415 - matplotlib takes a second to import
 
-        plot(path, measured, reserved, unpacked)
-    if (path := options.text("csv")) is not None:
-        _write_csv(path, text.csv_text(measured, reserved, unpacked))
-    if options.flag("json"):
+        argon2_plot.plot(plot, measured, reserved, unpacked)
+    if csv is not None:
+        _write_csv(csv, text.csv_text(measured, reserved, unpacked))
+    if as_json:
         rows = [costs.as_row(cost, reserved, unpacked) for cost in measured]
         session.say(json.dumps({"runs": runs, "costs": rows, "proofs": [text.proof_row(p) for p in proofs]}))
     else:
@@ -60,14 +96,23 @@ def compare(session: Session) -> None:
         raise OutputError("A proof came out otherwise than it was said.")
 
 
-def advise(session: Session) -> None:
+@action(app, "advise", example="kdumpkey argon2 advise --crashkernel 256M --time 2s")
+def advise(
+    run: Run,
+    argument: Annotated[str | None, typer.Argument(hidden=True)] = None,
+    crashkernel: Crashkernel = None,
+    time: Time = None,
+    device: AdvisedDevice = None,
+    runs: Runs = None,
+    unpacked_size: UnpackedSize = None,
+    as_json: Json = False,
+) -> None:
     """Find the strongest parameters that fit a reserved memory and a time."""
-    options = session.invocation
-    if options.arguments:
-        raise UsageError(f"argon2 advise takes no {options.arguments[0]!r}; name a device with --device.")
-    reserved = size_of("crashkernel", options.text("crashkernel") or "256M")
-    seconds = _seconds(options.text("time") or "2s")
-    device = options.text("device")
+    if argument is not None:
+        raise UsageError(f"argon2 advise takes no {argument!r}; name a device with --device.")
+    session = run.begin()
+    reserved = size_of("crashkernel", crashkernel or "256M")
+    seconds = _seconds(time or "2s")
     keyslots = _keyslots([device]) if device else []
     cpus = len(os.sched_getaffinity(0))
     lanes = min(_DEFAULT_LANES, cpus)
@@ -78,13 +123,13 @@ def advise(session: Session) -> None:
         seconds,
         default=strongest or default,
         parallel=lanes,
-        unpacked_bytes=_unpacked(session),
-        runs=_runs(session),
+        unpacked_bytes=_unpacked(unpacked_size),
+        runs=_runs(runs),
     )
-    if options.flag("json"):
+    if as_json:
         session.say(json.dumps(text.advice_json(found, device)))
         return
-    for line in text.advice_lines(found, device, costs.available_kib(reserved, _unpacked(session))):
+    for line in text.advice_lines(found, device, costs.available_kib(reserved, _unpacked(unpacked_size))):
         session.say(line)
 
 
@@ -118,19 +163,16 @@ def _proofs(measured: Sequence[Cost], reserved: Sequence[int], unpacked: int) ->
     return found
 
 
-def _grid(session: Session) -> list[Cell]:
-    options = session.invocation
+def _grid(kdf: str, memory: str | None, passes: str | None, parallel: str | None) -> list[Cell]:
     cpus = len(os.sched_getaffinity(0))
-    given = options.text("memory")
-    memory: tuple[int, ...] = costs.DEFAULT_MEMORY_MIB
-    if given is not None:
-        memory = tuple(nbytes // _MIB for nbytes in _sizes(given, ())) if given else ()
-    passes = _numbers("passes", options.text("passes"), (costs.DEFAULT_PASSES,))
-    lanes = _numbers("parallel", options.text("parallel"), tuple({1, cpus}))
-    kdf = options.text("pbkdf") or "argon2id"
+    memory_mib: tuple[int, ...] = costs.DEFAULT_MEMORY_MIB
+    if memory is not None:
+        memory_mib = tuple(nbytes // _MIB for nbytes in _sizes(memory, ())) if memory else ()
+    costs_in_time = _numbers("passes", passes, (costs.DEFAULT_PASSES,))
+    lanes = _numbers("parallel", parallel, tuple({1, cpus}))
     if kdf == "pbkdf2":
         raise UsageError("The grid is of argon2id or argon2i; PBKDF2 needs no memory to speak of.")
-    return costs.grid(memory, passes, lanes, kdf)
+    return costs.grid(memory_mib, costs_in_time, lanes, kdf)
 
 
 def _keyslots(devices: Sequence[str]) -> list[Cell]:
@@ -143,16 +185,14 @@ def _keyslots(devices: Sequence[str]) -> list[Cell]:
     return cells
 
 
-def _runs(session: Session) -> int:
-    runs = session.invocation.number("runs")
-    runs = _RUNS if runs is None else runs
+def _runs(wanted: int | None) -> int:
+    runs = _RUNS if wanted is None else wanted
     if not 0 < runs <= _MOST_RUNS:
         raise UsageError(f"Option --runs can be 1 to {_MOST_RUNS}.")
     return runs
 
 
-def _unpacked(session: Session) -> int:
-    given = session.invocation.number("unpacked-size")
+def _unpacked(given: int | None) -> int:
     return costs.UNPACKED_BYTES if given is None else given
 
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import SomeDevices
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.image_choice import ImageChoice
+from kdumpkey.cli.key_source import KeySource, UnlockSource
 from kdumpkey.cli.linux_machine import crash_image, this_kernel
 from kdumpkey.cli.opening import open_data_and_header
+from kdumpkey.cli.options import FromKeyring, Json, KeyTimeout, MountConfigfs, VolumeKeyFile
+from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import KeyNotFoundError, NothingToReadError
 from kdumpkey.kdump.arm import KeyToArm, ready
@@ -16,35 +24,52 @@ from kdumpkey.kdump.arm import arm as arm_keys
 from kdumpkey.kdump.freshness import origin_of
 from kdumpkey.kdump.keys import description_of
 from kdumpkey.kdump.linux_keys import LinuxKeys, read_user_key
+from kdumpkey.luks.data_access import check_data_opens
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
 
-def arm(session: Session) -> None:
+app = typer.Typer()
+
+
+@action(app, "arm", "<device> ...", example="kdumpkey kdump arm /dev/sda2 --key-file sda2.key")
+def arm(
+    run: Run,
+    devices: SomeDevices,
+    header: HeaderChoice,
+    source: UnlockSource,
+    image_choice: ImageChoice,
+    volume_key_file: VolumeKeyFile = None,
+    key_timeout: KeyTimeout = None,
+    from_keyring: FromKeyring = False,
+    mount_configfs: MountConfigfs = False,
+    as_json: Json = False,
+) -> None:
     """Unlock every device, or find its key, then load a crash image with all of the keys."""
-    options = session.invocation
-    kernel = this_kernel(session)
+    session = run.begin()
+    keys_of = None if from_keyring else KeySource(unlock=source, volume_key_file=volume_key_file)
+    kernel = this_kernel(mount_configfs=mount_configfs)
     ready(kernel)
-    image = crash_image(session)
+    image = crash_image(image_choice)
     kernel.check(image)
     keys = LinuxKeys()
     with ExitStack() as stack:
         wanted = []
-        for device in options.arguments:
-            one = replace(session, invocation=replace(options, arguments=(device,)))
-            luks = stack.enter_context(open_data_and_header(one))
+        for device in devices:
+            luks = stack.enter_context(open_data_and_header(device, header))
+            for warning in check_data_opens(luks.header, luks.device.name):
+                session.complain(f"WARNING: {warning}")
             description = description_of(luks.header.uuid)
-            key = _key(one, luks, keys, description, stack)
-            origin = origin_of(luks, key, description, luks.device.name, options.text("header") or "")
+            key = _key(session, luks, keys_of, keys, description, stack)
+            origin = origin_of(luks, key, description, luks.device.name, header.header or "")
             wanted.append(KeyToArm(description, key, origin))
-        loaded = arm_keys(kernel, keys, wanted, image, timeout_s=options.number("key-timeout"))
+        loaded = arm_keys(kernel, keys, wanted, image, timeout_s=key_timeout)
     names = [key.description for key in loaded.keys or ()]
     for warning in loaded.warnings:
         session.complain(f"WARNING: {warning}")
-    if options.flag("json"):
+    if as_json:
         session.say(json.dumps({"keys": names, "warnings": list(loaded.warnings)}))
         return
     session.say(f"Loaded {image.kernel} with {len(names)} key{'' if len(names) == 1 else 's'}.")
@@ -53,15 +78,20 @@ def arm(session: Session) -> None:
 
 
 def _key(
-    session: Session, luks: LuksDevice, keys: LinuxKeys, description: str, stack: ExitStack
+    session: Session,
+    luks: LuksDevice,
+    source: KeySource | None,
+    keys: LinuxKeys,
+    description: str,
+    stack: ExitStack,
 ) -> SecretBuffer | None:
     """The device's key, checked; None: it is in the keyring as one that nobody can read.
 
     The keyring is taken at its word only where that was asked for, or nothing else was given.
     """
-    if not session.invocation.flag("from-keyring"):
+    if source is not None:
         try:
-            return stack.enter_context(volume_key(session, luks))[0]
+            return stack.enter_context(volume_key(session, luks, source))[0]
         except NothingToReadError:
             if keys.errno_of(description) and not _is_user_key(description):
                 raise

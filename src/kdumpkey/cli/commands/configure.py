@@ -1,104 +1,148 @@
-"""config, token, luksUUID --uuid, luksHeaderRestore: changes of a header that open no keyslot."""
+"""config, token and luksUUID --uuid: changes of a header that open no keyslot."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import Annotated, Final
 
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.changing import open_for_change
-from kdumpkey.cli.opening import device_path
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.options import (
+    EVERYWHERE,
+    JsonFile,
+    KeyDescription,
+    KeySlot,
+    Label,
+    Priority,
+    Subsystem,
+    TokenId,
+    TokenReplace,
+    Unbound,
+    completing,
+)
 from kdumpkey.cli.passphrase import confirm
+from kdumpkey.cli.refusing import refuse_first
+from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.streams import write_all
-from kdumpkey.errors import PermissionDeniedError, UsageError
+from kdumpkey.errors import UsageError
 from kdumpkey.luks import configure
 
-if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
-
+app = typer.Typer()
+_VERBS: Final = ("add", "remove", "import", "export", "unassign")
 _LONGEST_JSON: Final = 1 << 20
 
 
-def config(session: Session) -> None:
+@action(
+    app,
+    "config",
+    "<device>",
+    ignores=EVERYWHERE,
+    example="kdumpkey config /dev/sda2 --key-slot 1 --priority prefer",
+)
+def config(
+    run: Run,
+    device: Device,
+    header: HeaderChoice,
+    key_slot: KeySlot = None,
+    priority: Priority = None,
+    label: Label = None,
+    subsystem: Subsystem = None,
+) -> None:
     """Set a keyslot's priority, or the device's label and subsystem."""
-    options = session.invocation
-    priority, label, subsystem = (options.text(name) for name in ("priority", "label", "subsystem"))
+    if priority is not None and key_slot is None:
+        raise UsageError("Keyslot specification is required.")
+    run.begin()
     if (priority, label, subsystem) == (None, None, None):
         raise UsageError("Option --priority, --label or --subsystem is missing.")
-    with open_for_change(session, version=2) as store:
+    with open_for_change(device, header, version=2) as store:
         if priority is not None:
-            configure.set_priority(store, options.number("key-slot") or 0, priority)
+            configure.set_priority(store, key_slot or 0, priority)
         if label is not None or subsystem is not None:
             configure.set_names(store, label, subsystem)
 
 
-def set_uuid(session: Session) -> None:
+def set_uuid(session: Session, device: str, header: HeaderChoice, uuid: str) -> None:
     """Give the device another UUID."""
-    with open_for_change(session) as store:
+    with open_for_change(device, header) as store:
         confirm(session, "Do you really want to change UUID of device?", "Operation aborted.\n")
-        configure.set_uuid(store, session.invocation.text("uuid") or "")
+        configure.set_uuid(store, uuid)
 
 
-def token(session: Session) -> None:
+@action(
+    app,
+    "token",
+    "<add|remove|import|export|unassign> <device>",
+    ignores=EVERYWHERE,
+    example="kdumpkey token export /dev/sda2 --token-id 0",
+)
+def token(
+    run: Run,
+    verb: Annotated[
+        str,
+        typer.Argument(
+            metavar="VERB", help=f"One of {', '.join(_VERBS)}", autocompletion=completing(*_VERBS)
+        ),
+    ],
+    device: Device,
+    header: HeaderChoice,
+    token_id: TokenId = None,
+    token_replace: TokenReplace = False,
+    key_description: KeyDescription = None,
+    json_file: JsonFile = None,
+    key_slot: KeySlot = None,
+    unbound: Unbound = False,
+) -> None:
     """Add, remove, import or export a token, or take a keyslot from it."""
-    options = session.invocation
-    verb = options.arguments[0]
-    number = options.number("token-id")
-    with open_for_change(session, version=2, device=options.arguments[1]) as store:
-        if verb == "add":
-            made = configure.add_keyring_token(
-                store,
-                options.text("key-description") or "",
-                number=number,
-                keyslot=options.number("key-slot"),
-                every_keyslot=not options.flag("unbound"),
-                replaces=options.flag("token-replace"),
-            )
-            session.explain(f"Token {made} created.")
-        elif verb == "import":
-            made = configure.import_token(
-                store,
-                _read(session, options.text("json-file")),
-                number=number,
-                keyslot=options.number("key-slot"),
-                replaces=options.flag("token-replace"),
-            )
-            session.explain(f"Token {made} created.")
-        elif verb == "remove":
-            configure.remove_token(store, number or 0)
-            session.explain(f"Token {number} removed.")
-        elif verb == "unassign":
-            configure.unassign_token(store, number or 0, options.number("key-slot") or 0)
-        else:
-            _write(session, options.text("json-file"), configure.token_json(store.header, number or 0))
-
-
-def header_restore(session: Session) -> None:
-    """Put a header back from its backup."""
-    backup = session.invocation.text("header-backup-file")
-    path = session.invocation.text("header") or device_path(session.device)
-    if backup is None:
-        raise UsageError("Option --header-backup-file is required.")
-    from kdumpkey.luks import restore as ops  # noqa: PLC0415 - nothing else here needs it
-
-    found = ops.examine(path, backup)
-    kind = f"LUKS{found.backup.version}" if found.backup.version == 2 else "LUKS"
-    if found.present is None:
-        what = f"does not contain {kind} header. Replacing header can destroy data on that device."
-    else:
-        what = f"already contains {kind} header. Replacing header will destroy existing keyslots."
-        if found.present.uuid != found.backup.uuid:
-            what += "\nWARNING: real device header has different UUID than backup!"
-    if found.other is not None:
-        session.complain(f"Device {path} has a LUKS header of version {found.other.version}.")
-    try:
-        confirm(session, f"Device {path} {what}")
-    except PermissionDeniedError as error:
-        raise UsageError("") from error
-    replaced = found.present or found.other
-    keep = None if replaced is None else ops.backup_name(backup, replaced)
-    ops.restore(path, backup, found, keep=keep)
-    if keep is not None:
-        session.explain(f"The header that was replaced is in {keep}.")
+    refuse_first(
+        (verb not in _VERBS, "Invalid token action."),
+        (
+            verb == "add" and key_description is None,
+            "--key-description parameter is mandatory for token add action.",
+        ),
+        (
+            verb in ("remove", "export", "unassign") and token_id is None,
+            "Action requires specific token. Use --token-id parameter.",
+        ),
+        (
+            verb == "unassign" and key_slot is None,
+            "Action requires specific keyslot. Use --key-slot parameter.",
+        ),
+        (
+            verb == "add" and key_slot is not None and unbound,
+            "Options --key-slot and --unbound cannot be combined.",
+        ),
+    )
+    session = run.begin()
+    number = token_id or 0
+    with open_for_change(device, header, version=2) as store:
+        match verb:
+            case "add":
+                made = configure.add_keyring_token(
+                    store,
+                    key_description or "",
+                    number=token_id,
+                    keyslot=key_slot,
+                    every_keyslot=not unbound,
+                    replaces=token_replace,
+                )
+                session.explain(f"Token {made} created.")
+            case "import":
+                content = _read(session, json_file)
+                made = configure.import_token(
+                    store, content, number=token_id, keyslot=key_slot, replaces=token_replace
+                )
+                session.explain(f"Token {made} created.")
+            case "remove":
+                configure.remove_token(store, number)
+                session.explain(f"Token {number} removed.")
+            case "unassign":
+                configure.unassign_token(store, number, key_slot or 0)
+            case _:
+                _write(session, json_file, configure.token_json(store.header, number))
 
 
 def _read(session: Session, path: str | None) -> bytes:

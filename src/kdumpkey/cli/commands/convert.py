@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.changing import open_for_change
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.options import EVERYWHERE, HeaderBackupFile
 from kdumpkey.cli.passphrase import confirm
+from kdumpkey.cli.session import Run
 from kdumpkey.errors import DeviceError, UsageError
 from kdumpkey.luks import convert as ops
 
-if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
-
+app = typer.Typer()
 _VERSIONS: Final = {"luks1": 1, "luks2": 2}
 
 
-def convert(session: Session) -> None:
+@action(app, "convert", "<device>", ignores=EVERYWHERE, example="kdumpkey convert /dev/sda2 --type luks2")
+def convert(
+    run: Run, device: Device, header: HeaderChoice, header_backup_file: HeaderBackupFile = None
+) -> None:
     """Convert the header to the version that --type says."""
-    version = _VERSIONS.get(session.invocation.text("type") or "")
+    session = run.begin()
+    version = _VERSIONS.get(header.type or "")
     if version is None:
         raise UsageError("Invalid LUKS type, only luks1 and luks2 are supported.")
-    named = session.invocation.text("header-backup-file")
-    with open_for_change(session, of_any_type=True, exclusive=True) as store:
+    with open_for_change(device, header, of_any_type=True, exclusive=True) as store:
         ops.check_convertible(store.header, version)
         confirm(
             session,
             f"This operation will convert {store.device.name} to LUKS{version} format.\n",
             "Operation aborted, device was NOT converted.\n",
         )
-        keep = named or ops.backup_name(
+        keep = header_backup_file or ops.backup_name(
             os.path.abspath(store.device.name), store.header, is_block=store.device.is_block
         )
         try:
@@ -39,6 +47,6 @@ def convert(session: Session) -> None:
                 hint = f"The header as it was is in {keep}; luksHeaderRestore puts it back."
                 raise DeviceError(f"{error}\n{hint}") from error
             raise
-    if named is None:
+    if header_backup_file is None:
         # It opens with every passphrase of today, also with those that are removed tomorrow.
         os.unlink(keep)

@@ -6,15 +6,21 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Devices
+from kdumpkey.cli.options import Json, Root
+from kdumpkey.cli.session import Run
 from kdumpkey.errors import CannotTellError, NoDumpError
 from kdumpkey.kdump.doctor import CANNOT_TELL, FAILS, Verdict, exit_code
 from kdumpkey.kdump.doctor.examine import examine
 from kdumpkey.printable import printable
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
     from kdumpkey.kdump.doctor import Finding
 
+app = typer.Typer()
 _SHOWN: Final = {
     Verdict.GOOD: "ok",
     Verdict.WARNING: "warning",
@@ -27,12 +33,13 @@ _CLOSING: Final = {
 }
 
 
-def doctor(session: Session) -> None:
+@action(app, "doctor", "[<device> ...]", example="kdumpkey kdump doctor")
+def doctor(run: Run, devices: Devices = None, root: Root = None, as_json: Json = False) -> None:
     """Examine this machine, or another's files."""
-    options = session.invocation
-    found = examine(Path(options.text("root") or "/"), options.arguments)
+    session = run.begin()
+    found = examine(Path(root or "/"), tuple(devices or ()))
     code = exit_code(found)
-    if options.flag("json"):
+    if as_json:
         session.say(json.dumps({"exit_code": code, "findings": [_json(finding) for finding in found]}))
     else:
         for finding in found:

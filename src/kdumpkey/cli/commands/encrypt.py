@@ -5,54 +5,78 @@ from __future__ import annotations
 import json
 import os
 import stat
-from typing import TYPE_CHECKING, Final
+from typing import Annotated
 
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Device
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.key_source import KeySource
 from kdumpkey.cli.opening import open_data_and_header
+from kdumpkey.cli.options import Json, Start
 from kdumpkey.cli.passphrase import STDIN, confirm
 from kdumpkey.cli.progress import progress_bar
+from kdumpkey.cli.session import Run
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import DeviceError, PermissionDeniedError, UsageError
 from kdumpkey.volume.encrypt import encrypt_file
 
-if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
-
-_KEY_SOURCES: Final = ("volume-key-file", "volume-key-keyring", "token-only", "from-kdump")
+app = typer.Typer()
 
 
-def encrypt(session: Session) -> None:
-    """Write a file's content, encrypted, into a device."""
-    options = session.invocation
-    source, device = options.arguments[0], options.arguments[1]
-    typed = options.text("key-file") in (None, STDIN) and not any(map(options.flag, _KEY_SOURCES))
-    if source == STDIN and typed:
+@action(
+    app, "encrypt", "<file|-> <device>", example="kdumpkey encrypt plain.img /dev/sda2 --key-file sda2.key"
+)
+def encrypt(
+    run: Run,
+    source: Annotated[
+        str, typer.Argument(metavar="FILE", help="The plaintext (-: standard input)", show_default=False)
+    ],
+    device: Device,
+    header: HeaderChoice,
+    keys: KeySource,
+    start: Start = None,
+    as_json: Json = False,
+) -> None:
+    """Write a file's content, encrypted, to a device."""
+    session = run.begin()
+    if source == STDIN and _reads_standard_input(keys):
         raise UsageError("Standard input is what is encrypted: the passphrase needs --key-file.")
     fd = session.streams.stdin if source == STDIN else _open(source)
     try:
-        with open_data_and_header(session, device, writable=True) as luks:
+        with open_data_and_header(device, header, writable=True) as luks:
             if os.path.samestat(os.fstat(fd), os.fstat(luks.device.fileno())):
                 raise UsageError(f"{source} is the device itself.")
             try:
                 confirm(session, f"This will overwrite data on {device} irrevocably.")
             except PermissionDeniedError as error:
                 raise UsageError("Operation aborted.\n") from error
-            with volume_key(session, luks) as (key, _):
+            with volume_key(session, luks, keys) as (key, _):
                 tier = session.streams.environment.get("KDUMPKEY_AESXTS")
                 with luks.volume(key, tier=tier) as volume:
                     key.close()  # the volume has its own
                     status = os.fstat(fd)
                     total = status.st_size if stat.S_ISREG(status.st_mode) else 0
-                    start = options.number("from") or 0
                     with progress_bar(session.streams, total) as progress:
-                        done = encrypt_file(volume, luks.device, fd, source, start=start, progress=progress)
+                        done = encrypt_file(
+                            volume, luks.device, fd, source, start=start or 0, progress=progress
+                        )
                     size = volume.size
     finally:
         if source != STDIN:
             os.close(fd)
-    if options.flag("json"):
-        session.say(json.dumps({"device": device, "from": start, "length": done, "volume_bytes": size}))
+    if as_json:
+        session.say(json.dumps({"device": device, "from": start or 0, "length": done, "volume_bytes": size}))
     else:
         session.explain(f"{done} bytes were encrypted; the volume has {size}.")
+
+
+def _reads_standard_input(keys: KeySource) -> bool:
+    """Whether the passphrase would come from standard input."""
+    elsewhere = keys.volume_key_file is not None or keys.volume_key_keyring is not None
+    elsewhere = elsewhere or keys.from_kdump or keys.unlock.tokens.token_only
+    return not elsewhere and keys.unlock.passphrase.key_file in (None, STDIN)
 
 
 def _open(path: str) -> int:

@@ -4,54 +4,69 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Devices
 from kdumpkey.cli.opening import device_path, refusing
+from kdumpkey.cli.options import Arch, Json, ModulesSize, Release, Root
+from kdumpkey.cli.region_sizes import RegionSizes
+from kdumpkey.cli.session import Run
 from kdumpkey.errors import UsageError
 from kdumpkey.kdump.estimate.machine import Found, Machine, estimate_machine, keyslots_of
-from kdumpkey.kdump.estimate.rules import DEFAULTS, Keyslot
+from kdumpkey.kdump.estimate.rules import Keyslot
 from kdumpkey.region.crashkernel import parse_crashkernel
 from kdumpkey.region.model import ImageSizes, Policy, segments_of
 from kdumpkey.region.placement import Layout
 
-if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
-
+app = typer.Typer()
 _MIB: Final = 1 << 20
 _BASE: Final = 0x2000_0000
 _COUNT: Final = 4  # bytes: the number of keys, and then each
 _RECORD: Final = 388
 
 
-def estimate(session: Session) -> None:
+@action(app, "estimate", "[<device> ...]", example="kdumpkey kdump estimate /dev/sda2")
+def estimate(
+    run: Run,
+    sizes: RegionSizes,
+    devices: Devices = None,
+    root_folder: Root = None,
+    arch: Arch = None,
+    release: Release = None,
+    modules_bytes: ModulesSize = None,
+    as_json: Json = False,
+) -> None:
     """Add up what the kdump kernel of this machine, or of another's files, needs."""
-    options = session.invocation
-    root = Path(options.text("root") or "/")
+    session = run.begin()
+    root = Path(root_folder or "/")
     if not root.is_dir():
         raise UsageError(f"{root} is no directory.")
     machine = Machine(
         root=root,
-        release=options.text("release"),
-        arch=options.text("arch"),
-        ram_bytes=options.number("ram"),
-        kernel=options.text("kernel"),
-        initramfs=options.text("initrd"),
-        kernel_bytes=options.number("kernel-size"),
-        modules_bytes=options.number("modules-size"),
-        initramfs_bytes=options.number("initrd-size"),
+        release=release,
+        arch=arch,
+        ram_bytes=sizes.ram_bytes,
+        kernel=sizes.kernel,
+        initramfs=sizes.initrd,
+        kernel_bytes=sizes.kernel_bytes,
+        modules_bytes=modules_bytes,
+        initramfs_bytes=sizes.initrd_bytes,
     )
-    devices = [device_path(word) for word in options.arguments]
+    paths = [device_path(word) for word in devices or ()]
     keyslots: list[Keyslot] = []
-    for device in devices:
+    for device in paths:
         with refusing(device):
             keyslots += keyslots_of(device)
-    found = estimate_machine(machine, devices, keyslots)
-    reserved = {reuse: found.estimate.recommended_bytes(reuse=reuse) for reuse in (False, True)}
-    given = options.text("crashkernel")
+    found = estimate_machine(machine, paths, keyslots)
+    reserved = {reuse: found.estimate.to_reserve_bytes(reuse=reuse) for reuse in (False, True)}
+    given = sizes.crashkernel
     current = parse_crashkernel(given, found.ram_bytes).size_bytes if given else None
-    sizes = sorted({*reserved.values(), *([current] if current else [])})
-    failing = {nbytes: _failing(found, nbytes) for nbytes in sizes}
-    if options.flag("json"):
+    judged = sorted({*reserved.values(), *([current] if current else [])})
+    failing = {nbytes: _failing(found, nbytes) for nbytes in judged}
+    if as_json:
         session.say(json.dumps(_json(found, current, failing)))
         return
     for line in _lines(found, current, failing):
@@ -72,7 +87,7 @@ def _lines(found: Found, current: int | None, failing: dict[int, dict[Policy, fl
     made = found.estimate
     devices = ", ".join(found.devices) or "no encrypted device was named"
     lines = [
-        f"{found.arch}, {found.ram_bytes / (1 << 30):.1f} GiB of memory; {devices}",
+        f"{found.variant.arch}, {found.ram_bytes / (1 << 30):.1f} GiB of memory; {devices}",
         "",
         f"{'':24}{'passphrase':>12}{'key reuse':>12}",
     ]
@@ -86,13 +101,16 @@ def _lines(found: Found, current: int | None, failing: dict[int, dict[Policy, fl
     )
     needed = [made.needed_bytes(reuse=reuse) for reuse in (False, True)]
     lines.append(f"{'needed':24}{_mib(needed[0]):>12}{_mib(needed[1]):>12}")
-    default = f"{_mib(made.default_bytes):>12}" if made.default_bytes else f"{'none':>12}"
-    lines.append(f"{'default':24}{default}{default}   {DEFAULTS[found.arch]}")
-    recommended = [made.recommended_bytes(reuse=reuse) for reuse in (False, True)]
-    lines.append(f"{'recommended':24}" + "".join(f"{f'{nbytes // _MIB}M':>12}" for nbytes in recommended))
     if current is not None:
         verdicts = ["enough" if current >= need else "too little" for need in needed]
         lines.append(f"{f'crashkernel={current // _MIB}M':24}{verdicts[0]:>12}{verdicts[1]:>12}")
+    kdumpctl = made.kdumpctl
+    lines += [
+        "",
+        f"kdumpctl recommends {kdumpctl.mebibytes}M, with a key handed over or without: the larger of",
+        f"  {kdumpctl.default_bytes // _MIB}M, its default for this machine ({kdumpctl.default}), and",
+        f"  {kdumpctl.sum_bytes // _MIB}M, its sum, of which LUKS {kdumpctl.luks_bytes // _MIB}M",
+    ]
     lines += ["", "Loads that fail because the keys are placed before kernel and initramfs:"]
     for nbytes, each in failing.items():
         shown = ", ".join(f"{policy.value} {100 * share:.3g} %" for policy, share in each.items())
@@ -108,7 +126,7 @@ def _json(found: Found, current: int | None, failing: dict[int, dict[Policy, flo
     made = found.estimate
     ways = ("passphrase", "key_reuse")
     return {
-        "arch": found.arch,
+        "arch": found.variant.arch,
         "ram_bytes": found.ram_bytes,
         "devices": list(found.devices),
         "items": [{"name": item.name, "bytes": item.nbytes, "source": item.source} for item in made.items],
@@ -117,8 +135,14 @@ def _json(found: Found, current: int | None, failing: dict[int, dict[Policy, flo
             for way, item in zip(ways, made.unlocking, strict=True)
         },
         "needed_bytes": {way: made.needed_bytes(reuse=bool(i)) for i, way in enumerate(ways)},
-        "default_bytes": made.default_bytes,
-        "recommended_bytes": {way: made.recommended_bytes(reuse=bool(i)) for i, way in enumerate(ways)},
+        "kdumpctl": {
+            "recommended_bytes": made.kdumpctl.nbytes,
+            "recommended": f"{made.kdumpctl.mebibytes}M",
+            "default": made.kdumpctl.default,
+            "default_bytes": made.kdumpctl.default_bytes,
+            "sum_bytes": made.kdumpctl.sum_bytes,
+            "luks_bytes": made.kdumpctl.luks_bytes,
+        },
         "crashkernel_bytes": current,
         "load_failure_probability": {
             str(nbytes): {policy.value: share for policy, share in each.items()}

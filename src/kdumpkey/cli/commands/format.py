@@ -4,100 +4,180 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
-from kdumpkey.cli.changing import ONLY_LUKS2, area_cipher, kdf_request, key_file_argument, warn_of_other_bytes
-from kdumpkey.cli.keyfile import read_exactly, read_key_file
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Device, KeyFileArgument
+from kdumpkey.cli.changing import (
+    ONLY_LUKS2,
+    area_cipher,
+    check_costs,
+    kdf_request,
+    key_file_named,
+    warn_of_other_bytes,
+)
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.kdf_choice import KdfChoice
+from kdumpkey.cli.key_source import PassphraseSource, UnlockSource
+from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.opening import device_path
+from kdumpkey.cli.options import (
+    EVERYWHERE,
+    AlignPayload,
+    Cipher,
+    Integrity,
+    IntegrityNoWipe,
+    KdfMemoryCheck,
+    KeySize,
+    KeySlot,
+    Label,
+    Luks2KeyslotsSize,
+    Luks2MetadataSize,
+    Offset,
+    ProgressJson,
+    SectorSize,
+    Subsystem,
+    UseRandom,
+    UseUrandom,
+    Uuid,
+    VolumeKeyFile,
+)
 from kdumpkey.cli.passphrase import STDIN, confirm, read_passphrase
-from kdumpkey.cli.unlocking import checks_memory, interruptible
+from kdumpkey.cli.refusing import refuse_first
+from kdumpkey.cli.session import Run, Session
+from kdumpkey.cli.unlocking import interruptible
 from kdumpkey.errors import CipherError, PermissionDeniedError, UsageError
 from kdumpkey.luks.create import Format, canonical_cipher, cipher_warnings, format_device, volume_key_size
 from kdumpkey.luks.header import primary_version
 from kdumpkey.luks.layout import LUKS1_SLOTS
 from kdumpkey.storage.device import open_readonly
 
-if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
-
+app = typer.Typer()
 _VERSIONS: Final = {None: 2, "luks": 2, "luks1": 1, "luks2": 2}
 _SECTOR: Final = 512
 _DEFAULT_CIPHER: Final = "aes-xts-plain64"
 
 
-def luks_format(session: Session) -> None:
+@dataclass(frozen=True)
+class Layout:
+    """What a header says besides its keyslots, and where the data begin."""
+
+    cipher: Cipher = None
+    key_size_bits: KeySize = None
+    sector_size: SectorSize = None
+    offset_sectors: Offset = None
+    align_sectors: AlignPayload = None
+    metadata_size: Luks2MetadataSize = None
+    keyslots_size: Luks2KeyslotsSize = None
+    uuid: Uuid = None
+    label: Label = None
+    subsystem: Subsystem = None
+    integrity: Integrity = None
+    integrity_no_wipe: IntegrityNoWipe = False
+
+
+@action(
+    app,
+    "luksFormat",
+    "<device> [<new key file>]",
+    ignores=(*EVERYWHERE, ProgressJson),
+    example="kdumpkey luksFormat /dev/sda2 --label backup",
+)
+def luks_format(
+    run: Run,
+    device: Device,
+    header: HeaderChoice,
+    passphrase: PassphraseSource,
+    layout: Layout,
+    kdf: KdfChoice,
+    new_key_file: KeyFileArgument = None,
+    key_slot: KeySlot = None,
+    volume_key_file: VolumeKeyFile = None,
+    memory_check: KdfMemoryCheck = None,
+    use_random: UseRandom = False,
+    use_urandom: UseUrandom = False,
+) -> None:
     """Make a device a LUKS device."""
-    options = session.invocation
-    kind = options.text("type")
-    if kind not in _VERSIONS:
-        raise UsageError(f"Unsupported device type {kind}.")
-    _check_extras(session, _VERSIONS[kind])
-    what = _format(session, _VERSIONS[kind])
-    path, header = device_path(session.device), options.text("header")
-    key_file = key_file_argument(session, "key-file")
+    check_costs(kdf)
+    refuse_first(
+        (
+            None not in (layout.align_sectors, layout.offset_sectors),
+            "Options --align-payload and --offset cannot be combined.",
+        ),
+        (
+            layout.integrity_no_wipe and layout.integrity is None,
+            "Option --integrity-no-wipe can be used only for format action with integrity extension.",
+        ),
+        (use_random and use_urandom, "Only one of --use-[u]random options is allowed."),
+    )
+    session = run.begin()
+    if header.type not in _VERSIONS:
+        raise UsageError(f"Unsupported device type {header.type}.")
+    version = _VERSIONS[header.type]
+    _check_extras(layout, version)
+    checks_memory = UnlockSource(memory_check=memory_check).checks_memory
+    what = _format(layout, kdf, version, key_slot, checks_memory)
+    path = device_path(device)
+    key_file = key_file_named(session, new_key_file, passphrase.key_file)
     for warning in cipher_warnings(what.encryption):
         session.complain(f"WARNING: {warning}")
-    _check_device(session, path, header)
+    _check_device(session, path, header.header)
+    typed = key_file in (None, STDIN)
     with ExitStack() as stack:
-        passphrase = stack.enter_context(
-            read_key_file(
-                key_file,
-                offset=options.number("keyfile-offset") or 0,
-                nbytes=options.number("keyfile-size") or None,
-            )
-            if key_file not in (None, STDIN)
-            else read_passphrase(
+        secret = stack.enter_context(
+            read_passphrase(
                 session,
-                f"Enter passphrase for {header or path}: ",
-                verify=not session.batch,
-                path=key_file,
+                replace(passphrase, key_file=key_file, verify=passphrase.verify and typed),
+                f"Enter passphrase for {header.header or path}: ",
+                verify=typed and not session.batch,
             )
         )
-        if key_file in (None, STDIN) and session.streams.stdin_is_terminal:
-            warn_of_other_bytes(session, passphrase)
+        if typed and session.streams.stdin_is_terminal:
+            warn_of_other_bytes(session, secret)
         volume_key = None
-        if (file := options.text("volume-key-file")) is not None:
-            volume_key = stack.enter_context(read_exactly(file, volume_key_size(what)))
+        if volume_key_file is not None:
+            volume_key = stack.enter_context(read_exactly(volume_key_file, volume_key_size(what)))
         stack.enter_context(interruptible())
-        number = format_device(path, passphrase, what, header=header, volume_key=volume_key, warn=session.say)
+        number = format_device(
+            path, secret, what, header=header.header, volume_key=volume_key, warn=session.say
+        )
     session.explain(f"Key slot {number} created.")
 
 
-def _check_extras(session: Session, version: int) -> None:
+def _check_extras(layout: Layout, version: int) -> None:
     """Refuse what LUKS1 has not, and what kdumpkey does not make, before it is left out unnoticed."""
-    options = session.invocation
-    integrity = options.text("integrity")
-    if version == 1 and integrity is not None:
+    if version == 1 and layout.integrity is not None:
         raise UsageError("Integrity option can be used only for LUKS2 format.")
-    if integrity not in (None, "none"):
-        raise UsageError(f"kdumpkey does no integrity protection ({integrity}); cryptsetup does.")
-    if version == 1 and (options.flag("luks2-metadata-size") or options.flag("luks2-keyslots-size")):
+    if layout.integrity not in (None, "none"):
+        raise UsageError(f"kdumpkey does no integrity protection ({layout.integrity}); cryptsetup does.")
+    if version == 1 and (layout.metadata_size, layout.keyslots_size) != (None, None):
         raise UsageError("Unsupported LUKS2 metadata size options.")
 
 
-def _format(session: Session, version: int) -> Format:
-    options = session.invocation
-    bits, cipher = options.number("key-size"), options.text("cipher")
+def _format(
+    layout: Layout, kdf: KdfChoice, version: int, key_slot: int | None, checks_memory: bool
+) -> Format:
+    bits, offset, alignment = layout.key_size_bits, layout.offset_sectors, layout.align_sectors
     try:
-        encryption = canonical_cipher(_DEFAULT_CIPHER if cipher is None else cipher)
-        offset = options.number("offset")
-        alignment = options.number("align-payload")
         what = Format(
             version=version,
-            encryption=encryption,
+            encryption=canonical_cipher(_DEFAULT_CIPHER if layout.cipher is None else layout.cipher),
             key_size=bits // 8 if bits else None,
-            request=kdf_request(session),
-            uuid=options.text("uuid"),
-            label=options.text("label") or "",
-            subsystem=options.text("subsystem") or "",
-            sector_size=options.number("sector-size"),
+            request=kdf_request(kdf),
+            uuid=layout.uuid,
+            label=layout.label or "",
+            subsystem=layout.subsystem or "",
+            sector_size=layout.sector_size,
             offset=None if offset is None else offset * _SECTOR,
             alignment=None if alignment is None else alignment * _SECTOR,
-            metadata_size=options.number("luks2-metadata-size"),
-            keyslots_size=options.number("luks2-keyslots-size") or None,
-            area_cipher=area_cipher(session),
-            keyslot=options.number("key-slot"),
-            check_memory=checks_memory(session),
+            metadata_size=layout.metadata_size,
+            keyslots_size=layout.keyslots_size or None,
+            area_cipher=area_cipher(kdf),
+            keyslot=key_slot,
+            check_memory=checks_memory,
         )
         volume_key_size(what)
     except CipherError as error:

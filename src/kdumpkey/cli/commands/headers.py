@@ -1,70 +1,43 @@
-"""isLuks, luksUUID and luksDump: what a header says."""
+"""isLuks and luksUUID: whether a device has a header, and whose it is."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import typer
 
-from kdumpkey.cli.opening import open_header_alone
-from kdumpkey.errors import HeaderError, NotLuksError, UsageError
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Device
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.opening import uuid_of
+from kdumpkey.cli.options import EVERYWHERE, Uuid
+from kdumpkey.cli.session import Run, Session
+from kdumpkey.errors import HeaderError, NotLuksError
 
-if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
+app = typer.Typer()
 
 
-def is_luks(session: Session) -> None:
+@action(app, "isLuks", "<device>", ignores=EVERYWHERE, example="kdumpkey isLuks /dev/sda2 && echo LUKS")
+def is_luks(run: Run, device: Device, header: HeaderChoice) -> None:
     """Tell by the exit code whether the device has a valid LUKS header."""
-    _quietly(session)
+    _quietly(run.begin(), device, header)
 
 
-def luks_uuid(session: Session) -> None:
+@action(app, "luksUUID", "<device>", ignores=EVERYWHERE, example="kdumpkey luksUUID /dev/sda2")
+def luks_uuid(run: Run, device: Device, header: HeaderChoice, uuid: Uuid = None) -> None:
     """Print the UUID of the header, or with --uuid change it."""
-    if session.invocation.text("uuid") is not None:
+    session = run.begin()
+    if uuid is not None:
         from kdumpkey.cli.commands.configure import set_uuid  # noqa: PLC0415 - to print it needs less
 
-        set_uuid(session)
+        set_uuid(session, device, header, uuid)
         return
-    uuid = _quietly(session)
-    if uuid:
-        session.say(uuid)
+    if found := _quietly(session, device, header):
+        session.say(found)
 
 
-def header_backup(session: Session) -> None:
-    """Copy the header and its keyslots into a file."""
-    path = session.invocation.text("header-backup-file")
-    if path is None:
-        raise UsageError("Option --header-backup-file is required.")
-    from kdumpkey.luks.backup import back_up  # noqa: PLC0415
-
-    with open_header_alone(session) as luks:
-        back_up(luks.header_device, luks.header, path)
-
-
-def luks_dump(session: Session) -> None:
-    """Show the header, its JSON, or a key that a passphrase opens."""
-    with open_header_alone(session) as luks:
-        options = session.invocation
-        if options.flag("dump-volume-key") or options.flag("unbound"):
-            from kdumpkey.cli.dump_key import dump_key  # noqa: PLC0415 - the other dumps open no keyslot
-
-            dump_key(session, luks)
-            return
-        from kdumpkey.cli import dump_text  # noqa: PLC0415
-        from kdumpkey.luks import strict_json  # noqa: PLC0415
-        from kdumpkey.luks.model import Luks2Header  # noqa: PLC0415
-
-        if not options.flag("dump-json-metadata"):
-            session.write(dump_text.header_text(luks.header, luks.header_device.name))
-        elif isinstance(luks.header, Luks2Header):
-            session.write(strict_json.pretty(luks.header.json))
-        else:
-            raise UsageError("Dump operation is not supported for this device type.")
-
-
-def _quietly(session: Session) -> str:
+def _quietly(session: Session, device: str, header: HeaderChoice) -> str:
     """The header's UUID; what is wrong with a header is told to those who want to know more."""
     try:
-        with open_header_alone(session) as luks:
-            return luks.header.uuid
+        return uuid_of(device, header)
     except NotLuksError as error:
         raise NotLuksError("") from error
     except HeaderError as error:

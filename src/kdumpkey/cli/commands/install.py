@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.session import Run
 from kdumpkey.kdump.install import install as put
 
-if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
+app = typer.Typer()
 
 
-def install(session: Session) -> None:
+@action(app, "install", "<directory>", example='kdumpkey kdump install "$initdir"')
+def install(
+    run: Run,
+    folder: Annotated[
+        str, typer.Argument(metavar="DIRECTORY", help="The initramfs tree", show_default=False)
+    ],
+) -> None:
     """Put them there, and say how much that was under -v, or where it could not be tried."""
-    (folder,) = session.invocation.arguments[:1]
+    session = run.begin()
     done = put(Path(folder))
     session.explain(f"{done.files} files of {done.nbytes / 1e6:.0f} MB below {folder}.")
     if not done.tried:

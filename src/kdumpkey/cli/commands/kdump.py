@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import errno
 import json
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
 
 from kdumpkey.cli import kdump_report as report
-from kdumpkey.cli import linux_machine, linux_status
-from kdumpkey.cli.machines import (
-    choose,
-    linux_kernel,
-    machine_path,
-    names_machine,
-    open_machine,
-    refuse_arguments,
+from kdumpkey.cli import linux_machine, linux_status, options
+from kdumpkey.cli.action import action
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.image_choice import ImageChoice
+from kdumpkey.cli.key_source import KeySource, MachineChoice, UnlockSource
+from kdumpkey.cli.machines import choose, linux_kernel, machine_path, names_machine, open_machine
+from kdumpkey.cli.named_key import KeyToName
+from kdumpkey.cli.options import (
+    Count,
+    Json,
+    KeyDescription,
+    KeyTimeout,
+    MountConfigfs,
+    ThisMachine,
+    Throwaway,
+    VolumeKeyFile,
 )
+from kdumpkey.cli.region_sizes import RegionSizes
+from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import KernelError, UsageError, kernel_error
 from kdumpkey.kernel.protocol import CrashImage, Stage
 from kdumpkey.kernel.simulated import machine as machines
@@ -24,9 +36,9 @@ from kdumpkey.region.crashkernel import parse_crashkernel
 from kdumpkey.region.model import Policy, sizes_of_files
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
     from kdumpkey.kernel.simulated.machine import Machine
 
+app = typer.Typer()
 _BASE: Final = 0x2000_0000
 _RAM: Final = 4 << 30
 _COMMAND_LINE: Final = "panic=10"
@@ -39,72 +51,107 @@ _HINTS: Final = {
 }
 
 
-def boot(session: Session) -> None:
+@dataclass(frozen=True)
+class Call:
+    """What every action on a machine takes: which machine, and how the result is told."""
+
+    machine: MachineChoice
+    mount_configfs: MountConfigfs = False
+    as_json: Json = False
+
+
+@action(app, "boot", example="kdumpkey kdump boot --crashkernel 256M --policy hardened")
+def boot(
+    run: Run,
+    call: Call,
+    sizes_wanted: RegionSizes,
+    policy_name: options.Policy = None,
+    throwaway: Throwaway = False,
+) -> None:
     """Make a machine."""
-    refuse_arguments(session)
-    options = session.invocation
+    session = run.begin()
     try:
-        policy = Policy(options.text("policy") or Policy.UPSTREAM.value)
+        policy = Policy(policy_name or Policy.UPSTREAM.value)
     except ValueError as error:
         known = ", ".join(known.value for known in Policy)
         raise UsageError(f"Option --policy can be only {known}.") from error
-    ram = options.number("ram") or _RAM
-    reservation = parse_crashkernel(options.text("crashkernel") or "256M", ram)
-    usual = sizes_of_files(options.text("kernel"), options.text("initrd"))
+    ram = sizes_wanted.ram_bytes or _RAM
+    reservation = parse_crashkernel(sizes_wanted.crashkernel or "256M", ram)
+    usual = sizes_of_files(sizes_wanted.kernel, sizes_wanted.initrd)
     sizes = replace(
         usual,
-        kernel=options.number("kernel-size") or usual.kernel,
-        initrd=options.number("initrd-size") or usual.initrd,
+        kernel=sizes_wanted.kernel_bytes or usual.kernel,
+        initrd=sizes_wanted.initrd_bytes or usual.initrd,
     )
     base = _BASE if reservation.base is None else reservation.base
-    config = machines.MachineConfig(
-        policy, ram, reservation.size_bytes, base, options.flag("throwaway"), sizes
-    )
-    machines.boot(machine_path(session), config)
-    with open_machine(session) as machine:
-        _tell(session, machine, [f"{machine.path}: the first kernel runs, policy {policy.value}."])
+    config = machines.MachineConfig(policy, ram, reservation.size_bytes, base, throwaway, sizes)
+    machines.boot(machine_path(session, call.machine), config)
+    with open_machine(session, call.machine) as machine:
+        _tell(session, call, machine, [f"{machine.path}: the first kernel runs, policy {policy.value}."])
 
 
-def name(session: Session) -> None:
+@action(app, "name", "[<device>]", example="kdumpkey kdump name /dev/sda2 --key-file sda2.key")
+def name(
+    run: Run,
+    call: Call,
+    header: HeaderChoice,
+    source: UnlockSource,
+    device: Annotated[
+        str | None,
+        typer.Argument(metavar="[DEVICE]", help="A LUKS device, or a key's name", show_default=False),
+    ] = None,
+    volume_key_file: VolumeKeyFile = None,
+    key_description: KeyDescription = None,
+    count: Count = None,
+    key_timeout: KeyTimeout = None,
+) -> None:
     """Put a volume key into the keyring and name it, or only name one."""
     from kdumpkey.cli.kdump_name import name_key  # noqa: PLC0415 - only this opens devices
 
-    refuse_arguments(session, 1)
-    if (kernel := linux_kernel(session)) is not None:
-        linux_machine.name(session, kernel)
+    session = run.begin()
+    keys = KeySource(unlock=source, volume_key_file=volume_key_file, machine=call.machine)
+    wanted = KeyToName(device, header, keys, key_description, count, key_timeout)
+    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
+        linux_machine.name(session, kernel, wanted, as_json=call.as_json)
         return
-    with open_machine(session) as machine:
-        named, warnings = name_key(session, machine)
+    with open_machine(session, call.machine) as machine:
+        named, warnings = name_key(session, machine, wanted)
         _warn(session, warnings)
         what: dict[str, object] = {
             "item": named.item,
             "description": named.description,
             "warnings": list(warnings),
         }
-        _tell(session, machine, [f"{named.description} will be handed over with the next load."], what)
+        _tell(session, call, machine, [f"{named.description} will be handed over with the next load."], what)
 
 
-def forget(session: Session) -> None:
+@action(app, "forget", "<item>", example="kdumpkey kdump forget 1")
+def forget(
+    run: Run,
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="Its number or name, as status shows it")],
+    call: Call,
+) -> None:
     """Take a named key back."""
-    refuse_arguments(session, 1)
-    if (kernel := linux_kernel(session)) is not None:
-        kernel.forget(session.invocation.arguments[0])
+    session = run.begin()
+    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
+        kernel.forget(item)
         return
-    with open_machine(session) as machine:
-        machine.kernel.forget(session.invocation.arguments[0])
-        _tell(session, machine, [])
+    with open_machine(session, call.machine) as machine:
+        machine.kernel.forget(item)
+        _tell(session, call, machine, [])
 
 
-def load(session: Session) -> None:
+@action(app, "load", example="kdumpkey kdump load")
+def load(run: Run, call: Call, choice: ImageChoice) -> None:
     """Load the crash image."""
-    refuse_arguments(session)
-    if (kernel := linux_kernel(session)) is not None:
-        linux_machine.load(session, kernel)
+    session = run.begin()
+    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
+        linux_machine.load(session, kernel, choice, as_json=call.as_json)
         return
-    if session.invocation.text("kernel") or session.invocation.text("initrd"):
+    if choice.kernel or choice.initrd:
         raise UsageError("A simulated machine is told of its kernel and initramfs by kdump boot.")
-    with open_machine(session) as machine:
-        command_line = session.invocation.text("command-line")
+    with open_machine(session, call.machine) as machine:
+        command_line = choice.command_line
         image = CrashImage(command_line=_COMMAND_LINE if command_line is None else command_line)
         try:
             loaded = machine.kernel.load(image)
@@ -125,21 +172,25 @@ def load(session: Session) -> None:
             "address": loaded.address,
             "warnings": list(loaded.warnings),
         }
-        _tell(session, machine, lines + [f"  {line}" for line in report.key_lines(keys, now)], what)
+        _tell(session, call, machine, lines + [f"  {line}" for line in report.key_lines(keys, now)], what)
 
 
-def status(session: Session) -> None:
+@action(app, "status", example="kdumpkey kdump status")
+def status(run: Run, call: Call) -> None:
     """Show what the machine would do if it crashed now."""
-    refuse_arguments(session)
-    kernel, chosen = choose(session)
-    if kernel is None and not names_machine(session) and not machine_path(session).exists():
-        kernel = linux_machine.this_kernel(session)  # there is nothing else to be looked at
+    session = run.begin()
+    which = call.machine
+    kernel, chosen = choose(session, which, mount_configfs=call.mount_configfs)
+    if kernel is None and not names_machine(session, which) and not machine_path(session, which).exists():
+        kernel = linux_machine.this_kernel(
+            mount_configfs=call.mount_configfs
+        )  # there is nothing else to be looked at
     if kernel is not None:
-        linux_status.status(session, kernel, chosen)
+        linux_status.status(session, kernel, chosen, as_json=call.as_json)
         return
-    with open_machine(session) as machine:
+    with open_machine(session, call.machine) as machine:
         found = machine.kernel.status()
-        if session.invocation.flag("json"):
+        if call.as_json:
             session.say(json.dumps(report.status_json(machine.path, machine, found) | {"chosen": chosen}))
             return
         for line in report.status_lines(machine.path, machine, found):
@@ -148,58 +199,71 @@ def status(session: Session) -> None:
         session.say("A simulator is no security boundary: its keys lie in files of this user's.")
 
 
-def reuse(session: Session) -> None:
+@action(app, "reuse", "<on|off>", example="kdumpkey kdump reuse on")
+def reuse(
+    run: Run,
+    word: Annotated[
+        str,
+        typer.Argument(
+            metavar="on|off", help="Whether to reuse them", autocompletion=options.completing("on", "off")
+        ),
+    ],
+    call: Call,
+) -> None:
     """Set or clear reuse."""
-    refuse_arguments(session, 1)
+    session = run.begin()
     words = {"on": True, "1": True, "off": False, "0": False}
-    word = session.invocation.arguments[0]
     if word not in words:
         raise UsageError("kdump reuse takes on or off.")
-    if (kernel := linux_kernel(session)) is not None:
+    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
         kernel.reuse(words[word])
         return
-    with open_machine(session) as machine:
+    with open_machine(session, call.machine) as machine:
         machine.kernel.reuse(words[word])
         _tell(
             session,
+            call,
             machine,
             [f"Loads {'copy the keys of the image before' if words[word] else 'ask the keyring'}."],
         )
 
 
-def unload(session: Session) -> None:
+@action(app, "unload", example="kdumpkey kdump unload")
+def unload(run: Run, call: Call) -> None:
     """Give up the image."""
-    refuse_arguments(session)
-    if (kernel := linux_kernel(session)) is not None:
+    session = run.begin()
+    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
         kernel.unload()
         return
-    with open_machine(session) as machine:
+    with open_machine(session, call.machine) as machine:
         machine.kernel.unload()
-        _tell(session, machine, ["Unloaded: a crash would leave no dump."])
+        _tell(session, call, machine, ["Unloaded: a crash would leave no dump."])
 
 
-def crash(session: Session) -> None:
+@action(app, "crash", example="kdumpkey kdump crash")
+def crash(run: Run, call: Call, this_machine: ThisMachine = False) -> None:
     """Crash."""
-    refuse_arguments(session)
-    if (kernel := linux_kernel(session)) is not None:
-        linux_machine.crash(session, kernel)
+    session = run.begin()
+    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
+        linux_machine.crash(session, kernel, this_machine=this_machine)
         return
-    with open_machine(session) as machine:
+    with open_machine(session, call.machine) as machine:
         machine.kernel.crash()
         lines = [
             f"The kdump kernel runs in {machine.state.reserved_bytes >> 20} MiB: {machine.state.command_line}"
         ]
-        _tell(session, machine, lines)
+        _tell(session, call, machine, lines)
 
 
-def restore(session: Session) -> None:
+@action(app, "restore", example="kdumpkey kdump restore")
+def restore(run: Run, call: Call, key_description: KeyDescription = None) -> None:
     """Have the kdump kernel put the keys into its keyring."""
-    refuse_arguments(session)
-    if (kernel := linux_kernel(session)) is not None:
+    session = run.begin()
+    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
         kernel.restore()
         return
-    with open_machine(session) as machine:
-        restored = machine.kernel.restore(session.invocation.text("key-description"))
+    with open_machine(session, call.machine) as machine:
+        restored = machine.kernel.restore(key_description)
         # Linux reports success whatever happened; so does this, unless the policy surfaces it.
         lines = [
             f"{key} is back, as a {restored.key_type} key in {restored.keyring}."
@@ -212,57 +276,64 @@ def restore(session: Session) -> None:
             "warnings": list(restored.warnings),
         }
         _warn(session, restored.warnings)
-        _tell(session, machine, lines or ["Nothing came back."], what)
+        _tell(session, call, machine, lines or ["Nothing came back."], what)
 
 
-def reboot(session: Session) -> None:
+@action(app, "reboot", example="kdumpkey kdump reboot")
+def reboot(run: Run, call: Call) -> None:
     """Switch it off and on."""
-    refuse_arguments(session)
-    with open_machine(session) as machine:
+    session = run.begin()
+    with open_machine(session, call.machine) as machine:
         machine.reboot()
-        _tell(session, machine, ["Memory is cleared; the first kernel runs."])
+        _tell(session, call, machine, ["Memory is cleared; the first kernel runs."])
 
 
-def audit(session: Session) -> None:
+@action(app, "audit", example="kdumpkey kdump audit")
+def audit(run: Run, call: Call) -> None:
     """Look for keys in the reserved memory."""
     from kdumpkey.kernel.simulated.audit import audit as look  # noqa: PLC0415
 
-    refuse_arguments(session)
-    if (kernel := linux_kernel(session)) is not None:
-        linux_machine.audit(session, kernel)
+    session = run.begin()
+    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
+        linux_machine.audit(session, kernel, as_json=call.as_json)
         return
-    with open_machine(session) as machine:
+    with open_machine(session, call.machine) as machine:
         found = look(machine.state, machine.kernel.region)
-        _tell(session, machine, report.audit_lines(found), {"places": report.audit_json(found)})
+        _tell(session, call, machine, report.audit_lines(found), {"places": report.audit_json(found)})
 
 
-def wait(session: Session) -> None:
+@action(app, "wait", "<seconds>", example="kdumpkey kdump wait 3600")
+def wait(
+    run: Run,
+    word: Annotated[str, typer.Argument(metavar="SECONDS", help="How long")],
+    call: Call,
+) -> None:
     """Let time pass in the machine."""
-    refuse_arguments(session, 1)
-    word = session.invocation.arguments[0]
+    session = run.begin()
     if not word.isdecimal() or len(word) > 9:
         raise UsageError("kdump wait takes a number of seconds.")
-    with open_machine(session) as machine:
+    with open_machine(session, call.machine) as machine:
         machine.state.clock_offset_s += int(word)
-        _tell(session, machine, [f"{report.duration(int(word))} have passed."])
+        _tell(session, call, machine, [f"{report.duration(int(word))} have passed."])
 
 
-def destroy(session: Session) -> None:
+@action(app, "destroy", example="kdumpkey kdump destroy")
+def destroy(run: Run, call: Call) -> None:
     """Wipe and remove a machine."""
-    refuse_arguments(session)
-    path = machine_path(session)
+    session = run.begin()
+    path = machine_path(session, call.machine)
     machines.destroy(path)
     session.say(
         json.dumps({"machine": str(path), "destroyed": True})
-        if session.invocation.flag("json")
+        if call.as_json
         else f"{path} is wiped and gone."
     )
 
 
 def _tell(
-    session: Session, machine: Machine, lines: list[str], what: dict[str, object] | None = None
+    session: Session, call: Call, machine: Machine, lines: list[str], what: dict[str, object] | None = None
 ) -> None:
-    if session.invocation.flag("json"):
+    if call.as_json:
         stage = machine.state.stage.value
         session.say(json.dumps({"machine": str(machine.path), "stage": stage} | (what or {})))
         return

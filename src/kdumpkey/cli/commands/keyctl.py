@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.key_source import MachineChoice
 from kdumpkey.cli.machines import open_machine
+from kdumpkey.cli.options import Json, completing
+from kdumpkey.cli.session import Run
 from kdumpkey.errors import UsageError
 from kdumpkey.keyring import KeyName, parse_keyring, parse_volume_key_source
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
     from kdumpkey.kernel.simulated.machine import Machine
 
+app = typer.Typer()
 _ARGUMENTS: Final = {
     "list": "<keyring>",
     "request": "<type> <description>",
@@ -25,17 +31,37 @@ _ARGUMENTS: Final = {
 }
 
 
-def keyctl(session: Session) -> None:
+@action(app, "keyctl", "<command> [<argument> ...]", example="kdumpkey kdump keyctl list @u")
+def keyctl(
+    run: Run,
+    command: Annotated[
+        str,
+        typer.Argument(
+            metavar="COMMAND", help=f"One of {', '.join(_ARGUMENTS)}", autocompletion=completing(*_ARGUMENTS)
+        ),
+    ],
+    machine_choice: MachineChoice,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ARGUMENT]...",
+            help="Keys, as numbers or %type:description, and keyrings",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Run one of keyctl's commands on the machine's keys; a key is a number or ``%type:description``."""
-    command, *words = session.invocation.arguments
+    session = run.begin()
+    words = arguments or []
     usage = _ARGUMENTS.get(command)
     if usage is None:
         raise UsageError(f"kdump keyctl knows {', '.join(_ARGUMENTS)}.")
     if len(words) != len(usage.split()):
         raise UsageError(f"kdump keyctl {command} takes {usage}.")
-    with open_machine(session) as machine:
+    with open_machine(session, machine_choice) as machine:
         lines = _run(machine, command, words)
-    if session.invocation.flag("json"):
+    if as_json:
         session.say(json.dumps({"command": command, "result": lines}))
         return
     for line in lines:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Final
 
-from kdumpkey.cli.changing import key_file_argument, open_for_change
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Device, KeyFileArgument
+from kdumpkey.cli.changing import key_file_named, open_for_change
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.key_source import PassphraseSource, UnlockSource
+from kdumpkey.cli.options import EVERYWHERE, KdfMemoryCheck
+from kdumpkey.cli.parsers import leading_number
 from kdumpkey.cli.passphrase import confirm, read_passphrase
-from kdumpkey.cli.rules import slot_number
-from kdumpkey.cli.unlocking import checks_memory, interruptible
-from kdumpkey.errors import KeyMismatchError, KeyslotError, NothingToReadError, WrongKeyError
+from kdumpkey.cli.session import Run, Session
+from kdumpkey.cli.unlocking import interruptible
+from kdumpkey.errors import KeyMismatchError, KeyslotError, NothingToReadError, UsageError, WrongKeyError
 from kdumpkey.luks.remove_key import (
     check_active,
     erase,
@@ -20,36 +29,71 @@ from kdumpkey.luks.remove_key import (
 from kdumpkey.luks.unlock import open_keyslot
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
     from kdumpkey.luks.store import HeaderStore
     from kdumpkey.secret import SecretBuffer
 
+app = typer.Typer()
 _LAST: Final = "This is the last keyslot. Device will become unusable after purging this key."
 _NOT_WIPED: Final = "Operation aborted, the keyslot was NOT wiped.\n"
 
 
-def luks_kill_slot(session: Session) -> None:
+@action(
+    app,
+    "luksKillSlot",
+    "<device> <key slot>",
+    ignores=EVERYWHERE,
+    example="kdumpkey luksKillSlot /dev/sda2 1",
+)
+def luks_kill_slot(
+    run: Run,
+    device: Device,
+    keyslot: Annotated[str, typer.Argument(metavar="KEYSLOT", help="The keyslot's number")],
+    header: HeaderChoice,
+    passphrase: PassphraseSource,
+    memory_check: KdfMemoryCheck = None,
+) -> None:
     """Wipe a keyslot by its number, once a passphrase of another one has been given."""
-    number = slot_number(session.invocation.arguments[1])
-    with open_for_change(session) as store:
+    if (number := leading_number(keyslot)) < 0:
+        raise UsageError("Key slot is invalid.")
+    session = run.begin()
+    source = UnlockSource(passphrase=passphrase, memory_check=memory_check)
+    with open_for_change(device, header) as store:
         check_active(store.header, number)
         session.explain(f"Keyslot {number} is selected for deletion.")
         piped = not session.streams.stdin_is_terminal
-        if not session.batch or piped or session.invocation.text("key-file") is not None:
-            _check_passphrase_remains(session, store, number)
+        if not session.batch or piped or passphrase.key_file is not None:
+            _check_passphrase_remains(session, store, number, source)
         kill_slot(store, number)
         session.explain(f"Key slot {number} removed.")
 
 
-def luks_remove_key(session: Session) -> None:
+@action(
+    app,
+    "luksRemoveKey",
+    "<device> [<key file>]",
+    ignores=EVERYWHERE,
+    example="kdumpkey luksRemoveKey /dev/sda2 old.key",
+)
+def luks_remove_key(
+    run: Run,
+    device: Device,
+    header: HeaderChoice,
+    passphrase: PassphraseSource,
+    key_file: KeyFileArgument = None,
+    memory_check: KdfMemoryCheck = None,
+) -> None:
     """Wipe the keyslot that a passphrase opens."""
-    with open_for_change(session) as store:
-        path = key_file_argument(session, "key-file")
+    session = run.begin()
+    checks_memory = UnlockSource(memory_check=memory_check).checks_memory
+    with open_for_change(device, header) as store:
+        source = dataclasses.replace(
+            passphrase, key_file=key_file_named(session, key_file, passphrase.key_file)
+        )
         with (
-            read_passphrase(session, "Enter passphrase to be deleted: ", path=path) as passphrase,
+            read_passphrase(session, source, "Enter passphrase to be deleted: ") as given,
             interruptible(),
         ):
-            number = keyslot_to_remove(store, passphrase, check_memory=checks_memory(session))
+            number = keyslot_to_remove(store, given, check_memory=checks_memory)
         session.explain(f"Key slot {number} unlocked.\nKeyslot {number} is selected for deletion.")
         if is_last(store.header, number):
             confirm(session, _LAST, _NOT_WIPED)
@@ -57,12 +101,14 @@ def luks_remove_key(session: Session) -> None:
         session.explain(f"Key slot {number} removed.")
 
 
-def erase_keyslots(session: Session) -> None:
+@action(app, "erase", "<device>", ignores=EVERYWHERE, example="kdumpkey erase /dev/sda2")
+def erase_keyslots(run: Run, device: Device, header: HeaderChoice) -> None:
     """Wipe all keyslots."""
-    with open_for_change(session) as store:
+    session = run.begin()
+    with open_for_change(device, header) as store:
         confirm(
             session,
-            f"This operation will erase all keyslots on device {session.device}.\n"
+            f"This operation will erase all keyslots on device {device}.\n"
             "Device will become unusable after this operation.",
             "Operation aborted, keyslots were NOT wiped.\n",
         )
@@ -70,7 +116,9 @@ def erase_keyslots(session: Session) -> None:
             session.explain(f"Key slot {number} removed.")
 
 
-def _check_passphrase_remains(session: Session, store: HeaderStore, number: int) -> None:
+def _check_passphrase_remains(
+    session: Session, store: HeaderStore, number: int, source: UnlockSource
+) -> None:
     """Have a passphrase given that opens another keyslot, or of the last one that one's own.
 
     Standard input that is at its end, and no terminal, gives none: then none is asked for.
@@ -79,14 +127,14 @@ def _check_passphrase_remains(session: Session, store: HeaderStore, number: int)
     if last:
         confirm(session, _LAST, _NOT_WIPED)
     try:
-        passphrase = read_passphrase(session, "Enter any remaining passphrase: ")
+        passphrase = read_passphrase(session, source.passphrase, "Enter any remaining passphrase: ")
     except NothingToReadError as error:
-        if session.invocation.text("key-file") is not None:
+        if source.passphrase.key_file is not None:
             raise
         session.complain(str(error))
         return
     with passphrase, interruptible():
-        opened = _open_one_of(store, passphrase, number, last, checks_memory(session))
+        opened = _open_one_of(store, passphrase, number, last, source.checks_memory)
     session.explain(f"Key slot {opened} unlocked.")
 
 

@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Device, KeyFileArgument
 from kdumpkey.cli.changing import (
+    NewKeyfilePart,
     as_device,
+    check_costs,
     check_recipe,
-    key_file_argument,
     open_for_change,
     read_new_passphrase,
     recipe,
 )
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.kdf_choice import KdfChoice
+from kdumpkey.cli.key_source import UnlockSource
 from kdumpkey.cli.keyfile import read_exactly
+from kdumpkey.cli.options import (
+    EVERYWHERE,
+    KeySize,
+    KeySlot,
+    NewKeyfile,
+    NewKeySlot,
+    NewTokenId,
+    Unbound,
+    VolumeKeyFile,
+)
 from kdumpkey.cli.passphrase import STDIN, read_passphrase
-from kdumpkey.cli.unlocking import by_token, checks_memory, interruptible, key_size
+from kdumpkey.cli.session import Run, Session
+from kdumpkey.cli.unlocking import by_token, interruptible, key_size
 from kdumpkey.errors import KeyslotError, UsageError
 from kdumpkey.luks.add_key import add_key, add_unbound_key
 from kdumpkey.luks.change_key import change_key
@@ -23,120 +43,185 @@ from kdumpkey.luks.unlock import verify_volume_key
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from kdumpkey.cli.session import Session
     from kdumpkey.luks.store import HeaderStore
     from kdumpkey.luks.unlock import Unlocked
 
+app = typer.Typer()
 _NEW = "Enter new passphrase for key slot: "
 
 
-def luks_add_key(session: Session) -> None:
+@action(
+    app,
+    "luksAddKey",
+    "<device> [<new key file>]",
+    ignores=EVERYWHERE,
+    example="kdumpkey luksAddKey /dev/sda2 --new-key-slot 3",
+)
+def luks_add_key(
+    run: Run,
+    device: Device,
+    header: HeaderChoice,
+    source: UnlockSource,
+    kdf: KdfChoice,
+    part: NewKeyfilePart,
+    new_key_file: KeyFileArgument = None,
+    new_keyfile: NewKeyfile = None,
+    new_key_slot: NewKeySlot = None,
+    key_slot: KeySlot = None,
+    volume_key_file: VolumeKeyFile = None,
+    key_size_bits: KeySize = None,
+    unbound: Unbound = False,
+    new_token_id: NewTokenId = None,
+) -> None:
     """Add a passphrase, or with --unbound a key of its own."""
-    options = session.invocation
-    old, new = options.number("key-slot"), options.number("new-key-slot")
-    unbound = options.flag("unbound")
+    check_costs(kdf)
+    if unbound and not key_size_bits:
+        raise UsageError("Key size is required with --unbound option.")
+    session = run.begin()
+    old, new = key_slot, new_key_slot
     if new is None and old is not None:
         if not unbound and not session.batch:
             session.say("WARNING: The --key-slot parameter is used for new keyslot number.")
         old, new = None, old
-    new_file = key_file_argument(session, "new-keyfile")
-    with open_for_change(session, version=2 if unbound else None) as store:
-        check_recipe(session, store.header)
-        if options.flag("new-token-id") and new_file is None:
+    new_file = new_keyfile if new_key_file is None else new_key_file  # of two, cryptsetup takes the argument
+    with open_for_change(device, header, version=2 if unbound else None) as store:
+        check_recipe(kdf, store.header)
+        if new_token_id is not None and new_file is None:
             raise UsageError("kdumpkey takes no new passphrase from a token; cryptsetup does.")
-        if unbound:
-            number = _add_unbound(session, store, new, new_file)
-        else:
-            with (
-                _existing_key(session, store, old) as volume_key,
-                read_new_passphrase(session, _NEW, new_file) as passphrase,
-                interruptible(),
-            ):
-                how = recipe(session, store.header)
-                number = add_key(store, volume_key, passphrase, how, keyslot=new)
+        with (
+            _unbound_key(volume_key_file, (key_size_bits or 0) // 8)
+            if unbound
+            else _existing_key(session, store, source, old, volume_key_file, key_size_bits) as key,
+            read_new_passphrase(session, _NEW, new_file, part, source.passphrase) as passphrase,
+            interruptible(),
+        ):
+            how = recipe(kdf, store.header, check_memory=source.checks_memory)
+            add = add_unbound_key if unbound else add_key
+            number = add(store, key, passphrase, how, keyslot=new)
         session.explain(f"Key slot {number} created.")
 
 
-def luks_change_key(session: Session) -> None:
+@action(
+    app,
+    "luksChangeKey",
+    "<device> [<key file>]",
+    ignores=EVERYWHERE,
+    example="kdumpkey luksChangeKey /dev/sda2 --key-slot 0",
+)
+def luks_change_key(
+    run: Run,
+    device: Device,
+    header: HeaderChoice,
+    source: UnlockSource,
+    kdf: KdfChoice,
+    part: NewKeyfilePart,
+    new_key_file: KeyFileArgument = None,
+    key_slot: KeySlot = None,
+) -> None:
     """Change a passphrase."""
-    new_file = key_file_argument(session, "new-keyfile")
-    with open_for_change(session) as store:
-        check_recipe(session, store.header)
-        with _opened(session, store, "Enter passphrase to be changed: ") as opened:
+    check_costs(kdf)
+    session = run.begin()
+    with open_for_change(device, header) as store:
+        check_recipe(kdf, store.header)
+        with (
+            read_passphrase(session, source.passphrase, "Enter passphrase to be changed: ") as old,
+            interruptible(),
+        ):
+            opened = as_device(store).unlock(
+                old, keyslot=key_slot, unbound=True, check_memory=source.checks_memory
+            )
+        with opened:
             session.explain(f"Key slot {opened.keyslot} unlocked.")
-            with read_new_passphrase(session, "Enter new passphrase: ", new_file) as passphrase:
-                _change(session, store, opened, passphrase)
+            with read_new_passphrase(
+                session, "Enter new passphrase: ", new_key_file, part, source.passphrase
+            ) as passphrase:
+                _change(session, store, opened, passphrase, kdf, source, stay=key_slot is not None)
 
 
-def luks_convert_key(session: Session) -> None:
+@action(
+    app,
+    "luksConvertKey",
+    "<device> [<key file>]",
+    ignores=EVERYWHERE,
+    example="kdumpkey luksConvertKey /dev/sda2 --pbkdf argon2id",
+)
+def luks_convert_key(
+    run: Run,
+    device: Device,
+    header: HeaderChoice,
+    source: UnlockSource,
+    kdf: KdfChoice,
+    key_slot: KeySlot = None,
+) -> None:
     """Change the key derivation function of a passphrase's keyslot."""
-    with open_for_change(session, version=2) as store:
-        wanted = session.invocation.number("key-slot")
-        if wanted is not None and wanted not in store.header.keyslots:
-            raise KeyslotError(f"Keyslot {wanted} is not active.")
-        check_recipe(session, store.header)
+    check_costs(kdf)
+    session = run.begin()
+    with open_for_change(device, header, version=2) as store:
+        if key_slot is not None and key_slot not in store.header.keyslots:
+            raise KeyslotError(f"Keyslot {key_slot} is not active.")
+        check_recipe(kdf, store.header)
         prompt = "Enter passphrase for keyslot to be converted: "
         with (
-            read_passphrase(session, prompt) as passphrase,
+            read_passphrase(session, source.passphrase, prompt) as passphrase,
             interruptible(),
             as_device(store).unlock(
-                passphrase, keyslot=wanted, unbound=True, check_memory=checks_memory(session)
+                passphrase, keyslot=key_slot, unbound=True, check_memory=source.checks_memory
             ) as opened,
         ):
-            _change(session, store, opened, passphrase)
+            _change(session, store, opened, passphrase, kdf, source, stay=key_slot is not None)
 
 
-def _change(session: Session, store: HeaderStore, opened: Unlocked, passphrase: SecretBuffer) -> None:
-    stay = session.invocation.number("key-slot") is not None
+def _change(
+    session: Session,
+    store: HeaderStore,
+    opened: Unlocked,
+    passphrase: SecretBuffer,
+    kdf: KdfChoice,
+    source: UnlockSource,
+    *,
+    stay: bool,
+) -> None:
     with interruptible():
-        number = change_key(store, opened, passphrase, recipe(session, store.header), stay=stay)
+        how = recipe(kdf, store.header, check_memory=source.checks_memory)
+        number = change_key(store, opened, passphrase, how, stay=stay)
     session.explain(f"Key slot {number} created.")
 
 
-def _opened(session: Session, store: HeaderStore, prompt: str) -> Unlocked:
-    with read_passphrase(session, prompt) as passphrase, interruptible():
-        return as_device(store).unlock(
-            passphrase,
-            keyslot=session.invocation.number("key-slot"),
-            unbound=True,
-            check_memory=checks_memory(session),
-        )
+def _unbound_key(path: str | None, nbytes: int) -> SecretBuffer:
+    """A key that opens no segment: from its file, or a random one."""
+    return SecretBuffer.random(nbytes) if path is None else read_exactly(path, nbytes)
 
 
 @contextmanager
-def _existing_key(session: Session, store: HeaderStore, keyslot: int | None) -> Iterator[SecretBuffer]:
+def _existing_key(
+    session: Session,
+    store: HeaderStore,
+    source: UnlockSource,
+    keyslot: int | None,
+    volume_key_file: str | None,
+    key_size_bits: int | None,
+) -> Iterator[SecretBuffer]:
     """The volume key: from its file, by a token if one is asked for, or by any passphrase."""
-    options = session.invocation
     luks = as_device(store)
-    if (path := options.text("volume-key-file")) is not None:
-        with read_exactly(path, key_size(session, luks)) as key:
+    if volume_key_file is not None:
+        with read_exactly(volume_key_file, key_size(luks, key_size_bits)) as key:
             verify_volume_key(store.header, key)
             yield key
         return
     if not store.header.keyslots:
         raise KeyslotError("Cannot add key slot, all slots disabled and no volume key provided.")
-    opened, key_file = None, options.text("key-file")
-    if key_file is None and any(options.flag(name) for name in ("token-id", "token-type", "token-only")):
-        opened = by_token(session, luks)
-        if opened is None and options.flag("token-only"):
+    opened, key_file = None, source.passphrase.key_file
+    if key_file is None and source.tokens.is_given:
+        opened = by_token(session, luks, source, key_slot=keyslot)
+        if opened is None and source.tokens.token_only:
             raise KeyslotError("")
     if opened is None:
-        with read_passphrase(session, "Enter any existing passphrase: ") as passphrase, interruptible():
-            opened = luks.unlock(passphrase, keyslot=keyslot, check_memory=checks_memory(session))
+        with (
+            read_passphrase(session, source.passphrase, "Enter any existing passphrase: ") as passphrase,
+            interruptible(),
+        ):
+            opened = luks.unlock(passphrase, keyslot=keyslot, check_memory=source.checks_memory)
     with opened:
         if key_file in (None, STDIN):
             session.explain(f"Key slot {opened.keyslot} unlocked.")
         yield opened.volume_key
-
-
-def _add_unbound(session: Session, store: HeaderStore, number: int | None, new_file: str | None) -> int:
-    nbytes = (session.invocation.number("key-size") or 0) // 8
-    path = session.invocation.text("volume-key-file")
-    with (
-        read_exactly(path, nbytes) if path is not None else SecretBuffer.random(nbytes) as key,
-        read_new_passphrase(session, _NEW, new_file) as passphrase,
-        interruptible(),
-    ):
-        return add_unbound_key(store, key, passphrase, recipe(session, store.header), keyslot=number)

@@ -4,39 +4,48 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import MappingName
+from kdumpkey.cli.options import EVERYWHERE, CancelDeferred, Deferred
+from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import DeviceMapperError, InactiveError, UsageError
 from kdumpkey.luks.activation import FLAGS, Mapping, close_mapping, find_mapping, keep_mapping
 from kdumpkey.mapping.device import backing_file, device_path
 from kdumpkey.mapping.dmsetup import DIRECTORY, DeviceMapper
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
     from kdumpkey.mapping.table import CryptTarget
 
+app = typer.Typer()
 _SAID: Final = {"allow_discards": "discards"}
 
 
-def close(session: Session) -> None:
+@action(app, "close", "<name>", ignores=EVERYWHERE, example="kdumpkey close data")
+def close(
+    run: Run, name: MappingName, deferred: Deferred = False, cancel_deferred: CancelDeferred = False
+) -> None:
     """Take a mapping away, now or when nobody uses it any more."""
-    options = session.invocation
-    if options.flag("deferred") and options.flag("cancel-deferred"):
+    session = run.begin()
+    if deferred and cancel_deferred:
         raise UsageError("Options --cancel-deferred and --deferred cannot be used at the same time.")
-    word = session.device
     try:
         mapper = device_mapper(session)
     except DeviceMapperError as error:
         raise InactiveError(str(error)) from error
-    if options.flag("cancel-deferred"):
-        keep_mapping(mapper, word)
-    elif close_mapping(mapper, word, deferred=options.flag("deferred")):
-        session.say(f"Device {word} is still active and scheduled for deferred removal.")
+    if cancel_deferred:
+        keep_mapping(mapper, name)
+    elif close_mapping(mapper, name, deferred=deferred):
+        session.say(f"Device {name} is still active and scheduled for deferred removal.")
 
 
-def status(session: Session) -> None:
+@action(app, "status", "<name>", ignores=EVERYWHERE, example="kdumpkey status data")
+def status(run: Run, name: MappingName) -> None:
     """Show what a mapping is, or say that there is none."""
-    word = session.device
-    shown = word if "/" in word else f"{DIRECTORY}/{word}"
-    found = find_mapping(device_mapper(session), word)
+    session = run.begin()
+    shown = name if "/" in name else f"{DIRECTORY}/{name}"
+    found = find_mapping(device_mapper(session), name)
     if found is None:
         session.say(f"{shown} is inactive.")
         raise InactiveError("")

@@ -6,9 +6,14 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from kdumpkey.cli.machines import refuse_arguments
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.kernel_memory import KernelMemory
+from kdumpkey.cli.options import Json
+from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import BusyError, DeviceError, KdumpkeyError, ResourceError, UsageError, WrongKeyError
 from kdumpkey.mock.run import (
     UNPACKED_BYTES,
@@ -22,9 +27,9 @@ from kdumpkey.mock.run import (
 from kdumpkey.mock.scenario import CRASH, REBOOT, Scenario, parse_scenario
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
     from kdumpkey.mock.tools import Step
 
+app = typer.Typer()
 _KINDS: Final[dict[int, type[KdumpkeyError]]] = {
     2: WrongKeyError,
     3: ResourceError,
@@ -33,16 +38,29 @@ _KINDS: Final[dict[int, type[KdumpkeyError]]] = {
 }
 
 
-def run(session: Session) -> None:
+def _scenario_names(incomplete: str) -> list[str]:
+    return [name for name in shipped_scenarios() if name.startswith(incomplete)]
+
+
+@action(app, "run", "<script or scenario>", example="kdumpkey mock run demo")
+def run_script(
+    run: Run,
+    script: Annotated[
+        str,
+        typer.Argument(
+            metavar="SCRIPT", help="A script, or the name of a scenario", autocompletion=_scenario_names
+        ),
+    ],
+    memory: KernelMemory,
+    as_json: Json = False,
+) -> None:
     """Run a scenario; its exit code is that of the section that failed."""
-    refuse_arguments(session, 1)
-    reports = _run(session, _scenario(session.invocation.arguments[0]))
+    session = run.begin()
+    reports = _run(session, _scenario(script), memory, as_json=as_json)
     _raise_failure(reports[-1])
 
 
-def _run(session: Session, scenario: Scenario) -> list[StageReport]:
-    as_json = session.invocation.flag("json")
-
+def _run(session: Session, scenario: Scenario, memory: KernelMemory, *, as_json: bool) -> list[StageReport]:
     def started(kind: str, limit: str) -> None:
         session.complain(f"--- {kind}{f' ({limit})' if limit else ''}")
 
@@ -52,7 +70,7 @@ def _run(session: Session, scenario: Scenario) -> list[StageReport]:
         environment=session.streams.environment,
         stdout=stderr if as_json else session.streams.stdout,
         stderr=stderr,
-        memory=_memory(session),
+        memory=_memory(memory),
         clock=time.monotonic,
         started=started,
     )
@@ -64,9 +82,10 @@ def _run(session: Session, scenario: Scenario) -> list[StageReport]:
     return reports
 
 
-def shell(session: Session) -> None:
+@action(app, "shell", example="kdumpkey mock shell")
+def shell(run: Run, memory: KernelMemory) -> None:
     """A shell in the first kernel, and after `kdumpkey kdump crash` and exit one in the kdump kernel."""
-    refuse_arguments(session)
+    session = run.begin()
     environment = session.streams.environment
     scenario = parse_scenario("#@disk root.img root 64M\n#@first-kernel\n")
     program = environment.get("SHELL") or "/bin/sh"
@@ -86,7 +105,7 @@ def shell(session: Session) -> None:
                 bench.run(
                     kind,
                     [program],
-                    _memory(session),
+                    _memory(memory),
                     time.monotonic,
                     lambda name, limit: session.complain(f"--- {name} ({limit})"),
                     stdin=session.streams.stdin,
@@ -98,33 +117,35 @@ def shell(session: Session) -> None:
         session.say(line)
 
 
-def scenarios(session: Session) -> None:
+@action(app, "scenarios", example="kdumpkey mock scenarios")
+def scenarios(run: Run, as_json: Json = False) -> None:
     """List the scenarios that are shipped."""
-    refuse_arguments(session)
+    session = run.begin()
     found = {name: parse_scenario(text).about for name, text in shipped_scenarios().items()}
-    if session.invocation.flag("json"):
+    if as_json:
         session.say(json.dumps(found))
         return
     for name, about in found.items():
         session.say(f"{name:22}{about}")
 
 
-def demo(session: Session) -> None:
+@action(app, "demo", example="kdumpkey demo")
+def demo(run: Run, memory: KernelMemory, as_json: Json = False) -> None:
     """The shipped scenario of the whole story, and what handing the key over saves."""
-    refuse_arguments(session)
+    session = run.begin()
     scenario = _scenario("demo")
-    if not session.invocation.flag("json"):
+    if not as_json:
         session.say(f"{scenario.about}\n")
-    reports = _run(session, scenario)
+    reports = _run(session, scenario, memory, as_json=as_json)
     _raise_failure(reports[-1])
     first, second = (_step(reports, words) for words in ("kdump name", "unlock root.img --from-kdump"))
-    if first is None or second is None or session.invocation.flag("json"):
+    if first is None or second is None or as_json:
         return
     session.say("")
     for name, step in (("passphrase, Argon2id", first), ("key handed over", second)):
         session.say(f"{name:22}{step.seconds * 1000:8.0f} ms {step.peak_kib / 1024:8.0f} MiB")
-    memory, speed = first.peak_kib / second.peak_kib, first.seconds / second.seconds
-    session.say(f"{'less by a factor of':22}{speed:8.0f}    {memory:8.0f}")
+    less_memory, speed = first.peak_kib / second.peak_kib, first.seconds / second.seconds
+    session.say(f"{'less by a factor of':22}{speed:8.0f}    {less_memory:8.0f}")
 
 
 def _step(reports: list[StageReport], words: str) -> Step | None:
@@ -158,14 +179,9 @@ def _scenario(word: str) -> Scenario:
         raise DeviceError(f"There is no script {word}, nor a scenario of that name ({names}).") from error
 
 
-def _memory(session: Session) -> Memory:
-    options = session.invocation
-    unpacked = options.number("unpacked-size")
-    return Memory(
-        options.number("first-memory"),
-        options.number("kdump-memory"),
-        UNPACKED_BYTES if unpacked is None else unpacked,
-    )
+def _memory(wanted: KernelMemory) -> Memory:
+    unpacked = UNPACKED_BYTES if wanted.unpacked_bytes is None else wanted.unpacked_bytes
+    return Memory(wanted.first_bytes, wanted.kdump_bytes, unpacked)
 
 
 def _plain(report: StageReport) -> dict[str, object]:

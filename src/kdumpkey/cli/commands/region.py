@@ -6,35 +6,49 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Final
 
+import typer
+
+from kdumpkey.cli import options
 from kdumpkey.cli import region_text as text
-from kdumpkey.cli.machines import refuse_arguments
+from kdumpkey.cli.action import action
+from kdumpkey.cli.options import Json, Keys, Plot, Samples, Seed
+from kdumpkey.cli.region_sizes import RegionSizes
+from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import KernelError, UsageError, kernel_error
 from kdumpkey.region.comparison import Machine, layout_of
 from kdumpkey.region.model import PAGE, Policy
 from kdumpkey.region.placement import FAILED
 
 if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
     from kdumpkey.region.model import Part
     from kdumpkey.region.placement import Distribution, Layout
 
+app = typer.Typer()
 _SAMPLES: Final = 100_000
 _MOST_SAMPLES: Final = 50_000_000
 
 
-def show(session: Session) -> None:
+@action(app, "show", example="kdumpkey region show --crashkernel 256M --policy hardened")
+def show(
+    run: Run,
+    sizes: RegionSizes,
+    policy: options.Policy = None,
+    keys: Keys = None,
+    seed: Seed = None,
+    plot: Plot = None,
+    as_json: Json = False,
+) -> None:
     """Draw one layout, and place the keys once."""
-    refuse_arguments(session)
-    layout = _layout(session, _policy(session))
-    seed = session.invocation.number("seed")
+    session = run.begin()
+    layout = _layout(sizes, keys, _policy(policy))
     total = max(layout.draws, 1)
     draw = secrets.randbelow(total) if seed is None else seed % total
     try:
         parts = layout.place(draw)
     except KernelError as error:
         raise kernel_error(error.errno, f"Draw {draw} of {total}: {error.reason}.") from error
-    _plot(session, {layout.policy: layout}, {layout.policy: parts})
-    if session.invocation.flag("json"):
+    _plot(plot, {layout.policy: layout}, {layout.policy: parts})
+    if as_json:
         session.say(json.dumps({**_region(layout), "draw": draw, "segments": _segments(parts)}))
         return
     _head(session, layout)
@@ -43,18 +57,27 @@ def show(session: Session) -> None:
         session.say(line)
 
 
-def simulate(session: Session) -> None:
-    """Place the keys many times, and hold that against the exact distribution."""
-    refuse_arguments(session)
-    layout = _layout(session, _policy(session))
-    given = session.invocation.number("samples")
-    samples = _SAMPLES if given is None else given
+@action(app, "simulate", example="kdumpkey region simulate --samples 1000000")
+def simulate(
+    run: Run,
+    sizes: RegionSizes,
+    policy: options.Policy = None,
+    keys: Keys = None,
+    samples_wanted: Samples = None,
+    seed: Seed = None,
+    plot: Plot = None,
+    as_json: Json = False,
+) -> None:
+    """Place the keys many times, and compare with the exact distribution."""
+    session = run.begin()
+    layout = _layout(sizes, keys, _policy(policy))
+    samples = _SAMPLES if samples_wanted is None else samples_wanted
     if not 0 < samples <= _MOST_SAMPLES:
         raise UsageError(f"Option --samples can be 1 to {_MOST_SAMPLES}.")
-    pages = layout.sample(samples, session.invocation.number("seed"))
+    pages = layout.sample(samples, seed)
     found = layout.distribution()
-    _plot(session, {layout.policy: layout}, None)
-    if session.invocation.flag("json"):
+    _plot(plot, {layout.policy: layout}, None)
+    if as_json:
         failed = sum(page == FAILED for page in pages)
         result = {**_region(layout), "samples": samples, "failed": failed, "exact": _numbers(found)}
         session.say(json.dumps(result))
@@ -64,13 +87,21 @@ def simulate(session: Session) -> None:
         session.say(line)
 
 
-def entropy(session: Session) -> None:
+@action(app, "entropy", example="kdumpkey region entropy --policy v1")
+def entropy(
+    run: Run,
+    sizes: RegionSizes,
+    policy: options.Policy = None,
+    keys: Keys = None,
+    plot: Plot = None,
+    as_json: Json = False,
+) -> None:
     """Say exactly how unpredictable the keys' place is under one policy."""
-    refuse_arguments(session)
-    layout = _layout(session, _policy(session))
+    session = run.begin()
+    layout = _layout(sizes, keys, _policy(policy))
     found = layout.distribution()
-    _plot(session, {layout.policy: layout}, None)
-    if session.invocation.flag("json"):
+    _plot(plot, {layout.policy: layout}, None)
+    if as_json:
         session.say(json.dumps({**_region(layout), **_numbers(found)}))
         return
     _head(session, layout)
@@ -78,14 +109,17 @@ def entropy(session: Session) -> None:
         session.say(line)
 
 
-def compare(session: Session) -> None:
-    """Put the policies side by side."""
-    refuse_arguments(session)
-    layouts = {policy: _layout(session, policy) for policy in Policy}
+@action(app, "compare", example="kdumpkey region compare --crashkernel 512M")
+def compare(
+    run: Run, sizes: RegionSizes, keys: Keys = None, plot: Plot = None, as_json: Json = False
+) -> None:
+    """Compare the policies."""
+    session = run.begin()
+    layouts = {policy: _layout(sizes, keys, policy) for policy in Policy}
     found = {policy: layout.distribution() for policy, layout in layouts.items()}
-    _plot(session, layouts, None)
+    _plot(plot, layouts, None)
     first = next(iter(layouts.values()))
-    if session.invocation.flag("json"):
+    if as_json:
         numbers = {policy.value: _numbers(each) for policy, each in found.items()}
         session.say(json.dumps({**_region(first, policy=False), "policies": numbers}))
         return
@@ -94,25 +128,23 @@ def compare(session: Session) -> None:
         session.say(line)
 
 
-def _policy(session: Session) -> Policy:
-    name = session.invocation.text("policy") or Policy.UPSTREAM.value
+def _policy(name: str | None) -> Policy:
     try:
-        return Policy(name)
+        return Policy(name or Policy.UPSTREAM.value)
     except ValueError as error:
         known = ", ".join(policy.value for policy in Policy)
         raise UsageError(f"Option --policy can be only {known}.") from error
 
 
-def _layout(session: Session, policy: Policy) -> Layout:
-    options = session.invocation
+def _layout(sizes: RegionSizes, keys: int | None, policy: Policy) -> Layout:
     machine = Machine(
-        crashkernel=options.text("crashkernel") or Machine.crashkernel,
-        ram_bytes=options.number("ram") or Machine.ram_bytes,
-        keys=1 if (keys := options.number("keys")) is None else keys,
-        kernel=options.text("kernel"),
-        initrd=options.text("initrd"),
-        kernel_bytes=options.number("kernel-size"),
-        initrd_bytes=options.number("initrd-size"),
+        crashkernel=sizes.crashkernel or Machine.crashkernel,
+        ram_bytes=sizes.ram_bytes or Machine.ram_bytes,
+        keys=1 if keys is None else keys,
+        kernel=sizes.kernel,
+        initrd=sizes.initrd,
+        kernel_bytes=sizes.kernel_bytes,
+        initrd_bytes=sizes.initrd_bytes,
     )
     return layout_of(machine, policy)
 
@@ -153,11 +185,10 @@ def _numbers(found: Distribution) -> dict[str, object]:
 
 
 def _plot(
-    session: Session, layouts: dict[Policy, Layout], parts: dict[Policy, tuple[Part, ...]] | None
+    path: str | None, layouts: dict[Policy, Layout], parts: dict[Policy, tuple[Part, ...]] | None
 ) -> None:
-    path = session.invocation.text("plot")
     if path is None:
         return
-    from kdumpkey.cli.region_plot import plot  # noqa: PLC0415 - matplotlib takes a second to import
+    from kdumpkey.cli import region_plot  # noqa: PLC0415 - matplotlib takes a second to import
 
-    plot(path, layouts, parts)
+    region_plot.plot(path, layouts, parts)

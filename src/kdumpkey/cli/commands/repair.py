@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import typer
 
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Device
+from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.opening import VERSIONS, device_path
+from kdumpkey.cli.options import EVERYWHERE
 from kdumpkey.cli.passphrase import confirm
+from kdumpkey.cli.session import Run
 from kdumpkey.errors import HeaderError, NotLuksError, PermissionDeniedError, UsageError
 from kdumpkey.luks import repair as ops
 
-if TYPE_CHECKING:
-    from kdumpkey.cli.session import Session
+app = typer.Typer()
 
 
-def repair(session: Session) -> None:
-    """Mend the header; where that is not plainly right, after confirmation."""
-    path = session.invocation.text("header") or device_path(session.device)
-    wanted = session.invocation.text("type")
+@action(app, "repair", "<device>", ignores=EVERYWHERE, example="kdumpkey repair /dev/sda2")
+def repair(run: Run, device: Device, header: HeaderChoice) -> None:
+    """Repair the header; where that is not plainly right, after confirmation."""
+    session = run.begin()
+    path = header.header or device_path(device)
+    wanted = header.type
     refusal = f"Device {path} is not a valid LUKS device."
     if wanted not in VERSIONS:
         raise NotLuksError(refusal)

@@ -1,58 +1,187 @@
-"""unlock and open: check a key, hand it to a keyring, decrypt."""
+"""unlock and open: check a key, hand it to a keyring, decrypt, map."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final
 
+import typer
+
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Device
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.key_source import KeySource, MachineChoice
+from kdumpkey.cli.mapping_flags import MappingFlags
 from kdumpkey.cli.opening import VERSIONS, open_data_and_header
+from kdumpkey.cli.options import (
+    EVERYWHERE,
+    DeviceSize,
+    DisableKeyring,
+    DisableVeracrypt,
+    Force,
+    IvLargeSectors,
+    Json,
+    Length,
+    LinkVkToKeyring,
+    Map,
+    Persistent,
+    PlainOffset,
+    PlainSectorSize,
+    Refresh,
+    SerializeMemoryHardPbkdf,
+    Shared,
+    Size,
+    Skip,
+    Sparse,
+    Start,
+    TcryptBackup,
+    TcryptHidden,
+    TcryptSystem,
+    Test,
+    TestPassphrase,
+    To,
+    Unbound,
+    Veracrypt,
+    VeracryptPim,
+    VeracryptQueryPim,
+)
+from kdumpkey.cli.refusing import refuse_first
+from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import KeyNotFoundError, KeyringError, UsageError
+from kdumpkey.luks.data_access import check_data_opens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kdumpkey.cli.session import Session
     from kdumpkey.keyring import LinkTarget
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
     from kdumpkey.volume.volume import Volume
 
+app = typer.Typer()
 _KNOWN: Final = ("luks", "luks1", "luks2", "plain", "loopaes", "tcrypt", "bitlk", "fvault2")
+_TESTABLE: Final = ("luks", "luks1", "luks2", "tcrypt", "bitlk", "fvault2")
+_LUKS: Final = ("luks", "luks1", "luks2")
 
 
-def open_device(session: Session) -> None:
+@dataclass(frozen=True)
+class OtherTypes:
+    """Options of open that are for types of devices other than LUKS, and refused with LUKS."""
+
+    device_size: DeviceSize = None
+    size: Size = None
+    shared: Shared = False
+    skip: Skip = None
+    offset: PlainOffset = None
+    sector_size: PlainSectorSize = None
+    iv_large_sectors: IvLargeSectors = False
+    tcrypt_hidden: TcryptHidden = False
+    tcrypt_system: TcryptSystem = False
+    tcrypt_backup: TcryptBackup = False
+    veracrypt: Veracrypt = False
+    disable_veracrypt: DisableVeracrypt = False
+    veracrypt_pim: VeracryptPim = None
+    veracrypt_query_pim: VeracryptQueryPim = False
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where plaintext goes, and how much of it."""
+
+    to: To = None
+    start: Start = None
+    length: Length = None
+    sparse: Sparse = False
+    force: Force = False
+
+
+@action(
+    app,
+    "open",
+    "<device> [--type <type>] [<name>]",
+    ignores=EVERYWHERE,
+    example="kdumpkey open /dev/sda2 data",
+)
+def open_device(
+    run: Run,
+    device: Device,
+    header: HeaderChoice,
+    keys: KeySource,
+    flags: MappingFlags,
+    others: OtherTypes,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="The mapping's name", show_default=False)
+    ] = None,
+    test_passphrase: TestPassphrase = False,
+    unbound: Unbound = False,
+    link_vk_to_keyring: LinkVkToKeyring = None,
+    persistent: Persistent = False,
+    refresh: Refresh = False,
+    disable_keyring: DisableKeyring = False,
+    serialize: SerializeMemoryHardPbkdf = False,
+) -> None:
     """Map a volume, or with --test-passphrase check a passphrase or key alone."""
-    options = session.invocation
-    kind = options.text("type")
+    kind = header.type
+    _check_open(
+        others,
+        "luks" if kind is None else kind,
+        test=test_passphrase,
+        unbound=unbound,
+        persistent=persistent,
+        refresh=refresh,
+    )
+    session = run.begin()
     if kind is not None and kind not in _KNOWN:
         raise UsageError(f"Unrecognized metadata device type {kind}.")
-    test = options.flag("test-passphrase")
-    if not test:
-        if len(options.arguments) < 2:
+    if not test_passphrase:
+        if name is None:
             raise UsageError("Command requires device and mapped name as arguments.")
         if kind is not None and kind not in VERSIONS:
             raise UsageError(f"kdumpkey does not open {kind} devices; cryptsetup does.")
-    link = _link_target(session)
-    with open_data_and_header(session) as luks:
-        map_it = None if test else _mapping_to(session, luks, options.arguments[1])
-        with volume_key(session, luks) as (key, _):
+    link = _link_target(session, link_vk_to_keyring, keys.machine)
+    with open_data_and_header(device, header) as luks:
+        map_it = None
+        if name is not None and not test_passphrase:
+            if refresh:
+                raise UsageError("kdumpkey does not do open --refresh; cryptsetup does.")
+            if disable_keyring:
+                raise UsageError(
+                    "kdumpkey gives dm-crypt a key by the kernel's keyring alone, never in the table."
+                )
+            map_it = _mapping_to(session, luks, name, flags, persistent=persistent)
+        with volume_key(session, luks, keys, unbound=unbound, serialize=serialize) as (key, _):
             link(key)
             if map_it is not None:
                 map_it(key)
 
 
-def unlock(session: Session) -> None:
+@action(app, "unlock", "<device>", example="kdumpkey unlock disk.img --to plain.img")
+def unlock(
+    run: Run,
+    device: Device,
+    header: HeaderChoice,
+    keys: KeySource,
+    output: Output,
+    flags: MappingFlags,
+    test: Test = False,
+    map_name: Map = None,
+    unbound: Unbound = False,
+    link_vk_to_keyring: LinkVkToKeyring = None,
+    serialize: SerializeMemoryHardPbkdf = False,
+    as_json: Json = False,
+) -> None:
     """Check a key, and with --to decrypt, with --map map; --json tells what was found."""
-    options = session.invocation
-    link = _link_target(session)
-    with open_data_and_header(session) as luks:
-        if options.text("to") is not None:
+    _check_unlock(output, keys, test=test, map_name=map_name, unbound=unbound, as_json=as_json)
+    session = run.begin()
+    link = _link_target(session, link_vk_to_keyring, keys.machine)
+    with open_data_and_header(device, header) as luks:
+        if output.to is not None:
             luks.check_data_apart()
-        name = options.text("map")
-        map_it = None if name is None else _mapping_to(session, luks, name)
-        with volume_key(session, luks) as (key, keyslot):
+        map_it = None if map_name is None else _mapping_to(session, luks, map_name, flags)
+        with volume_key(session, luks, keys, unbound=unbound, serialize=serialize) as (key, keyslot):
             link(key)
             result: dict[str, object] = {
                 "device": luks.device.name,
@@ -60,28 +189,115 @@ def unlock(session: Session) -> None:
                 "version": luks.header.version,
                 "keyslot": keyslot,
             }
+            for warning in check_data_opens(luks.header, luks.device.name):
+                session.complain(f"WARNING: {warning}")
             if map_it is not None:
                 result["map"] = map_it(key)
-            if (output := options.text("to")) is not None:
+            if output.to is not None:
                 with luks.volume(key, tier=session.streams.environment.get("KDUMPKEY_AESXTS")) as volume:
                     key.close()  # the volume has its own, and the decryption may take hours
-                    result |= _decrypt(session, luks, volume, output)
-            if options.flag("json"):
+                    result |= _decrypt(session, luks, volume, output, output.to)
+            if as_json:
                 session.say(json.dumps(result))
 
 
-def _mapping_to(session: Session, luks: LuksDevice, name: str) -> Callable[[SecretBuffer], str]:
+def _check_open(
+    others: OtherTypes, kind: str, *, test: bool, unbound: bool, persistent: bool, refresh: bool
+) -> None:
+    plain = kind in ("plain", "loopaes")
+    refuse_first(
+        (persistent and test, "Option --persistent is not allowed with --test-passphrase."),
+        (refresh and test, "Options --refresh and --test-passphrase are mutually exclusive."),
+        (
+            None not in (others.device_size, others.size),
+            "Options --device-size and --size cannot be combined.",
+        ),
+        (others.shared and kind != "plain", "Option --shared is allowed only for open of plain device."),
+        (
+            others.skip is not None and not plain,
+            "Option --skip is supported only for open of plain and loopaes devices.",
+        ),
+        (
+            others.offset is not None and not plain,
+            "Option --offset with open action is only supported for plain and loopaes devices.",
+        ),
+        (
+            test and kind not in _TESTABLE and not kind.startswith("luks"),
+            "Option --test-passphrase is allowed only for open of LUKS, TCRYPT, BITLK and FVAULT2 devices.",
+        ),
+        (
+            (others.tcrypt_hidden or others.tcrypt_system or others.tcrypt_backup) and kind != "tcrypt",
+            "Option --tcrypt-hidden, --tcrypt-system or --tcrypt-backup is supported only for TCRYPT device.",
+        ),
+        (
+            (others.veracrypt or others.disable_veracrypt) and kind != "tcrypt",
+            "Option --veracrypt or --disable-veracrypt is supported only for TCRYPT device type.",
+        ),
+        (
+            others.veracrypt_pim is not None and others.disable_veracrypt,
+            "Option --veracrypt-pim is supported only for VeraCrypt compatible devices.",
+        ),
+        (
+            others.veracrypt_query_pim and others.disable_veracrypt,
+            "Option --veracrypt-query-pim is supported only for VeraCrypt compatible devices.",
+        ),
+        (
+            others.veracrypt_pim is not None and others.veracrypt_query_pim,
+            "The options --veracrypt-pim and --veracrypt-query-pim are mutually exclusive.",
+        ),
+        (unbound and kind not in _LUKS, "Option --unbound is allowed only for open of luks device."),
+        (unbound and not test, "Option --unbound cannot be used without --test-passphrase."),
+        (
+            others.sector_size is not None and kind != "plain",
+            "Sector size option with open action is supported only for plain devices.",
+        ),
+        (
+            others.iv_large_sectors and (kind != "plain" or others.sector_size in (None, 512)),
+            "Large IV sectors option is supported only for opening plain type device with sector size larger"
+            " than 512 bytes.",
+        ),
+    )
+
+
+def _check_unlock(
+    output: Output, keys: KeySource, *, test: bool, map_name: str | None, unbound: bool, as_json: bool
+) -> None:
+    to = output.to
+    refuse_first(
+        (test and to is not None, "Options --test and --to are mutually exclusive."),
+        (map_name is not None and unbound, "Option --unbound is not allowed with --map."),
+        (
+            None not in (keys.volume_key_file, keys.volume_key_keyring),
+            "Options --volume-key-file and --volume-key-keyring are mutually exclusive.",
+        ),
+        (
+            map_name is not None and (to is not None or test),
+            "Option --map is not possible with --to or --test.",
+        ),
+        (output.sparse and to == "-", "Option --sparse needs a file to write to."),
+        (as_json and to == "-", "Option --json is not possible with --to -."),
+        (output.start is not None and to is None, "Option --from needs --to."),
+        (output.length is not None and to is None, "Option --length needs --to."),
+        (output.sparse and to is None, "Option --sparse needs --to."),
+        (output.force and to is None, "Option --force needs --to."),
+    )
+
+
+def _mapping_to(
+    session: Session, luks: LuksDevice, name: str, flags: MappingFlags, *, persistent: bool = False
+) -> Callable[[SecretBuffer], str]:
     from kdumpkey.cli.mapped import mapping_to  # noqa: PLC0415 - a mere check needs no device-mapper
 
-    return mapping_to(session, luks, name)
+    return mapping_to(session, luks, name, flags, persistent=persistent)
 
 
-def _decrypt(session: Session, luks: LuksDevice, volume: Volume, output: str) -> dict[str, object]:
+def _decrypt(
+    session: Session, luks: LuksDevice, volume: Volume, wanted: Output, output: str
+) -> dict[str, object]:
     from kdumpkey.cli.progress import progress_bar  # noqa: PLC0415 - a mere check shows none
     from kdumpkey.volume.decrypt import decrypt_to_file, decrypt_to_stream, part_of  # noqa: PLC0415
 
-    options = session.invocation
-    part = part_of(volume, options.number("from") or 0, options.number("length"))
+    part = part_of(volume, wanted.start or 0, wanted.length)
     if output != "-" and _same_file(output, luks):
         raise UsageError(f"{output} is what is being decrypted: the plaintext must go elsewhere.")
     with progress_bar(session.streams, len(part)) as progress:
@@ -94,8 +310,8 @@ def _decrypt(session: Session, luks: LuksDevice, volume: Volume, output: str) ->
                 volume,
                 output,
                 part,
-                sparse=options.flag("sparse"),
-                replace=options.flag("force"),
+                sparse=wanted.sparse,
+                replace=wanted.force,
                 progress=progress,
             )
     return {"to": output, "from": part.start, "length": len(part)}
@@ -111,17 +327,18 @@ def _same_file(output: str, luks: LuksDevice) -> bool:
     )
 
 
-def _link_target(session: Session) -> Callable[[SecretBuffer], None]:
+def _link_target(
+    session: Session, text: str | None, machine: MachineChoice
+) -> Callable[[SecretBuffer], None]:
     """What --link-vk-to-keyring does with the volume key; the keyring is found before anyone is asked."""
-    text = session.invocation.text("link-vk-to-keyring")
     if text is None:
         return lambda _key: None
     from kdumpkey import keyring  # noqa: PLC0415 - only who asks for keyrings pays for them
     from kdumpkey.cli.machines import names_machine  # noqa: PLC0415
 
     target = keyring.parse_link_target(text)
-    if names_machine(session):
-        return lambda key: _link_simulated(session, target, key)
+    if names_machine(session, machine):
+        return lambda key: _link_simulated(session, target, key, machine)
     try:
         number = keyring.resolve_keyring(target.keyring)
     except KeyNotFoundError as error:
@@ -137,11 +354,11 @@ def _link_target(session: Session) -> Callable[[SecretBuffer], None]:
     return link
 
 
-def _link_simulated(session: Session, target: LinkTarget, key: SecretBuffer) -> None:
+def _link_simulated(session: Session, target: LinkTarget, key: SecretBuffer, choice: MachineChoice) -> None:
     from kdumpkey.cli.machines import open_machine  # noqa: PLC0415
     from kdumpkey.kdump.keys import link  # noqa: PLC0415
 
-    with open_machine(session) as machine:
+    with open_machine(session, choice) as machine:
         try:
             warnings = link(machine, target, key)
         except KeyringError as error:

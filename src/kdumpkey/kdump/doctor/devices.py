@@ -14,6 +14,7 @@ from kdumpkey.host.crypttab import CRYPTTAB, entry_named, entry_of
 from kdumpkey.host.system import read_system
 from kdumpkey.kdump.doctor import CryptDevice, Finding, Host, Verdict, fixes
 from kdumpkey.kdump.doctor.target import NAME_DEVICES, WHY, DumpTarget, dump_targets
+from kdumpkey.luks.data_access import data_access
 from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.model import PRIORITY_IGNORE
 
@@ -24,6 +25,7 @@ _WHY_HEADER: Final = "What the header asks for decides whether anything can open
 _IMAGE_OF_HEADER: Final = (
     "There: cryptsetup luksHeaderBackup DEVICE --header-backup-file FILE; then name FILE as the device."
 )
+_CAPTURE_BY_KDUMPKEY: Final = "Have the kdump kernel run kdumpkey kdump save, or encrypt with another cipher."
 _MAPPED: Final = "/dev/mapper/"
 
 
@@ -154,16 +156,26 @@ def _with_header(host: Host, device: CryptDevice, found: list[Finding]) -> Crypt
         what = f"{named}; but what is mapped has the UUID {device.uuid}: it was formatted anew meanwhile."
         finding(Verdict.BROKEN, what, f"reboot, and then {fixes.arm([device])}")
         return replace(device, memory_kib=largest)
-    elif header.requirements:
-        what = f"{kind} demands {', '.join(header.requirements)}."
-        finding(Verdict.BROKEN, what, f"cryptsetup reencrypt --resume-only {device.name}, or dump elsewhere")
+    elif not (access := data_access(header)).possible:
+        what = f"{named}, whose data cannot be opened: {access.user_space}."
+        if header.requirements:
+            what = f"{kind} demands {', '.join(header.requirements)}: {access.user_space}."
+        elif access.dm_crypt != access.user_space:
+            what += f" By dm-crypt: {access.dm_crypt}."
+        finding(Verdict.BROKEN, what, access.step.replace("DEVICE", device.name))
     elif not header.keyslots:
         what = f"{named}, without a keyslot: nobody can open it once its key is lost."
         finding(
             Verdict.WARNING, what, f"cryptsetup luksHeaderRestore {device.name} --header-backup-file FILE"
         )
+    elif access.dm_crypt:
+        what = f"{named}, whose data only kdumpkey opens, with kdump save. By dm-crypt: {access.dm_crypt}."
+        finding(Verdict.WARNING, what, _CAPTURE_BY_KDUMPKEY)
     else:
-        finding(Verdict.GOOD, f"{named}, {largest // 1024} MiB for its largest keyslot.")
+        what = f"{named}, {largest // 1024} MiB for its largest keyslot."
+        if access.user_space:
+            what += f" Only dm-crypt opens its data, if the kdump kernel has the cipher: {access.user_space}."
+        finding(Verdict.GOOD, what)
     return replace(device, uuid=header.uuid, kind=kind, memory_kib=largest)
 
 

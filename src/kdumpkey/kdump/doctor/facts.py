@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import KdumpkeyError, KeyringError
+from kdumpkey.errors import DeviceError, KdumpkeyError, KeyringError, NotAKernelError
 from kdumpkey.host.crypttab import CRYPTTAB, Entry, by_initramfs_tools, opening_of
 from kdumpkey.host.host import CryptDevice, Host, Missing
 from kdumpkey.host.interface import Interface, read_interface
@@ -20,10 +20,11 @@ from kdumpkey.host.keys import ListedKey, listed_keys
 from kdumpkey.host.later_loads import loaded_after
 from kdumpkey.host.libraries import Libraries, read_libraries
 from kdumpkey.host.system import System, read_system
+from kdumpkey.host.uki import INITRD, KERNEL, read_sections, section_in_memory
 from kdumpkey.host.units import Unit, read_unit
 from kdumpkey.kdump.doctor.fixes import ARM
 from kdumpkey.kdump.doctor.kdump_image import KdumpImage, read_kdump_image
-from kdumpkey.kdump.estimate.machine import Machine, estimate_machine
+from kdumpkey.kdump.estimate.machine import Machine, estimate_machine, kernel_size
 from kdumpkey.kdump.estimate.rules import Estimate, Keyslot
 from kdumpkey.kdump.freshness import Freshness, State, key_now
 from kdumpkey.kdump.keys import PREFIX
@@ -294,7 +295,10 @@ def _record(host: Host, memory: CrashMemory) -> Record:
     boot = host.word("proc/sys/kernel/random/boot_id") or ""
     if record is None or record.boot_id != boot or not memory.is_loaded:
         return Record(None, text is Missing.UNREADABLE, "")
-    return Record(record, unreadable=False, since=loaded_after(host, record.loaded_at))
+    since = loaded_after(host, record.loaded_at)
+    if record.reserved_bytes not in (None, memory.size_bytes):
+        since = since or "The reserved memory was resized"
+    return Record(record, unreadable=False, since=since)
 
 
 def _estimate(host: Host, devices: Sequence[CryptDevice], image: RecordedImage | None) -> Estimate | str:
@@ -302,18 +306,37 @@ def _estimate(host: Host, devices: Sequence[CryptDevice], image: RecordedImage |
         str(host.path(name)) if name and host.exists(name) else None
         for name in ((image.kernel, image.initrd) if image else ("", ""))
     )
+    kernel_bytes, initramfs_bytes = _in_uki(kernel)
     machine = Machine(
         root=host.root,
         release=host.release or None,
         arch=host.arch or None,
-        kernel=kernel,
+        kernel=None if kernel_bytes or initramfs_bytes else kernel,
         initramfs=initramfs,
+        kernel_bytes=kernel_bytes,
+        initramfs_bytes=None if initramfs else initramfs_bytes,
     )
     keyslots = [Keyslot(device.name, 0, device.memory_kib or 0) for device in devices]
     try:
         return estimate_machine(machine, [device.name for device in devices], keyslots).estimate
     except (KdumpkeyError, OSError) as error:
         return str(error)
+
+
+def _in_uki(kernel: str | None) -> tuple[int | None, int | None]:
+    """How much the kernel and the initramfs of a unified kernel image take; None: it is none."""
+    try:
+        sections = read_sections(Path(kernel)) if kernel else {}
+        if not sections or kernel is None:
+            return None, None
+        brought = sections.get(INITRD)
+        with section_in_memory(Path(kernel), sections[KERNEL]) as file:
+            made = kernel_size(Path(f"/proc/self/fd/{file}"))
+    except (OSError, DeviceError):
+        return None, None
+    except NotAKernelError:
+        made = None
+    return made, brought.size_bytes if brought is not None else None
 
 
 def _builtin(host: Host) -> frozenset[str] | None:

@@ -87,6 +87,9 @@ def reserve(system: System, size: str) -> str:
     if system.ostree:
         given = any(word.startswith("crashkernel=") for word in system.command_line)
         return f"rpm-ostree kargs --{'replace' if given else 'append'}=crashkernel={size} && systemctl reboot"
+    if system.uki:
+        addon = shlex.quote(f"/{system.uki}.extra.d/crashkernel.addon.efi")
+        return f"ukify build --cmdline=crashkernel={size} --output={addon} && reboot"
     if system.is_debian:
         setting = f'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT crashkernel={size}"'
         return f"echo '{setting}' > {_GRUB_PIECE} && update-grub && reboot"
@@ -99,6 +102,9 @@ def kernel_argument(system: System, argument: str) -> str:
     """Boot with an argument in place of one of the same name."""
     if system.ostree:
         return f"rpm-ostree kargs --replace={shlex.quote(argument)} && systemctl reboot"
+    if system.uki:
+        addon = shlex.quote(f"/{system.uki}.extra.d/luks.addon.efi")
+        return f"ukify build --cmdline={shlex.quote(argument)} --output={addon} && reboot"
     if system.is_debian:
         return f"Put {argument} into GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub && reboot"
     if system.is_suse:

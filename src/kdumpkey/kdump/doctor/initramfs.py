@@ -23,6 +23,8 @@ _LIBRARY: Final = re.compile(r"(?:^|/)libcryptsetup\.so\.12\.(\d+)\.\d+$")
 _KEYRING_OPTION: Final = 10  # libcryptsetup's minor version of cryptsetup 2.7
 _PROGRAM: Final = ("bin/kdumpkey", "/kdumpkey/__main__.py", "/kdumpkey/__main__.pyc")
 _ROOT_SHARE: Final = 0.45  # of the reserved memory, beyond which a tmpfs root was seen to be full
+# The packages, alike in all distributions, of programs that are called otherwise.
+_PACKAGES: Final = {"unsquashfs": "squashfs-tools", "fsck.erofs": "erofs-utils"}
 _UNITS: Final = "/systemd/system/"
 _CONFIGFS_UNIT: Final = f"{_UNITS}sys-kernel-config.mount"
 _MODPROBE_UNITS: Final = (f"{_UNITS}modprobe@.service", f"{_UNITS}modprobe@configfs.service")
@@ -97,9 +99,9 @@ def _anew(facts: HostFacts) -> str:
 
 def _look(facts: HostFacts, shown: str, what: str) -> str:
     """What lets it be read."""
-    needed = re.search(r"unpack .*, (\w+) is needed", what)
+    needed = re.search(r"unpack .*, ([\w.]+) is needed", what)
     if needed is not None:
-        return fixes.install(facts.system, needed[1])
+        return fixes.install(facts.system, _PACKAGES.get(needed[1], needed[1]))
     if "ermission" in what:
         return fixes.to_read(facts.system, shown)
     if "damaged" in what or "no initramfs" in what:

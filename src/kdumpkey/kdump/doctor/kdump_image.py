@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.blocks import root_devices
 from kdumpkey.host.initramfs import Initramfs, UnreadableInitramfsError, read_initramfs
+from kdumpkey.host.kdump_files import INITRAMFS
+from kdumpkey.host.uki import INITRD, read_sections, section_in_memory
 from kdumpkey.kernel.linux.kernel import file_stamp
 
 if TYPE_CHECKING:
@@ -25,14 +28,6 @@ LISTS: Final = ("/70-luks-kdump.rules", TABLE)
 MOUNTING: Final = ("-t configfs", "configfs /sys/kernel/config", "/sys/kernel/config configfs")
 _TABLES: Final = ("etc/crypttab", "etc/cmdline")
 _ARGUMENTS: Final = "etc/cmdline.d/"
-_PLACES: Final = (
-    "boot/initramfs-{}kdump.img",
-    "var/lib/kdump/initramfs-{}kdump.img",
-    "boot/initrd-{}kdump",
-    "boot/initrdkdump",
-    "var/lib/kdump/initrd.img-{}",
-    "var/lib/kdump/initrd.img",
-)
 # These name it, and ask for nothing: kdump-utils' own library, this program's sources.
 _NO_HOOK: Final = re.compile(r"(^|/)(kdump-lib[^/]*\.sh|kdump-udev-throttler|(?<!^etc/)kdumpkey/.*)$")
 
@@ -93,13 +88,14 @@ def _with_content(
     words = (HOOK, OUR_HOOK, *MOUNTING, *(device.uuid for device in devices if device.uuid))
     try:
         path = host.path(place)
-        content: Initramfs | str = read_initramfs(
+        content: Initramfs | str = _read(
             path,
             words,
             lambda name: _NO_HOOK.search(name) is not None,
             lambda name: f"/{name}".endswith(LISTS),
         )
-        changed = image is not None and image.initrd_stamp != file_stamp(path)
+        stamp = (image.initrd_stamp if image.initrd else image.kernel_stamp) if image is not None else None
+        changed = stamp is not None and stamp != file_stamp(path)
     except (UnreadableInitramfsError, OSError) as error:
         content, changed = str(error).replace(str(host.root / place), f"/{place}"), False
         content = content.replace(str(host.root), "") if not host.is_here else content
@@ -134,10 +130,11 @@ def _waits_for(
     if not others:
         return ()
     try:
-        found = read_initramfs(
+        found = _read(
             host.path(place),
             tuple(word for each in words.values() for word in each),
-            lists=lambda name: name in _TABLES or name.startswith(_ARGUMENTS),
+            lambda _: False,
+            lambda name: name in _TABLES or name.startswith(_ARGUMENTS),
         )
     except (UnreadableInitramfsError, OSError):
         return ()
@@ -159,7 +156,31 @@ def _named_in_tables(device: CryptDevice) -> tuple[str, ...]:
 
 def _place(host: Host, system: System, image: RecordedImage | None) -> str:
     if image is not None:
-        place = image.initrd.lstrip("/")
-        return place if place and host.exists(place) else ""
-    places = [place.format(system.release) for place in _PLACES]
+        # A unified kernel image brings its own, where none was named.
+        place = (image.initrd or image.kernel).lstrip("/")
+        return place if place and host.exists(place) and (image.initrd or _brought(host, place)) else ""
+    places = [place.format(system.release) for place in INITRAMFS]
     return next((place for place in places if host.exists(place)), "")
+
+
+def _brought(host: Host, place: str) -> bool:
+    """Whether a kernel is a unified image with an initramfs."""
+    try:
+        return INITRD in read_sections(host.path(place))
+    except OSError:
+        return False
+
+
+def _read(
+    path: Path, words: tuple[str, ...], ignored: Callable[[str], bool], lists: Callable[[str], bool]
+) -> Initramfs:
+    """Read an initramfs, or the one in a unified kernel image."""
+    section = read_sections(path).get(INITRD)
+    if section is None:
+        return read_initramfs(path, words, ignored, lists)
+    with section_in_memory(path, section) as file:
+        held = Path(f"/proc/self/fd/{file}")
+        try:
+            return read_initramfs(held, words, ignored, lists)
+        except UnreadableInitramfsError as error:
+            raise UnreadableInitramfsError(str(error).replace(str(held), str(path))) from error

@@ -23,7 +23,7 @@ def check_reserved(facts: HostFacts) -> list[Finding]:
     size, needed = facts.memory.size_bytes, facts.estimate
     if isinstance(size, Missing):
         return [_unread(facts, size)]
-    wanted = "256M" if isinstance(needed, str) else _mib(needed.recommended_bytes(reuse=True))
+    wanted = "256M" if isinstance(needed, str) else _mib(needed.to_reserve_bytes(reuse=True))
     fix = fixes.reserve(facts.system, wanted)
     if size == 0:
         return [Finding("crashkernel", Verdict.BROKEN, "No memory is reserved.", _WHY, fix)]

@@ -48,8 +48,10 @@ def check_service(facts: HostFacts) -> list[Finding]:
     if not unit.enabled:
         fix = f"systemctl enable {unit.name}"
         found.append(Finding("service", Verdict.WARNING, f"{unit.name} is not enabled.", _WHY_BOOT, fix))
-    if unit.name == "kdump-tools.service" and not unit.unread and not unit.runs("kdumpkey"):
-        what = f"{unit.name} loads the image with kdump-config, which names no key to the kernel."
+    loader = "SUSE's kdump" if facts.system.is_suse else "kdump-config"
+    names_none = facts.system.is_suse or unit.name == "kdump-tools.service"
+    if names_none and not unit.unread and not unit.runs("kdumpkey"):
+        what = f"{unit.name} loads the image with {loader}, which names no key to the kernel."
         found.append(Finding("service", Verdict.WARNING, what, _WHY_NAMES, arming))
     return found
 

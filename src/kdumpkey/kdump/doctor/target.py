@@ -1,9 +1,9 @@
-"""Where a dump would go, by the configuration of kdump-utils (Fedora, RHEL) or kdump-tools (Debian).
+"""Where a dump would go, by the configuration of kdump-utils (Fedora, RHEL), kdump-tools (Debian) or SUSE.
 
 kdump-utils' initramfs opens the target alone; kdump-tools boots the machine's own root filesystem and writes
 from there, so that root has to be opened as well, even for a dump over the network.
 
-Source: kdump.conf(5), kdump-tools(5), kdump-config(8).
+Source: kdump.conf(5), kdump-tools(5), kdump-config(8), SUSE's kdump(5).
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.host.host import Missing
 from kdumpkey.host.mounts import mount_at
-from kdumpkey.host.settings import KDUMP_CONF, KDUMP_TOOLS, shell_settings
-from kdumpkey.host.system import read_system
+from kdumpkey.host.settings import KDUMP_CONF, KDUMP_TOOLS, SYSCONFIG, shell_settings
+from kdumpkey.host.system import read_system, suse_settings
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 from kdumpkey.kdump.doctor.fixes import to_read
 
@@ -25,6 +26,7 @@ WHY: Final = "The dump goes where kdump's configuration says; its devices are wh
 NAME_DEVICES: Final = "Name the encrypted devices: kdumpkey kdump doctor DEVICE…"
 _FILESYSTEMS: Final = ("ext2", "ext3", "ext4", "xfs", "btrfs", "minix", "virtiofs", "raw")
 _REMOTE: Final = ("nfs", "ssh", "net")
+_SUSE_DUMPS: Final = "/var/crash"
 _NOT_A_DEVICE: Final = ("virtiofs",)
 
 
@@ -59,6 +61,8 @@ def dump_targets(host: Host, found: list[Finding]) -> list[DumpTarget] | None:
         return _by_kdump_conf(host, found)
     if not host.absent(KDUMP_TOOLS):
         return _by_kdump_tools(host, found)
+    if read_system(host).is_suse:
+        return _by_suse(host, found)
     _unknown(found, f"Neither /{KDUMP_CONF} nor /{KDUMP_TOOLS} is there to say where a dump would go.")
     return None
 
@@ -145,6 +149,26 @@ def _by_kdump_tools(host: Host, found: list[Finding]) -> list[DumpTarget] | None
         origin = f"{place}, by /{KDUMP_TOOLS}" if place == path else "/, which kdump-tools boots to write it"
         targets.append(DumpTarget(mount.source, origin, mount.remote, mount.number))
     return targets
+
+
+def _by_suse(host: Host, found: list[Finding]) -> list[DumpTarget] | None:
+    """The directory of KDUMP_SAVEDIR: its initramfs mounts what that lies on, and nothing else."""
+    if host.read(SYSCONFIG) is Missing.UNREADABLE:
+        _unknown(found, f"/{SYSCONFIG} cannot be read.", to_read(read_system(host), SYSCONFIG))
+        return None
+    place = suse_settings(host).get("KDUMP_SAVEDIR") or _SUSE_DUMPS
+    kind, has_kind, rest = place.partition("://")
+    if has_kind and kind != "file":
+        return [DumpTarget(place, f"KDUMP_SAVEDIR in /{SYSCONFIG}", remote=True)]
+    path = f"/{(rest if has_kind else place).strip('/')}"
+    if "$" in path or "`" in path:
+        _unknown(found, f"KDUMP_SAVEDIR={place} in /{SYSCONFIG} is the shell's to work out.")
+        return None
+    mount = mount_at(host, path)
+    if mount is None:
+        _unknown(found, f"Nothing says which filesystem {path} lies on.")
+        return None
+    return [DumpTarget(mount.source, f"{path}, by /{SYSCONFIG}", mount.remote, mount.number)]
 
 
 def _unknown(found: list[Finding], what: str, fix: str = NAME_DEVICES) -> None:

@@ -6,11 +6,16 @@ import os
 import re
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kdumpkey.errors import DeviceError, NotAKernelError
+from kdumpkey.errors import DeviceError, NotAKernelError, UsageError
+from kdumpkey.host.initramfs import UnreadableInitramfsError, read_initramfs
+from kdumpkey.host.kernel_image import loaded_bytes
+from kdumpkey.host.settings import SYSCONFIG, shell_settings
+from kdumpkey.kdump.estimate.kdumpctl import ARCHITECTURES, Variant, recommend
 from kdumpkey.kdump.estimate.rules import Estimate, Item, Keyslot, estimate
 from kdumpkey.region.model import sizes_of_files
 
@@ -19,12 +24,23 @@ _KERNELS: Final = ("vmlinuz-*", "vmlinux-*", "Image-*")
 # What kdump's own initramfs is called by Fedora and by Debian; else the machine's own is nearest to it.
 _INITRAMFS: Final = (
     "boot/initramfs-{}kdump.img",
+    "var/lib/kdump/initramfs-{}kdump.img",
     "var/lib/kdump/initrd.img-{}",
+    "var/lib/kdump/initrd",
+    "boot/initrd-{}-kdump",
     "var/lib/kdump/initramfs-tools/initrd.img-{}",
     "boot/initramfs-{}.img",
     "boot/initrd.img-{}",
     "boot/initrd-{}",
 )
+_THE_MACHINES_OWN: Final = _INITRAMFS[-3:]
+_LISTED: Final = "usr/lib/dracut/hostonly-kernel-modules.txt"  # written by dracut, read by kdumpctl
+_MODULE: Final = re.compile(r"\.ko(\.(gz|xz|zst))?$")
+_ENCRYPTED: Final = re.compile(
+    r"^(\[[^]]*\] )?Memory Encryption Features active: AMD (SME|SEV)$", re.MULTILINE
+)
+_MOST_MESSAGES: Final = 20_000
+_LONGEST_MESSAGE: Final = 8192  # bytes, as the kernel gives them
 _ARM64_MAGIC: Final = b"ARM\x64"  # of an arm64 Image, at 0x38; its size in memory stands at 0x10
 _MOST_TEXT: Final = 1 << 20  # bytes
 # Where a machine's files do not say: a distribution's kernel, its modules for a disk and a filesystem.
@@ -56,7 +72,7 @@ class Found:
     """An estimate with what it was made of."""
 
     estimate: Estimate
-    arch: str
+    variant: Variant
     ram_bytes: int
     kernel_bytes: int
     initramfs_bytes: int
@@ -76,28 +92,37 @@ def estimate_machine(machine: Machine, devices: Sequence[str], keyslots: Sequenc
         NotAKernelError: The kernel that was named is none.
         UsageError: Nothing is known of the architecture.
     """
-    release = machine.release or _newest_release(machine.root)
+    release = machine.release or _running_release(machine.root) or _newest_release(machine.root)
     arch = machine.arch or os.uname().machine
+    if arch not in ARCHITECTURES:
+        raise UsageError(f"Nothing is known of {arch}; --arch can be {', '.join(ARCHITECTURES)}.")
     ram = machine.ram_bytes if machine.ram_bytes is not None else _ram(machine.root)
     kernel = _kernel(machine, release)
-    initramfs = _initramfs(machine, release)
-    made = estimate(
-        kernel,
-        _modules(machine),
-        initramfs,
-        keyslots,
-        devices=len(devices),
-        arch=arch,
-        ram_bytes=ram,
+    initramfs, path = _initramfs(machine, release)
+    listed, image = _modules_in(path)
+    modules = _modules(machine, image)
+    variant = _variant(machine, arch, release or "")
+    by_kdumpctl = recommend(
+        variant,
+        machine.ram_bytes if machine.ram_bytes is not None else _system_ram(machine.root) or ram,
+        kernel_bytes=_kernel_by_kdumpctl(machine, release, kernel),
+        modules_bytes=machine.modules_bytes
+        if machine.modules_bytes is not None
+        else sum(size for name, size in _loaded(machine.root).items() if name in listed),
+        initramfs_bytes=initramfs.nbytes,
+        keyslots=keyslots,
     )
-    return Found(made, arch, ram, kernel.nbytes, initramfs.nbytes, tuple(devices))
+    made = estimate(
+        kernel, modules, initramfs, keyslots, devices=len(devices), kdumpctl=by_kdumpctl, arch=arch
+    )
+    return Found(made, variant, ram, kernel.nbytes, initramfs.nbytes, tuple(devices))
 
 
 def keyslots_of(device: str) -> list[Keyslot]:
-    """The keyslots of a device that a passphrase or a token may be tried on without being told which.
+    """The keyslots of a device; `tried` are those to which a passphrase or a token may come without a number.
 
-    Those of an unbound key open nothing, and those of the priority "ignore" are not tried. A token's are
-    keyslots like others: its passphrase goes through the same function.
+    An unbound key opens nothing, and keyslots of the priority "ignore" are not tried. A token's are keyslots
+    like others: its passphrase goes through the same function.
 
     Raises:
         KdumpkeyError: The device or its header cannot be read.
@@ -108,12 +133,23 @@ def keyslots_of(device: str) -> list[Keyslot]:
 
     with open_luks(device) as luks:
         return [
-            Keyslot(device, number, slot.kdf.memory_kib if isinstance(slot.kdf, Argon2) else 0)
+            Keyslot(
+                device,
+                number,
+                slot.kdf.memory_kib if isinstance(slot.kdf, Argon2) else 0,
+                tried=slot.priority != PRIORITY_IGNORE and not luks.header.is_unbound(number),
+            )
             for number, slot in sorted(luks.header.keyslots.items())
             if slot.kdf is not None
-            and slot.priority != PRIORITY_IGNORE
-            and not luks.header.is_unbound(number)
         ]
+
+
+def _running_release(root: Path) -> str | None:
+    """The kernel that runs, if its image is there: kdump-utils loads the same again."""
+    release = _text(root / "proc/sys/kernel/osrelease").strip()
+    kdumps = [pattern.format(release) for pattern in _INITRAMFS if "{}" in pattern]
+    known = release and (_kernel_files(root, release) or any((root / path).is_file() for path in kdumps))
+    return release if known and "/" not in release else None
 
 
 def _newest_release(root: Path) -> str | None:
@@ -169,21 +205,106 @@ def kernel_size(path: Path) -> int:
     return sizes_of_files(path).kernel
 
 
-def _modules(machine: Machine) -> Item:
+def _kernel_by_kdumpctl(machine: Machine, release: str | None, ours: Item) -> int:
+    """The segments of the vmlinux in the image; else what the running kernel takes; else our number."""
+    if machine.kernel_bytes is not None:
+        return machine.kernel_bytes
+    named = [Path(machine.kernel)] if machine.kernel else []
+    for path in named or _kernel_files(machine.root, release):
+        with suppress(OSError):
+            if (nbytes := loaded_bytes(path)) is not None:
+                return nbytes
+    return _iomem(machine.root, r"Kernel (?:code|rodata|data|bss)", last=0) or ours.nbytes
+
+
+def _kernel_files(root: Path, release: str | None) -> list[Path]:
+    if not release:
+        return []
+    named = [root / "boot" / pattern.replace("*", release) for pattern in _KERNELS]
+    return [path for path in (*named, root / "usr/lib/modules" / release / "vmlinuz") if path.is_file()]
+
+
+def _iomem(root: Path, what: str, last: int) -> int:
+    """The bytes of ranges in /proc/iomem; `last` is 1 where the last byte of each is counted too."""
+    found = re.finditer(rf"^\s*([0-9a-f]+)-([0-9a-f]+) : {what}$", _text(root / "proc/iomem"), re.MULTILINE)
+    return sum(int(each[2], 16) - int(each[1], 16) + last for each in found)
+
+
+def _system_ram(root: Path) -> int:
+    """All "System RAM"; 0: /proc/iomem does not say, as to another user than root."""
+    nbytes = _iomem(root, "System RAM", last=1)
+    return nbytes if nbytes >= _MIB else 0
+
+
+def _variant(machine: Machine, arch: str, release: str) -> Variant:
+    """What kdumpctl looks at to tell machines apart."""
+    root = machine.root
+    settings = shell_settings(_text(root / SYSCONFIG))
+    fadump = _text(root / "sys/kernel/fadump/enabled").strip() == "1"
+    line = settings.get("FADUMP_COMMANDLINE_APPEND" if fadump else "KDUMP_COMMANDLINE_APPEND", "")
+    counts = [word[8:] for word in line.split() if re.fullmatch(r"nr_cpus=[1-9]\d*", word, re.ASCII)]
+    return Variant(
+        arch,
+        memory_encryption=_ENCRYPTED.search(_kernel_log(root)) is not None,
+        pages_64k="64k" in release,
+        smmu=any(root.glob("sys/devices/platform/arm-smmu-*")),
+        mlx5=(root / "sys/bus/pci/drivers/mlx5_core").is_dir(),
+        fadump=fadump,
+        nr_cpus=int(counts[-1]) if counts else 1,
+    )
+
+
+def _kernel_log(root: Path) -> str:
+    """What the kernel said at boot, from its buffer or from where it was written down."""
+    if root != Path("/"):
+        return _text(root / "var/log/dmesg")
+    try:
+        fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return _text(root / "var/log/dmesg")
+    lines: list[bytes] = []
+    try:
+        while len(lines) < _MOST_MESSAGES:
+            lines.append(os.read(fd, _LONGEST_MESSAGE).partition(b";")[2].partition(b"\n")[0])
+    except OSError:  # no more of them, or the buffer has gone on
+        pass
+    finally:
+        os.close(fd)
+    return b"\n".join(lines).decode("utf-8", "replace")
+
+
+def _loaded(root: Path) -> dict[str, int]:
+    """The loaded modules with their sizes in bytes."""
+    lines = [line.split() for line in _text(root / "proc/modules").splitlines()]
+    return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdigit()}
+
+
+def _modules_in(path: Path | None) -> tuple[frozenset[str], frozenset[str] | None]:
+    """The modules that dracut lists in a kdump initramfs, and those in it; None: it cannot be read."""
+    if path is None:
+        return frozenset(), None
+    try:
+        found = read_initramfs(path, kept=lambda name: name.endswith(_LISTED))
+    except UnreadableInitramfsError:
+        return frozenset(), None
+    listed = b" ".join(found.texts.values()).decode("utf-8", "replace").split()
+    held = (name.rpartition("/")[2] for name in found.names if _MODULE.search(name))
+    return frozenset(listed), frozenset(name.partition(".ko")[0].replace("-", "_") for name in held)
+
+
+def _modules(machine: Machine, image: frozenset[str] | None) -> Item:
+    """The modules of the kdump initramfs: those loaded here have a size that is known."""
     name = "modules"
     if machine.modules_bytes is not None:
         return Item(name, machine.modules_bytes, "as given")
-    path = machine.root / "proc/modules"
-    sizes = [line.split()[1] for line in _text(path).splitlines() if len(line.split()) > 1]
-    if sizes and all(size.isdigit() for size in sizes):
-        return Item(name, sum(map(int, sizes)), f"{len(sizes)} loaded, {path}")
+    if image is not None:
+        sizes = [size for module, size in _loaded(machine.root).items() if module in image]
+        return Item(name, sum(sizes), f"{len(sizes)} loaded of the {len(image)} in the kdump initramfs")
     named = machine.root / "etc/modules-load.d"
     found = _named_modules(machine.root, named)
     if found:
         return Item(name, sum(found.values()), f"{len(found)} named in {named}, and what they need")
-    if path.exists():
-        return Item(name, 0, f"none loaded, {path}")
-    return Item(name, _TYPICAL_MODULES, "typical: nothing says which are loaded")
+    return Item(name, _TYPICAL_MODULES, "typical: no kdump initramfs could be read")
 
 
 def _named_modules(root: Path, folder: Path) -> dict[str, int]:
@@ -204,17 +325,22 @@ def _named_modules(root: Path, folder: Path) -> dict[str, int]:
     return {file: (home / file).stat().st_size for file in sorted(files) if (home / file).is_file()}
 
 
-def _initramfs(machine: Machine, release: str | None) -> Item:
+def _initramfs(machine: Machine, release: str | None) -> tuple[Item, Path | None]:
+    """The initramfs that the kdump kernel gets, and where it is, if it is kdump's own."""
     name = "initramfs"
-    if machine.initramfs_bytes is not None:
-        return Item(name, machine.initramfs_bytes, "as given")
     if machine.initramfs is not None:
-        return Item(name, sizes_of_files(initrd=machine.initramfs).initrd, machine.initramfs)
+        size = machine.initramfs_bytes
+        if size is None:
+            size = sizes_of_files(initrd=machine.initramfs).initrd
+        return Item(name, size, machine.initramfs), Path(machine.initramfs)
+    if machine.initramfs_bytes is not None:
+        return Item(name, machine.initramfs_bytes, "as given"), None
     for pattern in _INITRAMFS if release else ():
         path = machine.root / pattern.format(release)
         if path.is_file():
-            return Item(name, path.stat().st_size, str(path))
-    return Item(name, _TYPICAL_INITRAMFS, "typical: none was found under /boot")
+            own = path if pattern not in _THE_MACHINES_OWN else None
+            return Item(name, path.stat().st_size, str(path)), own
+    return Item(name, _TYPICAL_INITRAMFS, "typical: none was found under /boot"), None
 
 
 def _text(path: Path) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from kdumpkey.errors import UsageError
 from kdumpkey.host.blocks import block_name, crypt_devices
 from kdumpkey.host.mounts import mount_at
-from kdumpkey.host.settings import KDUMP_TOOLS
+from kdumpkey.host.settings import KDUMP_TOOLS, SYSCONFIG
+from kdumpkey.host.system import read_system
 from kdumpkey.kdump.doctor import Finding, Verdict
 from kdumpkey.kdump.doctor.target import dump_targets
 from kdumpkey.kdump.generate.change import Change
@@ -48,6 +49,11 @@ def kdump_conf(setup: Setup) -> list[Change]:
     before = host.text(PATH)
     if before is None and host.exists(KDUMP_TOOLS):
         return [_kdump_tools(host)]
+    if before is None and read_system(host).is_suse:
+        raise UsageError(
+            f"SUSE's kdump has no /{PATH}. Set KDUMP_SAVEDIR in /{SYSCONFIG} to a directory on the device; "
+            "then run mkdumprd -f."
+        )
     lines = (before or "").splitlines(keepends=True)
     _add_module(lines)
     target = _missing_target(setup)

@@ -15,6 +15,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import kernel_error
+from kdumpkey.host.uki import KERNEL, Section, read_sections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +86,9 @@ def _start(path: Path) -> tuple[bytes, int]:
             raise kernel_error(
                 errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL, f"{path} is no file"
             )
-        return os.pread(file, _HEADER_BYTES, 0), found.st_size
+        # Of a unified kernel image, the kernel in it is loaded.
+        section = read_sections(path).get(KERNEL, Section(0, found.st_size))
+        return os.pread(file, _HEADER_BYTES, section.offset_bytes), section.size_bytes
     except OSError as error:
         raise kernel_error(error.errno or errno.EIO, f"cannot read {path}: {error.strerror}") from error
     finally:

@@ -12,22 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from kdumpkey.errors import kernel_error
+from kdumpkey.host.host import Host
+from kdumpkey.host.kdump_files import INITRAMFS, KERNELS
 from kdumpkey.host.settings import KDUMP_TOOLS
+from kdumpkey.host.uki import find_uki
 from kdumpkey.kernel.protocol import CrashImage
 
-_KERNELS: Final = (
-    "boot/vmlinuz-{}",
-    "usr/lib/modules/{}/vmlinuz",
-    "lib/modules/{}/vmlinuz",
-    "boot/vmlinux-{}",
-)
-_INITRAMFS: Final = (
-    "boot/initramfs-{}kdump.img",
-    "var/lib/kdump/initramfs-{}kdump.img",
-    "boot/initrd-{}kdump",
-    "var/lib/kdump/initrd.img-{}",
-    "var/lib/kdump/initramfs-tools/initrd.img-{}",
-)
 _NOT_FOR_KDUMP: Final = (
     "crashkernel",
     "initrd",
@@ -74,9 +64,13 @@ def find_image(root: Path, release: str) -> CrashImage:
     release = settings.get("KDUMP_KERNELVER") or release
     home = settings.get("KDUMP_BOOTDIR", "").strip("/")
     kernels = [f"{home}/vmlinuz-{{}}"] if home else []
-    kernel = _first(root, [settings.get("KDUMP_KERNEL", ""), *kernels, *_KERNELS], release)
+    kernel = _first(
+        root,
+        [settings.get("KDUMP_KERNEL", ""), *kernels, *KERNELS, find_uki(Host(root.resolve()), release)],
+        release,
+    )
     initrds = [f"{home}/initramfs-{{}}kdump.img"] if home else []
-    initrd = _first(root, [settings.get("KDUMP_INITRD", ""), *initrds, *_INITRAMFS], release)
+    initrd = _first(root, [settings.get("KDUMP_INITRD", ""), *initrds, *INITRAMFS], release)
     if kernel is None or initrd is None:
         missing = f"kernel {release}" if kernel is None else f"kdump initramfs of {release}"
         raise kernel_error(errno.ENOENT, f"there is no {missing}; name it with --kernel and --initrd")

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from kdumpkey.errors import KernelError, kernel_error
-from kdumpkey.host.host import Host
-from kdumpkey.host.kexec import forbidden, kexec_file
+from kdumpkey.host.host import Host, Missing
+from kdumpkey.host.kexec import forbidden, kexec_file, read_crash_memory
 from kdumpkey.host.later_loads import loaded_after
 from kdumpkey.kernel.linux.crash_image import check_image
 from kdumpkey.kernel.linux.files import alone, doing, replace_private, text_of, tools_waiting, write_once
@@ -81,7 +81,7 @@ class LinuxKernel:
         interface = self.interface
         stage = self._stage()
         loaded = self._of_kexec("crash_loaded") == "1"
-        size = self._of_kexec("crash_size")
+        size = self._reserved_bytes()
         last = self.last_record() if loaded else None
         since = self._since(last)
         record = None if since else last
@@ -94,7 +94,8 @@ class LinuxKernel:
             loaded=loaded,
             keys=() if not loaded else None if record is None else _held(record),
             restored=self._word(f"{INTERFACE}/restore") == "1" if stage is Stage.KDUMP else None,
-            reserved_bytes=int(size) if size and size.isdecimal() else None,
+            reserved_bytes=size,
+            sure=self._is_sure(record, size) if loaded else self._is_empty(),
             warnings=self._warnings(named, known=not loaded or record is not None, since=since),
         )
 
@@ -202,7 +203,9 @@ class LinuxKernel:
         copied, known = begun, tuple(each for each in origins if each.description in descriptions)
         if reused and before is not None:
             copied, known = before.loaded_at, before.origins
-        record = LoadRecord(self._boot_id(), copied, descriptions, known, _recorded(image))
+        record = LoadRecord(
+            self._boot_id(), copied, descriptions, known, _recorded(image), self._reserved_bytes()
+        )
         try:
             self._write_record(record)
         except KernelError as error:  # it is loaded all the same
@@ -261,6 +264,20 @@ class LinuxKernel:
                 errno.EINVAL, f"more keys are named than the {held} that the image is known to hold"
             )
 
+    @staticmethod
+    def _is_sure(record: LoadRecord | None, size: int | None) -> bool:
+        """Whether a record is of the reserved memory as it is; older ones do not say of which."""
+        return record is not None and size is not None and record.reserved_bytes == size
+
+    def _is_empty(self) -> bool:
+        """Whether the kernel says that nothing is loaded, or certainly has no kexec to load it with."""
+        memory = read_crash_memory(Host(self.root))
+        return memory.loaded is False or (memory.sysfs is True and memory.loaded is Missing.ABSENT)
+
+    def _reserved_bytes(self) -> int | None:
+        size = self._of_kexec("crash_size")
+        return int(size) if size and size.isdecimal() else None
+
     def _of_kexec(self, name: str) -> str | None:
         return self._word(kexec_file(Host(self.root), name))
 
@@ -318,7 +335,11 @@ class LinuxKernel:
         return record if record is not None and record.boot_id == self._boot_id() else None
 
     def _since(self, record: LoadRecord | None) -> str:
-        return "" if record is None else loaded_after(Host(self.root), record.loaded_at)
+        if record is None:
+            return ""
+        if record.reserved_bytes not in (None, self._reserved_bytes()):
+            return "the reserved memory was resized"
+        return loaded_after(Host(self.root), record.loaded_at)
 
     def _boot_id(self) -> str:
         return self._word("proc/sys/kernel/random/boot_id") or ""

@@ -11,9 +11,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import kernel_error
+from kdumpkey.host.uki import KERNEL, read_sections, section_in_memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,18 +37,12 @@ def load_crash_image(image: CrashImage) -> None:
     """
     if image.kernel is None:
         raise kernel_error(errno.EINVAL, "no kernel was named to be loaded")
-    kernel = _open(image.kernel)
-    try:
-        initrd = _NO_FILE if image.initrd is None else _open(image.initrd)
-        try:
-            flags = _ON_CRASH | (_NO_INITRAMFS if image.initrd is None else 0)
-            command_line = os.fsencode(image.command_line) + b"\0"
-            _call(kernel, initrd, command_line, flags, f"the kernel does not load {image.kernel}")
-        finally:
-            if initrd != _NO_FILE:
-                os.close(initrd)
-    finally:
-        os.close(kernel)
+    with ExitStack() as opened:
+        kernel = opened.enter_context(_opened(image.kernel))
+        initrd = _NO_FILE if image.initrd is None else opened.enter_context(_opened(image.initrd))
+        flags = _ON_CRASH | (_NO_INITRAMFS if image.initrd is None else 0)
+        command_line = os.fsencode(image.command_line) + b"\0"
+        _call(kernel, initrd, command_line, flags, f"the kernel does not load {image.kernel}")
 
 
 def unload_crash_image() -> None:
@@ -57,12 +54,21 @@ def unload_crash_image() -> None:
     _call(_NO_FILE, _NO_FILE, b"", _UNLOAD | _ON_CRASH, "the kernel does not unload its crash image")
 
 
-def _open(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        number = error.errno or errno.EIO
-        raise kernel_error(number, f"cannot open {path}: {error.strerror}") from error
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """A file for the kernel to read; of a unified kernel image, the kernel in it, for it takes no other."""
+    with ExitStack() as opened:
+        try:
+            section = read_sections(path).get(KERNEL)
+            if section is not None:
+                file = opened.enter_context(section_in_memory(path, section))
+            else:
+                file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                opened.callback(os.close, file)
+        except OSError as error:
+            number = error.errno or errno.EIO
+            raise kernel_error(number, f"cannot open {path}: {error.strerror}") from error
+        yield file
 
 
 def _call(kernel: int, initrd: int, command_line: bytes, flags: int, what: str) -> None:

@@ -1,8 +1,9 @@
 """The record of a load: which keys went into the crash image, for the kernel never tells. No secret is in it.
 
 One line of JSON: ``{"version": 1, "boot_id": …, "loaded_at": seconds since the epoch, "descriptions": […]}``,
-and where they are known, under ``origins`` the devices that the keys are of, and under ``image`` what was
-loaded. A record counts only in the boot that it names. Source: this page; the kernel's random/boot_id.
+and where they are known, under ``origins`` the devices that the keys are of, under ``image`` what was loaded,
+and under ``reserved_bytes`` the size of the reserved memory. A record counts only in the boot that it names.
+Source: this page; the kernel's random/boot_id.
 """
 
 from __future__ import annotations
@@ -54,13 +55,23 @@ class RecordedImage:
 
 @dataclass(frozen=True)
 class LoadRecord:
-    """What was loaded: the boot, when (seconds since the epoch), the keys' descriptions, and where from."""
+    """What was loaded.
+
+    Attributes:
+        boot_id: The boot.
+        loaded_at: When, in seconds since the epoch.
+        descriptions: The keys' descriptions.
+        origins: The devices that they are of.
+        image: The files.
+        reserved_bytes: How large the reserved memory was; None: older records do not say.
+    """
 
     boot_id: str
     loaded_at: float
     descriptions: tuple[str, ...]
     origins: tuple[KeyOrigin, ...] = ()
     image: RecordedImage | None = None
+    reserved_bytes: int | None = None
 
     def to_text(self) -> str:
         """The file's content."""
@@ -74,6 +85,8 @@ class LoadRecord:
             made["origins"] = [asdict(origin) for origin in self.origins]
         if self.image is not None:
             made["image"] = asdict(self.image)
+        if self.reserved_bytes is not None:
+            made["reserved_bytes"] = self.reserved_bytes
         return json.dumps(made) + "\n"
 
 
@@ -95,9 +108,16 @@ def parse_record(text: str) -> LoadRecord | None:
     try:
         origins = tuple(_origin(each) for each in _list(found.get("origins", [])))
         image = _image(found["image"]) if "image" in found else None
+        reserved = _size(found["reserved_bytes"]) if "reserved_bytes" in found else None
     except ValueError:
         return None
-    return LoadRecord(boot, float(when), tuple(names), origins, image)
+    return LoadRecord(boot, float(when), tuple(names), origins, image, reserved)
+
+
+def _size(found: object) -> int:
+    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
+        raise ValueError
+    return found
 
 
 def _list(found: object) -> list[object]:

@@ -7,6 +7,8 @@ check() {
     [[ -s ${dracutsysrootdir-}/etc/kdumpkey/devices ]] || return 1
     # mkdumprd says that it is at work; any other initramfs has it only where it is asked for by name.
     [[ ${IN_KDUMP-} == 1 ]] && return 0
+    # SUSE's mkdumprd asks for its own module by name.
+    [[ " ${add_dracutmodules-} ${force_add_dracutmodules-} " == *" kdump "* ]] && return 0
     return 255
 }
 

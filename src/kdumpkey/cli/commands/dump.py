@@ -1,0 +1,70 @@
+"""luksDump: a header, its JSON, or a key that a passphrase opens."""
+
+from __future__ import annotations
+
+import typer
+
+from kdumpkey.cli import dump_text
+from kdumpkey.cli.action import action
+from kdumpkey.cli.arguments import Device
+from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.key_source import UnlockSource
+from kdumpkey.cli.opening import open_header_alone
+from kdumpkey.cli.options import (
+    EVERYWHERE,
+    DumpJsonMetadata,
+    DumpVolumeKey,
+    KeySlot,
+    Unbound,
+    VolumeKeyOutput,
+)
+from kdumpkey.cli.session import Run
+from kdumpkey.errors import UsageError
+from kdumpkey.luks import strict_json
+from kdumpkey.luks.model import Luks2Header
+
+app = typer.Typer()
+
+
+@action(
+    app,
+    "luksDump",
+    "<device>",
+    ignores=(*EVERYWHERE, KeySlot, Unbound),
+    example="kdumpkey luksDump /dev/sda2",
+)
+def luks_dump(
+    run: Run,
+    device: Device,
+    header: HeaderChoice,
+    source: UnlockSource,
+    key_slot: KeySlot = None,
+    unbound: Unbound = False,
+    dump_volume_key: DumpVolumeKey = False,
+    volume_key_file: VolumeKeyOutput = None,
+    dump_json_metadata: DumpJsonMetadata = False,
+) -> None:
+    """Show the header, its JSON, or a key that a passphrase opens."""
+    if unbound and key_slot is None:
+        raise UsageError("Keyslot specification is required.")
+    session = run.begin()
+    with open_header_alone(device, header) as luks:
+        if dump_volume_key or unbound:
+            from kdumpkey.cli import dump_key  # noqa: PLC0415 - the other dumps open no keyslot
+
+            if dump_volume_key:
+                dump_key.dump_volume_key(
+                    session, luks, source, key_slot=key_slot, unbound=unbound, output=volume_key_file
+                )
+            else:
+                dump_key.dump_unbound_key(
+                    session, luks, source, key_slot=key_slot or 0, output=volume_key_file
+                )
+            return
+        if not dump_json_metadata:
+            quoted = session.streams.quoted
+            session.write(dump_text.header_text(luks.header, luks.header_device.name, quoted))
+        elif isinstance(luks.header, Luks2Header):
+            session.write(strict_json.pretty(luks.header.json))
+        else:
+            raise UsageError("Dump operation is not supported for this device type.")

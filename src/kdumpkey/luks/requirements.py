@@ -1,0 +1,46 @@
+"""What a LUKS2 header may demand of whoever opens it: what each requirement means, and what to do then."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_REENCRYPTION: Final = re.compile(r"online-reencrypt(-v[0-9]+)?")
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A requirement that kdumpkey does not meet.
+
+    Attributes:
+        name: As the header has it.
+        meaning: What it says of the device, as the end of a sentence that begins with "the device".
+        step: What to do, in words or as a command in which DEVICE stands for the device.
+    """
+
+    name: str
+    meaning: str
+    step: str
+
+
+def requirement(name: str) -> Requirement:
+    """What a requirement's name means; one that nobody knows is described as such."""
+    if _REENCRYPTION.fullmatch(name):
+        return Requirement(name, "is being re-encrypted", "cryptsetup reencrypt --resume-only DEVICE")
+    match name:
+        case "offline-reencrypt":
+            step = "cryptsetup-reencrypt DEVICE, with the cryptsetup release that began it"
+            return Requirement(name, "is being re-encrypted while it is closed", step)
+        case "opal":
+            step = (
+                "cryptsetup 2.7 or later opens it, with a kernel that speaks OPAL to the disk; "
+                "for dumps, use a device that is encrypted by software alone"
+            )
+            return Requirement(name, "is encrypted by the disk itself (OPAL)", step)
+        case "inline-hw-tags":
+            step = "cryptsetup 2.8 or later opens it, with a disk that stores integrity tags"
+            return Requirement(name, "has integrity tags in the disk's own sectors", step)
+        case _:
+            step = f"open it with the program that made it, or a later cryptsetup that knows {name!r}"
+            return Requirement(name, f"demands {name!r}, which kdumpkey does not know", step)
