@@ -23,6 +23,7 @@ from kdumpkey.errors import (
     WrongKeyError,
 )
 from kdumpkey.luks import lock
+from kdumpkey.luks.header import header_bytes
 from kdumpkey.luks.layout import LUKS1_STRIPES
 from kdumpkey.luks.model import (
     PRIORITY_NORMAL,
@@ -111,8 +112,12 @@ def unlock(
         ResourceError: The memory that a keyslot's Argon2 needs is not available.
         DeviceError: The device ends before a keyslot's area does, or cannot be read.
     """
-    tried = False
+    tried, missing = False, None
     for candidate in _candidates(header, keyslot, unbound, among):
+        if candidate.area.offset >= device.size < header_bytes(header):
+            # The copy was cut short; the next keyslot may be there.
+            missing = missing or candidate
+            continue
         tried = True
         try:
             return open_keyslot(
@@ -120,6 +125,8 @@ def unlock(
             )
         except KeyMismatchError:
             continue
+    if missing is not None:
+        raise DeviceError(f"Device {device.name} ends before the area of keyslot {missing.id}.")
     if not tried:
         raise KeyslotError("No usable keyslot is available.")
     raise WrongKeyError("No key available with this passphrase.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -24,12 +25,15 @@ from kdumpkey.cli.options import (
     Unbound,
     completing,
 )
-from kdumpkey.cli.passphrase import confirm
+from kdumpkey.cli.passphrase import STDIN, confirm
 from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.cli.session import Run, Session
-from kdumpkey.cli.streams import write_all
-from kdumpkey.errors import UsageError
+from kdumpkey.errors import OutputError, UsageError
 from kdumpkey.luks import configure
+from kdumpkey.storage.publish import write_file
+
+if TYPE_CHECKING:
+    from kdumpkey.luks.store import HeaderStore
 
 app = typer.Typer()
 _VERBS: Final = ("add", "remove", "import", "export", "unassign")
@@ -142,7 +146,7 @@ def token(
             case "unassign":
                 configure.unassign_token(store, number, key_slot or 0)
             case _:
-                _write(session, json_file, configure.token_json(store.header, number))
+                _write(session, store, json_file, configure.token_json(store.header, number))
 
 
 def _read(session: Session, path: str | None) -> bytes:
@@ -164,18 +168,15 @@ def _read(session: Session, path: str | None) -> bytes:
             os.close(fd)
 
 
-def _write(session: Session, path: str | None, content: bytes) -> None:
-    if path is None or path == "-":
+def _write(session: Session, store: HeaderStore, path: str | None, content: bytes) -> None:
+    if path is None or path == STDIN:
         session.streams.show_json(content.decode())
         return
+    refusal = f"Failed to open file {path} in write mode."
+    with suppress(OSError, ValueError):  # where there is no such file, it is not the device
+        if os.path.samestat(os.stat(path), os.fstat(store.device.fileno())):
+            raise UsageError(f"{path} is the device itself.\n{refusal}")
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"Failed to open file {path} in write mode.") from error
-    try:
-        write_all(fd, content)
-    except OSError as error:
-        os.unlink(path)
-        raise UsageError("Failed to write JSON file.") from error
-    finally:
-        os.close(fd)
+        write_file(path, content, replace=True)
+    except OutputError as error:
+        raise UsageError(f"{error}\n{refusal}") from error

@@ -21,6 +21,7 @@ from kdumpkey.cli.changing import (
 )
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.kdf_choice import KdfChoice
+from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import UnlockSource
 from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.options import (
@@ -39,7 +40,9 @@ from kdumpkey.cli.unlocking import by_token, interruptible, key_size
 from kdumpkey.errors import KeyslotError, UsageError
 from kdumpkey.luks.add_key import add_key, add_unbound_key
 from kdumpkey.luks.change_key import change_key
+from kdumpkey.luks.configure import assign_token
 from kdumpkey.luks.unlock import verify_volume_key
+from kdumpkey.luks.unlock_by_token import token_passphrase
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -86,18 +89,21 @@ def luks_add_key(
     new_file = new_keyfile if new_key_file is None else new_key_file  # of two, cryptsetup takes the argument
     with open_for_change(device, header, version=2 if unbound else None) as store:
         check_recipe(kdf, store.header)
-        if new_token_id is not None and new_file is None:
-            raise UsageError("kdumpkey takes no new passphrase from a token; cryptsetup does.")
+        token = new_token_id if new_file is None else None
         with (
             _unbound_key(volume_key_file, (key_size_bits or 0) // 8)
             if unbound
             else _existing_key(session, store, source, old, volume_key_file, key_size_bits) as key,
-            read_new_passphrase(session, _NEW, new_file, part, source.passphrase) as passphrase,
+            read_new_passphrase(session, _NEW, new_file, part, source.passphrase)
+            if token is None
+            else token_passphrase(store.header, token) as passphrase,
             interruptible(),
         ):
             how = recipe(kdf, store.header, check_memory=source.checks_memory)
             add = add_unbound_key if unbound else add_key
             number = add(store, key, passphrase, how, keyslot=new)
+        if token is not None:
+            assign_token(store, token, number)
         session.explain(f"Key slot {number} created.")
 
 
@@ -125,6 +131,7 @@ def luks_change_key(
         check_recipe(kdf, store.header)
         with (
             read_passphrase(session, source.passphrase, "Enter passphrase to be changed: ") as old,
+            hinting(session, source.passphrase, old),
             interruptible(),
         ):
             opened = as_device(store).unlock(
@@ -163,6 +170,7 @@ def luks_convert_key(
         prompt = "Enter passphrase for keyslot to be converted: "
         with (
             read_passphrase(session, source.passphrase, prompt) as passphrase,
+            hinting(session, source.passphrase, passphrase),
             interruptible(),
             as_device(store).unlock(
                 passphrase, keyslot=key_slot, unbound=True, check_memory=source.checks_memory
@@ -218,6 +226,7 @@ def _existing_key(
     if opened is None:
         with (
             read_passphrase(session, source.passphrase, "Enter any existing passphrase: ") as passphrase,
+            hinting(session, source.passphrase, passphrase),
             interruptible(),
         ):
             opened = luks.unlock(passphrase, keyslot=keyslot, check_memory=source.checks_memory)
