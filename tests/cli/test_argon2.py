@@ -146,14 +146,16 @@ def estimate(*words: str | Path) -> Result:
 def test_estimate_is_itemised_twice() -> None:
     result = estimate("argon.img", "--crashkernel", "237M")
     assert result.code == 0
-    assert result.out.splitlines()[2:14] == [
+    assert result.out.splitlines()[2:17] == [
         "                          passphrase   key reuse",
         "kernel                      60.0 MiB    60.0 MiB   as given",
         "modules                     20.0 MiB    20.0 MiB   as given",
         "3 × initramfs              120.0 MiB   120.0 MiB   as given",
-        "running                     16.0 MiB    16.0 MiB   the programs of the kdump initramfs",
-        "unlocking                   21.0 MiB    20.0 MiB   "
-        "argon.img keyslot 0, the largest, + 20 MiB to open a device",
+        "running                     16.0 MiB    16.0 MiB   the programs of the kdump",
+        "                                                   initramfs",
+        "unlocking                   21.0 MiB    20.0 MiB   argon.img keyslot 0, the",
+        "                                                   largest, + 20 MiB to open a",
+        "                                                   device",
         "needed                     237.0 MiB   236.0 MiB",
         "crashkernel=237M              enough      enough",
         "",

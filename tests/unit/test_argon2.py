@@ -16,6 +16,8 @@ from forked import in_child
 from kdumpkey._native import argon2
 from kdumpkey.secret import SecretBuffer
 
+pytestmark = pytest.mark.every_python
+
 SETS = int(os.environ.get("KDUMPKEY_ARGON2_SETS", "200"))  # 2000: the full range of memory sizes
 SMALL: dict[str, Any] = {"variant": "argon2id", "passes": 2, "memory_kib": 64, "lanes": 2}
 
