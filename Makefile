@@ -7,7 +7,7 @@ LOCK := requirements-dev.lock
 NATIVE_SOURCES := $(wildcard cext/*/kdk_*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
 GENERATED := $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx))
 
-.PHONY: typer-releases compat lab lock man build demo test bench bench-once lint format asan dist clean
+.PHONY: typer-releases compat lab lock man build demo test test-pythons bench bench-once lint format asan dist clean
 build: $(VENV)/native.stamp
 	@$(BIN)/python -m compileall -q src/kdumpkey  # as installing does: where bytecode is not kept, each start would compile anew
 
@@ -38,6 +38,9 @@ demo: build
 
 test: build
 	$(BIN)/python -m pytest
+
+test-pythons: build
+	$(BIN)/python tests/pythons.py
 
 # Debian: apt-get install cryptsetup-bin dpkg-dev expect jq keyutils xxd
 # The oldest and the newest release of typer that pyproject.toml allows.

@@ -30,7 +30,17 @@ def test_compare_measures_grid_and_keyslots_and_says_the_time_beforehand() -> No
     assert result.code == 0
     assert result.err.startswith("5 measurements of 1 runs each: about ")
     lines = result.out.splitlines()
-    assert lines[0].split() == ["memory", "passes", "lanes", "seconds", "peak", "128M", "160M", "1024M"]
+    assert lines[0].split() == [
+        "memory",
+        "passes",
+        "lanes",
+        "seconds",
+        "reference",
+        "peak",
+        "128M",
+        "160M",
+        "1024M",
+    ]
     assert lines[1].startswith("argon.img keyslot 0")
     assert lines[2].startswith("luks1.img keyslot 0")
     assert lines[4].split()[:3] == ["argon2id", "16", "MiB"]

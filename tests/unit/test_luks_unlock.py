@@ -19,6 +19,8 @@ from kdumpkey.luks.unlock import Unlocked, open_keyslot, unlock, verify_volume_k
 from kdumpkey.memory import available as memory
 from kdumpkey.secret import SecretBuffer
 
+pytestmark = pytest.mark.every_python
+
 SALT = b"t" * 32
 KEY = bytes(range(64))
 OTHER_KEY = bytes(range(64, 128))

@@ -56,7 +56,7 @@ def luks_dump(
             "Option --json cannot be combined with --dump-volume-key, --dump-json-metadata or --unbound."
         )
     session = run.begin()
-    with open_header_alone(device, header) as luks:
+    with open_header_alone(device, header, salvaging=session) as luks:
         if dump_volume_key or unbound:
             from kdumpkey.cli import dump_key  # noqa: PLC0415 - the other dumps open no keyslot
 
