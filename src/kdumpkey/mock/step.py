@@ -5,18 +5,23 @@ python -I -S step.py LOG NAME COMMAND...
 
 import json
 import os
+import signal
 import sys
 import time
 
 
 def main() -> int:
     """Run it; its exit code, or 128 + the signal that ended it."""
+    # Ctrl-C is for the command; this only waits for it, and writes down how it ended.
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     log, name, *command = sys.argv[1:]
     shown = " ".join([name, *command[int(os.environ.get("KDUMPKEY_STEP_WORDS", "0")) :]])
     began = time.monotonic()
     child = os.fork()
     if child == 0:
         try:
+            if interrupt is not signal.SIG_IGN:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execv(command[0], command)  # noqa: S606 (it came as words, and stays so)
         finally:
             os._exit(127)

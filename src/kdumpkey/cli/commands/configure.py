@@ -13,6 +13,7 @@ from kdumpkey.cli.changing import open_for_change
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.options import (
     EVERYWHERE,
+    ExternalTokensPath,
     JsonFile,
     KeyDescription,
     KeySlot,
@@ -25,11 +26,12 @@ from kdumpkey.cli.options import (
     completing,
 )
 from kdumpkey.cli.passphrase import confirm
-from kdumpkey.cli.refusing import refuse_first
+from kdumpkey.cli.refusing import refuse_external_tokens, refuse_first
 from kdumpkey.cli.session import Run, Session
-from kdumpkey.cli.streams import write_all
-from kdumpkey.errors import UsageError
+from kdumpkey.errors import OutputError, UsageError
 from kdumpkey.luks import configure
+from kdumpkey.storage.publish import new_file
+from kdumpkey.storage.transfer import write_in_full
 
 app = typer.Typer()
 _VERBS: Final = ("add", "remove", "import", "export", "unassign")
@@ -95,6 +97,7 @@ def token(
     json_file: JsonFile = None,
     key_slot: KeySlot = None,
     unbound: Unbound = False,
+    external_tokens: ExternalTokensPath = None,
 ) -> None:
     """Add, remove, import or export a token, or take a keyslot from it."""
     refuse_first(
@@ -117,6 +120,7 @@ def token(
         ),
     )
     session = run.begin()
+    refuse_external_tokens(external_tokens)
     number = token_id or 0
     with open_for_change(device, header, version=2) as store:
         match verb:
@@ -168,14 +172,10 @@ def _write(session: Session, path: str | None, content: bytes) -> None:
     if path is None or path == "-":
         session.streams.show_json(content.decode())
         return
+    step = f"Failed to open file {path} in write mode."
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"Failed to open file {path} in write mode.") from error
-    try:
-        write_all(fd, content)
-    except OSError as error:
-        os.unlink(path)
-        raise UsageError("Failed to write JSON file.") from error
-    finally:
-        os.close(fd)
+        with new_file(path) as fd:
+            step = "Failed to write JSON file."
+            write_in_full(fd, content)
+    except OutputError as error:
+        raise UsageError(step) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -21,21 +22,26 @@ from kdumpkey.cli.changing import (
 )
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.kdf_choice import KdfChoice
-from kdumpkey.cli.key_source import UnlockSource
+from kdumpkey.cli.key_source import KeyringPassphrase, UnlockSource, by_key
 from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.options import (
     EVERYWHERE,
+    ExternalTokensPath,
     KeySize,
     KeySlot,
     NewKeyfile,
     NewKeySlot,
+    NewPassphraseKey,
     NewTokenId,
+    PassphraseKey,
     Unbound,
     VolumeKeyFile,
+    VolumeKeyKeyring,
 )
-from kdumpkey.cli.passphrase import STDIN, read_passphrase
+from kdumpkey.cli.passphrase import STDIN, passphrase_in_keyring, read_passphrase
+from kdumpkey.cli.refusing import refuse_external_tokens
 from kdumpkey.cli.session import Run, Session
-from kdumpkey.cli.unlocking import by_token, interruptible, key_size
+from kdumpkey.cli.unlocking import by_token, interruptible, key_size, volume_key_in_keyring
 from kdumpkey.errors import KeyslotError, UsageError
 from kdumpkey.luks.add_key import add_key, add_unbound_key
 from kdumpkey.luks.change_key import change_key
@@ -70,14 +76,20 @@ def luks_add_key(
     key_slot: KeySlot = None,
     volume_key_file: VolumeKeyFile = None,
     key_size_bits: KeySize = None,
+    volume_key_keyring: VolumeKeyKeyring = None,
     unbound: Unbound = False,
     new_token_id: NewTokenId = None,
+    passphrase_key: PassphraseKey = None,
+    new_passphrase_key: NewPassphraseKey = None,
+    external_tokens: ExternalTokensPath = None,
 ) -> None:
     """Add a passphrase, or with --unbound a key of its own."""
     check_costs(kdf)
     if unbound and not key_size_bits:
         raise UsageError("Key size is required with --unbound option.")
     session = run.begin()
+    refuse_external_tokens(external_tokens)
+    source = replace(source, passphrase=by_key(source.passphrase, passphrase_key))
     old, new = key_slot, new_key_slot
     if new is None and old is not None:
         if not unbound and not session.batch:
@@ -91,8 +103,12 @@ def luks_add_key(
         with (
             _unbound_key(volume_key_file, (key_size_bits or 0) // 8)
             if unbound
-            else _existing_key(session, store, source, old, volume_key_file, key_size_bits) as key,
-            read_new_passphrase(session, _NEW, new_file, part, source.passphrase) as passphrase,
+            else _existing_key(
+                session, store, source, old, volume_key_file, volume_key_keyring, key_size_bits
+            ) as key,
+            passphrase_in_keyring(new_passphrase_key)
+            if new_passphrase_key is not None
+            else read_new_passphrase(session, _NEW, new_file, part, source.passphrase) as passphrase,
             interruptible(),
         ):
             how = recipe(kdf, store.header, check_memory=source.checks_memory)
@@ -199,12 +215,18 @@ def _existing_key(
     source: UnlockSource,
     keyslot: int | None,
     volume_key_file: str | None,
+    volume_key_keyring: str | None,
     key_size_bits: int | None,
 ) -> Iterator[SecretBuffer]:
-    """The volume key: from its file, by a token if one is asked for, or by any passphrase."""
+    """The volume key: from its file or keyring, by a token if one is asked for, or by any passphrase."""
     luks = as_device(store)
     if volume_key_file is not None:
         with read_exactly(volume_key_file, key_size(luks, key_size_bits)) as key:
+            verify_volume_key(store.header, key)
+            yield key
+        return
+    if volume_key_keyring is not None:
+        with volume_key_in_keyring(volume_key_keyring) as key:
             verify_volume_key(store.header, key)
             yield key
         return
@@ -222,6 +244,6 @@ def _existing_key(
         ):
             opened = luks.unlock(passphrase, keyslot=keyslot, check_memory=source.checks_memory)
     with opened:
-        if key_file in (None, STDIN):
+        if key_file in (None, STDIN) or isinstance(source.passphrase, KeyringPassphrase):
             session.explain(f"Key slot {opened.keyslot} unlocked.")
         yield opened.volume_key
