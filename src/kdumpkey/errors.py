@@ -50,6 +50,10 @@ class NotLuksError(HeaderError):
     """There is no LUKS header of the wanted kind on the device."""
 
 
+class FormatError(KdumpkeyError):
+    """The device is of a format that kdumpkey does not open, or not of the one that was named."""
+
+
 class AmbiguousSignatureError(HeaderError):
     """One copy of the LUKS2 header is damaged or older, and the device has a signature of something else."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kdumpkey.crypto import calibrate, kdf
+from kdumpkey.crypto import calibrate, kdf, reference
 from kdumpkey.crypto.kdf import Argon2, Kdf
 from kdumpkey.secret import SecretBuffer
 
@@ -17,15 +17,17 @@ class Machine:
     def __init__(self, patch: pytest.MonkeyPatch, *, kib_per_s: float = 1.0, busy: float = 1.0) -> None:
         self.wall = self.processor = 0.0
         self._kib_per_s, self._busy = kib_per_s, busy
-        patch.setattr(kdf, "derive", self._derive)
+        patch.setattr(kdf, "derive", lambda *arguments: self._derive(*arguments, speed=5))
+        patch.setattr(reference, "derive", self._derive)
         patch.setattr(calibrate.time, "perf_counter", lambda: self.wall)
         patch.setattr(calibrate.time, "thread_time", lambda: self.processor)
 
-    def _derive(self, function: Kdf, _: object, length: int) -> SecretBuffer:
+    def _derive(self, function: Kdf, _: object, length: int, speed: int = 1) -> SecretBuffer:
         if isinstance(function, Argon2):
             seconds = function.time * function.memory_kib / self._kib_per_s
         else:
             seconds = function.iterations / 1_000_000
+        seconds /= speed
         self.processor += seconds
         self.wall += seconds * self._busy
         return SecretBuffer(length)
@@ -56,3 +58,14 @@ def test_argon2_takes_memory_before_passes(monkeypatch: pytest.MonkeyPatch) -> N
     passes, memory = calibrate.argon2_costs("argon2id", 64, 2000, 128 * MIB, 4)
     assert memory == 128 * MIB
     assert passes == pytest.approx(32, rel=0.1)
+
+
+def test_it_is_cryptsetups_own_implementation_that_a_time_means_unless_ours_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Machine(monkeypatch, kib_per_s=4 * 64 * MIB)
+    usual, fast = (calibrate.pbkdf2_iterations("sha256", 32, 1000, fast=fast) for fast in (False, True))
+    assert fast == pytest.approx(5 * usual, rel=0.01)
+    assert calibrate.argon2_costs("argon2id", 64, 1000, 1024 * MIB, 4) == (4, 64 * MIB)
+    passes, memory = calibrate.argon2_costs("argon2id", 64, 1000, 1024 * MIB, 4, fast=True)
+    assert passes * memory == pytest.approx(5 * 4 * 64 * MIB, rel=0.1)

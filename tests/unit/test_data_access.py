@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,14 +12,12 @@ from both import ours
 from kdumpkey.errors import CipherError, RequirementsError
 from kdumpkey.kdump.doctor import Verdict
 from kdumpkey.kdump.doctor.examine import examine
-from kdumpkey.luks import luks2
 from kdumpkey.luks.data_access import check_data_opens, data_access
 from kdumpkey.luks.device import open_luks
-from kdumpkey.luks.model import Luks2Header
 from kdumpkey.luks.requirements import requirement
+from odd_headers import Json, rewrite
 
 PASSPHRASE = b"correct horse"
-Json = dict[str, Any]
 SEGMENT = 24 << 20
 
 
@@ -33,21 +28,6 @@ def image(tmp_path: Path) -> Path:
     os.truncate(path, SEGMENT)
     words = ["luksFormat", "-q", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", path, "-d", "-"]
     assert ours(words, PASSPHRASE).code == 0
-    return path
-
-
-def rewrite(path: Path, change: Callable[[Json], None]) -> Path:
-    """Have both copies of a header say something else; their checksums are right."""
-    with open_luks(path) as luks:
-        header = luks.header
-    assert isinstance(header, Luks2Header)
-    json: Json = copy.deepcopy(dict(header.json))
-    change(json)
-    changed = replace(header, json=json)
-    with path.open("r+b") as file:
-        for secondary in (False, True):
-            file.seek(header.metadata_size * secondary)
-            file.write(luks2.serialise(changed, secondary=secondary, salt=bytes(64)))
     return path
 
 

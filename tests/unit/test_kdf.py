@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from forked import in_child
-from kdumpkey.crypto import hashes, kdf
+from kdumpkey.crypto import hashes, kdf, reference
 from kdumpkey.crypto.kdf import Argon2, Kdf, Pbkdf2, derive
 from kdumpkey.errors import CipherError, KdfError, ResourceError
 from kdumpkey.secret import SecretBuffer
@@ -126,3 +126,61 @@ def test_a_hash_of_the_legacy_provider_is_refused_by_name_where_the_provider_can
     monkeypatch.setattr(hashes, "_load_legacy_provider", lambda: False)
     with pytest.raises(CipherError, match="'whirlpool'"):
         hashes.find("whirlpool")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        SMALL,
+        replace(SMALL, variant="argon2i", parallel=3),
+        *(Pbkdf2(name, 3, b"saltsalt") for name in ("sha1", "SHA256", "sha512", "sha384", "sha3-512")),
+        *(Pbkdf2(name, 3, b"saltsalt") for name in ("blake2b-512", "blake2s-256", "ripemd160", "md5")),
+    ],
+)
+@pytest.mark.parametrize("length", [4, 64, 100])
+def test_the_key_is_that_of_cryptsetups_own_implementation(parameters: Kdf, length: int) -> None:
+    with (
+        derive(parameters, b"passphrase", length) as key,
+        reference.derive(parameters, b"passphrase", length) as other,
+    ):
+        assert key.equals(other)
+
+
+def test_a_hash_that_is_not_in_the_engine_goes_to_cryptography_where_it_has_it() -> None:
+    for name, there in (("sha384", True), ("blake2b512", True), ("whirlpool", False), ("sha256", False)):
+        with SecretBuffer(32) as key:
+            assert hashes.pbkdf2_by_cryptography(name, key, b"passphrase", b"salt", 2) is there
+            assert key.equals(bytes(32)) is not there
+
+
+def test_without_cryptography_other_hashes_still_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    with derive(Pbkdf2("sha384", 3, b"saltsalt"), b"passphrase", 48) as expected:
+        monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.kdf.pbkdf2", None)
+        with derive(Pbkdf2("sha384", 3, b"saltsalt"), b"passphrase", 48) as key:
+            assert key.equals(expected)
+
+
+def test_what_progress_raises_ends_argon2() -> None:
+    def progress(done: int, total: int) -> None:
+        assert (done, total) == (1, 4)
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        derive(SMALL, b"passphrase", 32, progress=progress)
+
+
+def test_argon2_needs_no_other_package() -> None:
+    program = """
+import sys
+sys.modules["_argon2_cffi_bindings"] = None
+from kdumpkey.crypto import kdf, reference
+from kdumpkey.errors import KdfError
+function = kdf.Argon2("argon2id", 1, 64, 2, b"saltsalt")
+kdf.derive(function, b"passphrase", 32).close()
+try:
+    reference.derive(function, b"passphrase", 32)
+except KdfError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "The reference implementation of Argon2 (argon2-cffi) is not installed.\n"

@@ -208,7 +208,7 @@ def test_memory_that_is_not_there_is_said_before_argon2_runs(
 ) -> None:
     reader, header = volume
     costly = changed(header, 0, kdf=kdf.Argon2("argon2id", 4, 1048576, 4, SALT))
-    monkeypatch.setattr(memory, "available", lambda: memory.Availability(187 * 1024, memory.MACHINE))
+    monkeypatch.setattr(memory, "available", lambda **_: memory.Availability(187 * 1024, memory.MACHINE))
     monkeypatch.setattr(kdf, "derive", lambda *_: pytest.fail("Argon2 ran"))
     message = "^keyslot 0 needs 1048576 KiB for argon2id, 187 MiB are available here$"
     with pytest.raises(ResourceError, match=message) as caught:
@@ -221,7 +221,7 @@ def test_the_memory_check_can_be_left_out(
 ) -> None:
     reader, header = volume
     cheap = changed(header, 0, kdf=kdf.Argon2("argon2id", 1, 64, 1, SALT))
-    monkeypatch.setattr(memory, "available", lambda: memory.Availability(1, memory.MACHINE))
+    monkeypatch.setattr(memory, "available", lambda **_: memory.Availability(1, memory.MACHINE))
     with pytest.raises(ResourceError):
         unlock(reader, cheap, b"zero", keyslot=0)
     with pytest.raises(WrongKeyError):  # it ran, and the key is another one

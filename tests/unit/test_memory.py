@@ -11,6 +11,7 @@ import pytest
 
 from forked import in_child
 from kdumpkey.errors import ResourceError
+from kdumpkey.memory import available as memory
 from kdumpkey.memory.available import MACHINE, Availability, available, check_fits
 
 MIB = 1024 * 1024
@@ -194,3 +195,21 @@ def test_a_refusal_names_a_limit_that_is_not_the_machines() -> None:
 def test_what_just_fits_is_let_through() -> None:
     check_fits(32, "keyslot 1", "argon2i", Availability(32, "RLIMIT_AS"))
     check_fits(1, "keyslot 1", "argon2i")
+
+
+def test_swap_does_not_count_for_what_is_to_be_locked(tmp_path: Path) -> None:
+    tree = Tree(tmp_path)
+    assert available(tree.root, no_rlimit).kib == 9 * MIB
+    assert available(tree.root, no_rlimit, swap=False).kib == 8 * MIB
+    tree.in_v2("/a")
+    tree.v2("/a", max=1024 * MIB, current=0, swap_max="max\n", swap_current=0)
+    assert available(tree.root, no_rlimit).kib == 2 * MIB
+    assert available(tree.root, no_rlimit, swap=False).kib == MIB
+
+
+@pytest.mark.parametrize(("there", "locked"), [(72, True), (71, False)])
+def test_memory_is_locked_where_an_eighth_more_is_there(
+    monkeypatch: pytest.MonkeyPatch, there: int, locked: bool
+) -> None:
+    monkeypatch.setattr(memory, "available", lambda **_: Availability(there, MACHINE))
+    assert memory.can_be_locked(64) is locked

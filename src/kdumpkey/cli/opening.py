@@ -24,19 +24,23 @@ def device_path(word: str) -> str:
     return word
 
 
-def open_data_and_header(device: str, header: HeaderChoice, *, writable: bool = False) -> LuksDevice:
+def open_data_and_header(
+    device: str, header: HeaderChoice, *, writable: bool = False, cut_short: bool = False
+) -> LuksDevice:
     """Open the device, and its header wherever that is.
 
     Args:
         device: As it was named.
         header: Where its header is, and of which type it must be.
         writable: Open the device so that its volume can be written to.
+        cut_short: Take a header whose device ends before the keyslots' areas do.
 
     Raises:
         HeaderError: It has no valid header of the wanted type; the last line of the message is cryptsetup's.
         DeviceError: It, or the header's, cannot be opened.
     """
-    return _open(device_path(device), header.header, header.type, writable=writable)
+    path = device_path(device)
+    return _open(path, header.header, header.type, writable=writable, cut_short=cut_short)
 
 
 def uuid_of(device: str, header: HeaderChoice) -> str:
@@ -54,11 +58,19 @@ def open_header_alone(device: str, header: HeaderChoice) -> LuksDevice:
     return _open(header.header or device_path(device), None, header.type)
 
 
-def _open(path: str, header: str | None, wanted: str | None, *, writable: bool = False) -> LuksDevice:
+def _open(
+    path: str,
+    header: str | None,
+    wanted: str | None,
+    *,
+    writable: bool = False,
+    cut_short: bool = False,
+) -> LuksDevice:
     from kdumpkey.luks.device import open_luks  # noqa: PLC0415 - formatting opens nothing
 
     with refusing(header or path):
-        return open_luks(path, header=header, version=_version(wanted), writable=writable)
+        version = _version(wanted)
+        return open_luks(path, header=header, version=version, writable=writable, cut_short=cut_short)
 
 
 def _version(wanted: str | None) -> int | None:

@@ -227,7 +227,10 @@ Length = Annotated[
     value("--length", metavar="SIZE", parser=parsers.size("length"), help="Decrypt no more than this"),
 ]
 Sparse = Annotated[bool, flag("--sparse", help="Leave holes in the file where the plaintext is zeros")]
-Force = Annotated[bool, flag("--force", help="Replace the file if it exists")]
+Force = Annotated[
+    bool,
+    flag("--force", help="Replace the file if it exists; of a device that was cut short, take what is there"),
+]
 
 # What a header shows and stores.
 DumpJsonMetadata = Annotated[bool, flag("--dump-json-metadata", help="Print the JSON area of a LUKS2 header")]

@@ -1,5 +1,8 @@
 """How many iterations a time buys here: the costs of a new keyslot, measured on this machine.
 
+It measures the functions that cryptsetup itself uses (`kdumpkey.crypto.reference`), not kdumpkey's own, which
+are several times as fast: others open the keyslot, too, at boot for one. `fast` measures our own.
+
 Source: spec/luks.md "Defaults of luksFormat"; what cryptsetup 2.6.1 chooses.
 """
 
@@ -10,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.crypto import kdf
+from kdumpkey.crypto import kdf, reference
 from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 
 if TYPE_CHECKING:
@@ -28,22 +31,23 @@ _MOST_RUNS: Final = 8
 _MOST_ITERATIONS: Final = 2**31 - 1
 
 
-def pbkdf2_iterations(hash_name: str, key_bytes: int, time_ms: int) -> int:
+def pbkdf2_iterations(hash_name: str, key_bytes: int, time_ms: int, *, fast: bool = False) -> int:
     """Iterations of PBKDF2 that take a time here, at least 1000.
 
     Args:
         hash_name: By cryptsetup's name.
         key_bytes: Length of the key to be derived.
         time_ms: What it is to take.
+        fast: By kdumpkey's own implementation.
 
     Raises:
         CipherError: There is no such hash.
     """
-    per_second = pbkdf2_per_second(hash_name, key_bytes)
+    per_second = pbkdf2_per_second(hash_name, key_bytes, fast=fast)
     return min(max(_MIN_PBKDF2, per_second * time_ms // 1000), _MOST_ITERATIONS)
 
 
-def pbkdf2_per_second(hash_name: str, key_bytes: int) -> int:
+def pbkdf2_per_second(hash_name: str, key_bytes: int, *, fast: bool = False) -> int:
     """Iterations of PBKDF2 in a second of the processor's, from a run that took long enough.
 
     What else the machine does meanwhile makes no keyslot weaker.
@@ -53,14 +57,14 @@ def pbkdf2_per_second(hash_name: str, key_bytes: int) -> int:
     """
     iterations = 1 << 15
     while True:
-        seconds = _seconds(Pbkdf2(hash_name, iterations, _SALT), key_bytes, time.thread_time)
+        seconds = _seconds(Pbkdf2(hash_name, iterations, _SALT), key_bytes, time.thread_time, fast=fast)
         if seconds >= _ENOUGH_S or iterations >= _MOST_ITERATIONS // 4:
             return int(iterations / max(seconds, 1e-9))
         iterations = int(iterations * min(8.0, max(1.5, 1.2 * _ENOUGH_S / max(seconds, 1e-6))))
 
 
 def argon2_costs(
-    variant: str, key_bytes: int, time_ms: int, max_memory_kib: int, parallel: int
+    variant: str, key_bytes: int, time_ms: int, max_memory_kib: int, parallel: int, *, fast: bool = False
 ) -> tuple[int, int]:
     """Passes and memory of Argon2 that take a time here: as much memory as allowed first, then passes.
 
@@ -73,6 +77,7 @@ def argon2_costs(
         time_ms: What it is to take.
         max_memory_kib: What it may use.
         parallel: Lanes.
+        fast: By kdumpkey's own implementation.
 
     Returns:
         Passes, at least 4, and memory in KiB.
@@ -82,10 +87,10 @@ def argon2_costs(
     """
     target = time_ms / 1000
     passes, memory = _MIN_PASSES, _least_memory(max_memory_kib, parallel)
-    seconds = _argon2_seconds(variant, key_bytes, passes, memory, parallel)
+    seconds = _argon2_seconds(variant, key_bytes, passes, memory, parallel, fast=fast)
     while seconds < min(_ENOUGH_S, target) and memory < max_memory_kib:
         memory = min(max_memory_kib, int(memory * min(16.0, max(1.5, 1.2 * _ENOUGH_S / max(seconds, 1e-6)))))
-        seconds = _argon2_seconds(variant, key_bytes, passes, memory, parallel)
+        seconds = _argon2_seconds(variant, key_bytes, passes, memory, parallel, fast=fast)
     for _ in range(_MOST_RUNS):
         ratio = target / max(seconds, 1e-6)
         if _NEAR[0] <= 1 / ratio <= _NEAR[1]:
@@ -94,7 +99,7 @@ def argon2_costs(
         passes, memory = _scaled(passes, memory, ratio, max_memory_kib, parallel)
         if (passes, memory) == before:
             break
-        seconds = _argon2_seconds(variant, key_bytes, passes, memory, parallel)
+        seconds = _argon2_seconds(variant, key_bytes, passes, memory, parallel, fast=fast)
     return passes, memory
 
 
@@ -136,11 +141,14 @@ def processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _argon2_seconds(variant: str, key_bytes: int, passes: int, memory: int, parallel: int) -> float:
-    return _seconds(Argon2(variant, passes, memory, parallel, _SALT), key_bytes, time.perf_counter)
+def _argon2_seconds(
+    variant: str, key_bytes: int, passes: int, memory: int, parallel: int, *, fast: bool
+) -> float:
+    return _seconds(Argon2(variant, passes, memory, parallel, _SALT), key_bytes, time.perf_counter, fast=fast)
 
 
-def _seconds(function: Kdf, key_bytes: int, clock: Callable[[], float]) -> float:
+def _seconds(function: Kdf, key_bytes: int, clock: Callable[[], float], *, fast: bool) -> float:
+    derive = kdf.derive if fast else reference.derive
     began = clock()
-    kdf.derive(function, _PASSPHRASE, key_bytes).close()
+    derive(function, _PASSPHRASE, key_bytes).close()
     return clock() - began

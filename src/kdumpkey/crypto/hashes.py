@@ -13,6 +13,8 @@ from kdumpkey.errors import CipherError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+    from kdumpkey.secret import SecretBuffer
+
 # Where cryptsetup's name is not OpenSSL's. Names outside this table go to OpenSSL as they are.
 _OPENSSL_NAMES = {"blake2b-512": "blake2b512", "blake2s-256": "blake2s256"}
 # OpenSSL 3 keeps these in its legacy provider, which is not loaded by itself.
@@ -64,6 +66,42 @@ def find(name: str) -> Hash:
     if found is None:
         raise CipherError(f"hash {name!r} is not available")
     return found
+
+
+def pbkdf2_by_cryptography(
+    openssl_name: str, key: SecretBuffer, passphrase: ReadableBuffer, salt: bytes, iterations: int
+) -> bool:
+    """Fill a key by the PBKDF2 of `cryptography`.
+
+    Returns:
+        False, and nothing is written, where it has no such hash, is too old, or is not installed.
+    """
+    try:
+        from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - hardly any header needs it
+        from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
+        from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC  # noqa: PLC0415
+    except ImportError:  # an initramfs without it
+        return False
+    algorithms: dict[str, hashes.HashAlgorithm] = {
+        "sha224": hashes.SHA224(),
+        "sha384": hashes.SHA384(),
+        "sha512-256": hashes.SHA512_256(),
+        "sha3-256": hashes.SHA3_256(),
+        "sha3-512": hashes.SHA3_512(),
+        "blake2b512": hashes.BLAKE2b(64),
+        "blake2s256": hashes.BLAKE2s(32),
+        "sm3": hashes.SM3(),
+    }
+    algorithm = algorithms.get(openssl_name)
+    if algorithm is None:
+        return False
+    try:
+        function = PBKDF2HMAC(algorithm=algorithm, length=len(key), salt=salt, iterations=iterations)
+        with memoryview(key) as out, memoryview(passphrase) as secret:
+            function.derive_into(secret, out)
+    except (UnsupportedAlgorithm, AttributeError):  # derive_into came with version 47
+        return False
+    return True
 
 
 def _probe(name: str, openssl_name: str) -> Hash | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey._native import pbkdf2
 from kdumpkey.crypto import hashes
 from kdumpkey.errors import KdfError, ResourceError
 from kdumpkey.secret import SecretBuffer, take
@@ -45,25 +46,35 @@ class Argon2:
 Kdf = Pbkdf2 | Argon2
 
 
-def derive(kdf: Kdf, passphrase: ReadableBuffer, length: int) -> SecretBuffer:
+def derive(
+    kdf: Kdf,
+    passphrase: ReadableBuffer,
+    length: int,
+    *,
+    lock_memory: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> SecretBuffer:
     """Derive a key of `length` bytes from a passphrase.
 
     The costs are taken as they come, within the bounds of the functions themselves: whether Argon2's memory
-    is there is for `kdumpkey.memory.available.check_fits` to say beforehand.
+    is there is for `kdumpkey.memory.available.check_fits` to say beforehand. Ctrl-C ends it early.
 
     Args:
         kdf: The function with its costs and salt; may come from an untrusted header.
         passphrase: Any contiguous buffer; it is read in place.
         length: Bytes wanted, at least 1 (Argon2: at least 4).
+        lock_memory: Keep Argon2's memory out of swap where that is allowed; it must fit without swap.
+        progress: Told how many of Argon2's slices, four a pass, are done, and how many there are; may raise
+            to cancel.
 
     Raises:
         KdfError: A cost, the salt or the length is out of bounds.
         CipherError: There is no such hash or Argon2 variant here.
-        ResourceError: Argon2's memory cannot be allocated, or its threads cannot be started.
+        ResourceError: Argon2's memory cannot be allocated.
     """
     if isinstance(kdf, Pbkdf2):
         return _pbkdf2(kdf, passphrase, length)
-    return _argon2(kdf, passphrase, length)
+    return _argon2(kdf, passphrase, length, lock_memory, progress)
 
 
 def check(kdf: Kdf) -> None:
@@ -88,50 +99,78 @@ def _bounded(what: str, value: int, low: int, high: int) -> None:
         raise KdfError(f"{what} {value} is out of bounds ({low} to {high})")
 
 
-def _pbkdf2(kdf: Pbkdf2, passphrase: ReadableBuffer, length: int) -> SecretBuffer:
+def check_output(kdf: Kdf, length: int) -> None:
+    """Check the costs, the salt, and the length of the key wanted.
+
+    Raises:
+        KdfError: One of them is out of bounds; the message names it.
+    """
     check(kdf)
-    _bounded("pbkdf2 output length", length, 1, _UINT32_MAX)
+    if isinstance(kdf, Pbkdf2):
+        _bounded("pbkdf2 output length", length, 1, _UINT32_MAX)
+    else:
+        _bounded(f"{kdf.variant} output length", length, _ARGON2_MIN_OUTPUT, _UINT32_MAX)
+
+
+def _pbkdf2(kdf: Pbkdf2, passphrase: ReadableBuffer, length: int) -> SecretBuffer:
+    check_output(kdf, length)
+    name = kdf.hash.lower()
+    if name not in pbkdf2.hashes():
+        return _pbkdf2_by_openssl(kdf, passphrase, length)
+    key = SecretBuffer(length)
+    try:
+        pbkdf2.derive_into(key, passphrase, kdf.salt, hash=name, iterations=kdf.iterations)
+    except BaseException:
+        key.close()
+        raise
+    return key
+
+
+def _pbkdf2_by_openssl(kdf: Pbkdf2, passphrase: ReadableBuffer, length: int) -> SecretBuffer:
+    """With the other hashes, by the OpenSSL of `cryptography`, which is the quicker one, or of Python."""
     name = hashes.find(kdf.hash).openssl_name
+    key = SecretBuffer(length)
+    try:
+        if hashes.pbkdf2_by_cryptography(name, key, passphrase, kdf.salt, kdf.iterations):
+            return key
+    except BaseException:
+        key.close()
+        raise
+    key.close()
     # Two bytes at least: the interpreter shares one-byte objects, and those cannot be taken.
     return take(hashlib.pbkdf2_hmac(name, passphrase, kdf.salt, kdf.iterations, max(length, 2)), length)
 
 
-def _argon2(kdf: Argon2, passphrase: ReadableBuffer, length: int) -> SecretBuffer:
-    check(kdf)
-    _bounded(f"{kdf.variant} output length", length, _ARGON2_MIN_OUTPUT, _UINT32_MAX)
-    # Only a keyslot with Argon2 pays for this import.
-    from _argon2_cffi_bindings import ffi, lib  # noqa: PLC0415
+def _argon2(
+    kdf: Argon2,
+    passphrase: ReadableBuffer,
+    length: int,
+    lock_memory: bool,
+    progress: Callable[[int, int], object] | None,
+) -> SecretBuffer:
+    check_output(kdf, length)
+    # Only a keyslot with Argon2 pays for these imports.
+    from kdumpkey._native import argon2  # noqa: PLC0415
+    from kdumpkey.crypto import processors  # noqa: PLC0415
 
     key = SecretBuffer(length)
-    context = ffi.new(
-        "argon2_context *",
-        {
-            "out": (out := ffi.from_buffer("uint8_t[]", key, require_writable=True)),
-            "outlen": length,
-            "pwd": (pwd := ffi.from_buffer("uint8_t[]", passphrase)),
-            "pwdlen": len(pwd),
-            "salt": (salt := ffi.from_buffer("uint8_t[]", kdf.salt)),
-            "saltlen": len(salt),
-            "t_cost": kdf.time,
-            "m_cost": kdf.memory_kib,
-            "lanes": kdf.parallel,
-            # Lanes decide the result, threads do not: half a million lanes must not start as many.
-            "threads": min(kdf.parallel, max(4, os.cpu_count() or 1)),
-            "version": lib.ARGON2_VERSION_13,
-            "flags": lib.ARGON2_DEFAULT_FLAGS,
-        },
-    )
     try:
-        status = lib.argon2_ctx(context, lib.Argon2_i if kdf.variant == "argon2i" else lib.Argon2_id)
-    finally:
-        for borrowed in (out, pwd, salt):
-            ffi.release(borrowed)  # an exported view would keep a closed buffer's mapping
-    if status == lib.ARGON2_OK:
-        return key
-    key.close()
-    if status == lib.ARGON2_MEMORY_ALLOCATION_ERROR:
-        raise ResourceError(f"{kdf.memory_kib} KiB for {kdf.variant} cannot be allocated")
-    if status == lib.ARGON2_THREAD_FAIL:
-        raise ResourceError(f"the threads for {kdf.variant} cannot be started")
-    message = ffi.string(lib.argon2_error_message(status)).decode()
-    raise KdfError(f"{kdf.variant}: {message.lower()}")
+        argon2.derive_into(
+            key,
+            passphrase,
+            kdf.salt,
+            variant=kdf.variant,
+            passes=kdf.time,
+            memory_kib=kdf.memory_kib,
+            lanes=kdf.parallel,
+            threads=processors.available() if kdf.parallel > 1 else 1,
+            lock=lock_memory,
+            progress=progress,
+        )
+    except MemoryError as error:
+        key.close()
+        raise ResourceError(f"{kdf.memory_kib} KiB for {kdf.variant} cannot be allocated") from error
+    except BaseException:
+        key.close()
+        raise
+    return key

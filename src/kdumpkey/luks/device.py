@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 
 
 def open_luks(
-    path: PathLike, *, header: PathLike | None = None, version: int | None = None, writable: bool = False
+    path: PathLike,
+    *,
+    header: PathLike | None = None,
+    version: int | None = None,
+    writable: bool = False,
+    cut_short: bool = False,
 ) -> LuksDevice:
     """Open a LUKS device or image and read its header; nothing is written.
 
@@ -33,6 +38,7 @@ def open_luks(
         header: The device or file with the header, where that is detached.
         version: Take a header of this version of LUKS alone, 1 or 2.
         writable: Open the device for writing to its volume; a mounted or mapped one is refused.
+        cut_short: Take a header whose device ends before the keyslots' areas do, for what is left of it.
 
     Raises:
         NotLuksError: There is no LUKS header.
@@ -46,7 +52,9 @@ def open_luks(
     try:
         if header is not None:
             header_device = open_readonly(header)
-        luks = LuksDevice(device, header_device, read_header(header_device, version=version))
+        luks = LuksDevice(
+            device, header_device, read_header(header_device, version=version, cut_short=cut_short)
+        )
         if writable:
             luks.check_data_apart()
         return luks
@@ -116,6 +124,8 @@ class LuksDevice:
     def volume(self, volume_key: Buffer, *, tier: str | None = None) -> Volume:
         """The plaintext behind a volume key, which is checked first.
 
+        Of a device that was cut short what is there can be read (`Volume.available`), and nothing written.
+
         Args:
             volume_key: The volume key; it may be closed as soon as this returns.
             tier: The AES-XTS implementation to use: a demand. Default: the fastest.
@@ -125,17 +135,42 @@ class LuksDevice:
             RequirementsError: The header demands features that are not implemented.
             CipherError: The cipher is not implemented, or the segment is authenticated.
             OverlapError: The data would begin inside the header.
-            DeviceError: The device ends before its data does.
+            DeviceError: The device ends before its data begin; or it was opened for writing, and they end
+                before it.
         """
         from kdumpkey.volume.volume import CryptSegment, Volume  # noqa: PLC0415 - a passphrase that is only checked needs none
 
-        segments = [
-            CryptSegment(each.offset, size, each.encryption, each.sector_size, each.iv_tweak)
-            if each.type == "crypt"
-            else CryptSegment(each.offset, size)
-            for each, size in self.sized_segments(volume_key)[0]
-        ]
-        return Volume(self.device, segments, volume_key, tier=tier)
+        cut_short = not self.device.writable
+        segments = []
+        for each, size in self.sized_segments(volume_key)[0]:
+            if each.type == "linear":
+                segments.append(CryptSegment(each.offset, size))
+                continue
+            whole = size // each.sector_size * each.sector_size if cut_short and each.sector_size else size
+            segments.append(
+                CryptSegment(each.offset, whole, each.encryption, each.sector_size, each.iv_tweak)
+            )
+        return Volume(self.device, segments, volume_key, tier=tier, cut_short=cut_short)
+
+    def missing_end(self) -> str:
+        """What of the data the device does not have, as a sentence; empty: it has all of them.
+
+        A device that ends in the middle of a sector was cut short, whatever its header says of sizes.
+        """
+        cut = f"Device {self.device.name} was cut short: it ends at byte {self.device.size}"
+        for segment in self.header.data_segments:
+            there = self.device.size - segment.offset
+            step = segment.sector_size or SECTOR
+            if segment.size is not None and there < segment.size:
+                return f"{cut}, and the last {segment.size - max(0, there)} bytes of its data are missing."
+            if segment.size is None and there <= 0:
+                return f"{cut}, and its data, which begin at byte {segment.offset}, are missing."
+            if segment.size is None and there % step:
+                return (
+                    f"{cut}, {there % step} bytes into a sector of {step}; that sector and what followed it "
+                    "are missing."
+                )
+        return ""
 
     def sized_segments(self, volume_key: Buffer) -> tuple[list[tuple[Segment, int]], Digest]:
         """The segments that a volume key opens, each with its size in bytes, and the digest that it fits.

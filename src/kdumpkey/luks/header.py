@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def read_header(
-    device: Reader, header_device: Reader | None = None, *, version: int | None = None
+    device: Reader,
+    header_device: Reader | None = None,
+    *,
+    version: int | None = None,
+    cut_short: bool = False,
 ) -> LuksHeader:
     """Read the LUKS header of a device without writing anything, whatever state its copies are in.
 
@@ -22,6 +26,7 @@ def read_header(
         device: The encrypted device, with its header unless that is detached.
         header_device: Where a detached header is.
         version: Take a header of this version alone, 1 or 2.
+        cut_short: Take a device that ends before the keyslots' areas do, for what is left of it.
 
     Raises:
         NotLuksError: There is no LUKS header.
@@ -37,11 +42,11 @@ def read_header(
     if wanted == 1:
         from kdumpkey.luks import luks1  # noqa: PLC0415 - one version's reader is enough
 
-        return luks1.read(reader)
+        return luks1.read(reader, cut_short=cut_short)
     if wanted in (0, 2):  # 0: the primary copy's magic is gone, the secondary may be there
         from kdumpkey.luks import luks2  # noqa: PLC0415
 
-        return luks2.read(reader)
+        return luks2.read(reader, cut_short=cut_short)
     raise HeaderError(f"Unsupported LUKS version {wanted}.")
 
 

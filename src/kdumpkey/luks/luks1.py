@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 _DIGEST_SIZE = 20
 
 
-def read(reader: Reader) -> Luks1Header:
+def read(reader: Reader, *, cut_short: bool = False) -> Luks1Header:
     """Read the LUKS1 header at the start of a device.
+
+    Args:
+        reader: The device.
+        cut_short: Take a device that ends before the keyslots' areas do.
 
     Raises:
         NotLuksError: There is none.
@@ -43,7 +47,7 @@ def read(reader: Reader) -> Luks1Header:
     reader.pread_into(block, 0)
     header = parse(block)
     needed = areas_end(header) * SECTOR
-    if reader.size < needed:
+    if reader.size < needed and not cut_short:
         raise HeaderError(f"Device {reader.name} is too small. (LUKS1 requires at least {needed} bytes.)")
     return header
 

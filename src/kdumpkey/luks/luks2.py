@@ -36,12 +36,13 @@ class _Copy:
     problem: HeaderError | None = None
 
 
-def read(reader: Reader, *, ignore_signatures: bool = False) -> Luks2Header:
+def read(reader: Reader, *, ignore_signatures: bool = False, cut_short: bool = False) -> Luks2Header:
     """Read the LUKS2 header of a device: the valid copy with the higher seqid, of equals the primary.
 
     Args:
         reader: The device.
         ignore_signatures: Be content with one copy even on a device with a foreign signature (for repair).
+        cut_short: Take a device that ends before the keyslots' area does.
 
     Raises:
         NotLuksError: Neither copy is there.
@@ -51,6 +52,8 @@ def read(reader: Reader, *, ignore_signatures: bool = False) -> Luks2Header:
     """
     with strict_json.no_garbage_collection():
         header = _best(reader)
+    if reader.size < header.areas_end and not cut_short:
+        raise HeaderError(f"Device {reader.name} is too small. Need at least {header.areas_end} bytes.")
     if not ignore_signatures and any(copy.state is not CopyState.CURRENT for copy in header.copies):
         _check_signatures(reader)
     return header
@@ -129,10 +132,7 @@ def _best(reader: Reader) -> Luks2Header:
     if not candidates:
         raise _most_telling(primary, secondary, problems)
     used = max(candidates, key=lambda copy: copy.binary.seqid)  # of equals the first
-    header = _build(used, _states(primary, secondary, used, problems))
-    if reader.size < header.areas_end:
-        raise HeaderError(f"Device {reader.name} is too small. Need at least {header.areas_end} bytes.")
-    return header
+    return _build(used, _states(primary, secondary, used, problems))
 
 
 def _try_copy(

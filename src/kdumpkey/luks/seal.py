@@ -55,11 +55,14 @@ def seal(
     if spec.is_null and memoryview(passphrase).nbytes:
         raise KeyslotError("Only an empty passphrase opens a keyslot with the null cipher.")
     kdf.check(function)
-    if isinstance(function, kdf.Argon2) and check_memory:
+    locked = False
+    if isinstance(function, kdf.Argon2):
         from kdumpkey.memory import available as memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
 
-        memory.check_fits(function.memory_kib, "the new keyslot", function.variant)
-    with kdf.derive(function, passphrase, key_size) as area_key:
+        if check_memory:
+            memory.check_fits(function.memory_kib, "the new keyslot", function.variant)
+        locked = memory.can_be_locked(function.memory_kib)
+    with kdf.derive(function, passphrase, key_size, lock_memory=locked) as area_key:
         cipher = sector_cipher(spec, area_key)
     try:
         with af.split(volume_key, LUKS1_STRIPES, af_hash) as stripes:

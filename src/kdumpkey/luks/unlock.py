@@ -23,6 +23,7 @@ from kdumpkey.errors import (
     WrongKeyError,
 )
 from kdumpkey.luks import lock
+from kdumpkey.luks.header import header_bytes
 from kdumpkey.luks.layout import LUKS1_STRIPES
 from kdumpkey.luks.model import (
     PRIORITY_NORMAL,
@@ -111,8 +112,12 @@ def unlock(
         ResourceError: The memory that a keyslot's Argon2 needs is not available.
         DeviceError: The device ends before a keyslot's area does, or cannot be read.
     """
-    tried = False
+    tried, missing = False, None
     for candidate in _candidates(header, keyslot, unbound, among):
+        if candidate.area.offset >= device.size < header_bytes(header):
+            # The copy was cut short; the next keyslot may be there.
+            missing = missing or candidate
+            continue
         tried = True
         try:
             return open_keyslot(
@@ -120,6 +125,8 @@ def unlock(
             )
         except KeyMismatchError:
             continue
+    if missing is not None:
+        raise DeviceError(f"Device {device.name} ends before the area of keyslot {missing.id}.")
     if not tried:
         raise KeyslotError("No usable keyslot is available.")
     raise WrongKeyError("No key available with this passphrase.")
@@ -269,11 +276,12 @@ def _area_key(keyslot: Keyslot, passphrase: Buffer, check_memory: bool, serializ
     alone = serialize and function.memory_kib > lock.MEMORY_HARD_KIB
     # What is available is asked when the one before has given its memory back.
     with lock.memory_hard() if alone else contextlib.nullcontext():
-        if check_memory:
-            from kdumpkey.memory import available as memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
+        from kdumpkey.memory import available as memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
 
+        if check_memory:
             memory.check_fits(function.memory_kib, f"keyslot {keyslot.id}", function.variant)
-        return kdf.derive(function, passphrase, keyslot.area.key_size)
+        locked = memory.can_be_locked(function.memory_kib)
+        return kdf.derive(function, passphrase, keyslot.area.key_size, lock_memory=locked)
 
 
 def _af_hash(keyslot: Keyslot) -> str:

@@ -10,9 +10,10 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
+from kdumpkey import cgroup
 from kdumpkey.errors import ResourceError
 
 MACHINE: Final = "memory and swap"
@@ -32,7 +33,9 @@ class Availability:
     limit: str
 
 
-def available(root: Path = Path("/"), getrlimit: GetRlimit = resource.getrlimit) -> Availability:
+def available(
+    root: Path = Path("/"), getrlimit: GetRlimit = resource.getrlimit, *, swap: bool = True
+) -> Availability:
     """The smallest of all limits' headrooms.
 
     Counted are MemAvailable and SwapFree (proc(5)), the memory control groups of both versions from the
@@ -43,9 +46,10 @@ def available(root: Path = Path("/"), getrlimit: GetRlimit = resource.getrlimit)
     Args:
         root: Where ``proc`` and the mount points are.
         getrlimit: Soft and hard limit by number.
+        swap: Whether swap counts; what is to be locked in memory finds no room there.
     """
     meminfo = _table(root / "proc/meminfo")
-    swap_kib = meminfo.get("SwapFree", 0)
+    swap_kib = meminfo.get("SwapFree", 0) if swap else 0
     found = []
     if "MemAvailable" in meminfo:
         found.append(Availability(meminfo["MemAvailable"] + swap_kib, MACHINE))
@@ -82,6 +86,14 @@ def check_fits(needed_kib: int, what: str, purpose: str, have: Availability | No
         )
 
 
+def can_be_locked(needed_kib: int) -> bool:
+    """Whether so much, and an eighth more, fits without swap.
+
+    Locked memory that does not fit costs a process its life, where without the lock it would be swapped out.
+    """
+    return needed_kib + needed_kib // 8 <= available(swap=False).kib
+
+
 def _read(path: Path) -> str:
     """A file's text; empty where it cannot be read."""
     try:
@@ -104,50 +116,10 @@ def _number(path: Path) -> int | None:
 
 def _cgroup_headrooms(root: Path, swap: int) -> Iterator[tuple[str, int]]:
     """Name and headroom in bytes of every limited memory control group around the process, its own first."""
-    mounts = list(_cgroup_mounts(root))
-    for line in _read(root / "proc/self/cgroup").splitlines():
-        number, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if number == "0" and not controllers:
-            kind, headroom_of = "cgroup2", _headroom_v2
-        elif "memory" in controllers.split(","):
-            kind, headroom_of = "cgroup", _headroom_v1
-        else:
-            continue
-        for mounted_kind, mounted_root, point in mounts:
-            if mounted_kind != kind:
-                continue
-            for name, folder in _ancestors(path, mounted_root, root / point.lstrip("/")):
-                headroom = headroom_of(folder, swap)
-                if headroom is not None:
-                    yield name, headroom
-
-
-def _cgroup_mounts(root: Path) -> Iterator[tuple[str, str, str]]:
-    """Type, root within the hierarchy, and mount point of each mount of the memory controller (proc(5))."""
-    for line in _read(root / "proc/self/mountinfo").splitlines():
-        left, separator, right = line.partition(" - ")
-        before, after = left.split(), right.split()
-        if not separator or len(before) < 5 or len(after) < 3:
-            continue
-        if after[0] == "cgroup2" or (after[0] == "cgroup" and "memory" in after[2].split(",")):
-            yield after[0], before[3], before[4].replace("\\040", " ")
-
-
-def _ancestors(path: str, mounted_root: str, point: Path) -> Iterator[tuple[str, Path]]:
-    """The group at `path` and those above it, as far as the mount shows them.
-
-    In a container without a namespace of its own, the mount shows the hierarchy from `mounted_root` on only,
-    and `path` starts with that.
-    """
-    group = PurePosixPath(path)
-    inside = group.relative_to(mounted_root) if group.is_relative_to(mounted_root) else PurePosixPath(".")
-    if ".." in inside.parts:  # outside of the namespace: only the mount's own group can be seen
-        inside = PurePosixPath(".")
-    while True:
-        yield f"/{inside}" if inside.parts else "/", point / inside
-        if not inside.parts:
-            return
-        inside = inside.parent
+    for version, name, folder in cgroup.folders("memory", root):
+        headroom = _headroom_v2(folder, swap) if version == 2 else _headroom_v1(folder, swap)
+        if headroom is not None:
+            yield name, headroom
 
 
 def _headroom_v2(folder: Path, swap: int) -> int | None:

@@ -22,15 +22,38 @@ _HOLE: Final = 4096  # the granularity of holes: a filesystem block
 _ZEROS: Final = bytes(_HOLE)
 
 
-def part_of(volume: Volume, start: int = 0, length: int | None = None) -> range:
+def part_of(
+    volume: Volume,
+    start: int = 0,
+    length: int | None = None,
+    *,
+    cut_short: bool = False,
+    to_the_cut: bool = False,
+) -> range:
     """The bytes of the plaintext from `start` on, `length` or as many as there are.
+
+    Args:
+        volume: The volume.
+        start: The first byte.
+        length: How many bytes; None: all that follow.
+        cut_short: Whether the device's end is missing.
+        to_the_cut: Where no length is given, be content with what is there.
 
     Raises:
         UsageError: The volume does not have them.
+        DeviceError: It should, and the device was cut short before them.
     """
     end = volume.size if length is None else start + length
-    if not 0 <= start <= end <= volume.size:
+    if not 0 <= start <= end or (end > volume.size and not cut_short):
         raise UsageError(f"The volume has {volume.size} bytes: bytes {start} to {end} are not in it.")
+    available = volume.available
+    if cut_short and length is None and to_the_cut and start < available:
+        return range(start, available)
+    if end > available or (cut_short and length is None):
+        raise DeviceError(
+            f"The device was cut short: the first {available} bytes of the plaintext are there. "
+            f"--from and --length take a part of them, --force all that there is."
+        )
     return range(start, end)
 
 

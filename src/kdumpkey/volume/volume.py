@@ -49,9 +49,11 @@ class CryptSegment:
 class _Part:
     """A segment with its place in the plaintext and its cipher."""
 
-    __slots__ = ("cipher", "end", "offset", "sector_size", "segment", "start", "tweak")
+    __slots__ = ("cipher", "end", "offset", "sector_size", "segment", "start", "there", "tweak")
 
-    def __init__(self, segment: CryptSegment, start: int, cipher: SectorCipher | None) -> None:
+    def __init__(
+        self, segment: CryptSegment, start: int, cipher: SectorCipher | None, device_size: int
+    ) -> None:
         self.segment = segment
         self.start = start
         self.end = start + segment.size_bytes
@@ -59,6 +61,9 @@ class _Part:
         self.sector_size = segment.sector_size if cipher else 1
         self.tweak = segment.iv_tweak
         self.cipher = cipher
+        # How much of it the device has: a part of a sector is of no use.
+        there = min(segment.size_bytes, max(0, device_size - segment.offset_bytes))
+        self.there = there // self.sector_size * self.sector_size
 
 
 class Volume:
@@ -72,11 +77,13 @@ class Volume:
         segments: In the order of the plaintext.
         key: The volume key; copied into locked memory of the ciphers' own, so it may be closed at once.
         tier: The AES-XTS implementation to use: a demand. Default: the fastest.
+        cut_short: Take a device that ends before a segment does, for reading what it has; `size` is that of
+            the whole all the same, `available` how much of it is there from the beginning on.
 
     Raises:
         CipherError: A cipher or a sector size that is not implemented, or the key's length is not its own.
         TierError: The tier cannot be used, here or for this cipher.
-        DeviceError: The device ends before a segment does.
+        DeviceError: The device ends before a segment does, or a segment within a sector.
     """
 
     def __init__(
@@ -86,8 +93,10 @@ class Volume:
         key: ReadableBuffer,
         *,
         tier: str | None = None,
+        cut_short: bool = False,
     ) -> None:
         self._device = device
+        self._cut_short = cut_short
         self._writer = device if isinstance(device, Device) and device.writable else None
         self._parts: list[_Part] = []
         self._lock = threading.Lock()
@@ -98,10 +107,11 @@ class Volume:
         except BaseException:
             self.close()
             raise
-        self._only = self._parts[0] if len(self._parts) == 1 else None
+        whole = len(self._parts) == 1 and self.available == self.size
+        self._only = self._parts[0] if whole else None
 
     def _add(self, segment: CryptSegment, key: ReadableBuffer, tier: str | None) -> None:
-        if segment.offset_bytes + segment.size_bytes > self._device.size:
+        if segment.offset_bytes + segment.size_bytes > self._device.size and not self._cut_short:
             raise DeviceError(
                 f"Device {self._device.name} is too small: its segment ends at byte "
                 f"{segment.offset_bytes + segment.size_bytes}, the device at {self._device.size}."
@@ -110,7 +120,7 @@ class Volume:
         if segment.encryption is not None:
             spec = CipherSpec.parse(segment.encryption)
             cipher = sector_cipher(spec, key, sector_size=segment.sector_size, tier=tier)
-        part = _Part(segment, self.size, cipher)
+        part = _Part(segment, self.size, cipher, self._device.size)
         self._parts.append(part)
         if segment.size_bytes % part.sector_size:
             raise DeviceError(
@@ -124,6 +134,16 @@ class Volume:
         """The segments, in the order of the plaintext."""
         return tuple(part.segment for part in self._parts)
 
+    @property
+    def available(self) -> int:
+        """Bytes from the beginning on that the device has: `size`, unless it was cut short."""
+        there = 0
+        for part in self._parts:
+            there += part.there
+            if part.there < part.segment.size_bytes:
+                break
+        return there
+
     def read_into(self, buffer: WriteableBuffer, offset: int) -> None:
         """Fill a buffer with plaintext.
 
@@ -133,7 +153,8 @@ class Volume:
 
         Raises:
             ValueError: The buffer reaches beyond the volume's end, or the volume is closed.
-            DeviceError: The device cannot be read; part of the buffer may have been filled.
+            DeviceError: The device cannot be read, or was cut short before that; part of the buffer may
+                have been filled.
         """
         only = self._only
         with memoryview(buffer) as whole, whole.cast("B") as view:
@@ -211,6 +232,11 @@ class Volume:
         return pieces
 
     def _read_part(self, part: _Part, view: memoryview, at: int) -> None:
+        if at + len(view) > part.there:
+            raise DeviceError(
+                f"Device {self._device.name} was cut short: bytes {part.start + part.there} to {part.end} of "
+                f"the volume are missing."
+            )
         step = part.sector_size
         if part.cipher is None:
             self._device.pread_into(view, part.offset + at)

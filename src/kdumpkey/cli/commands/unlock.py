@@ -14,7 +14,7 @@ from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.key_source import KeySource, MachineChoice, by_key
 from kdumpkey.cli.mapping_flags import MappingFlags
-from kdumpkey.cli.opening import VERSIONS, open_data_and_header
+from kdumpkey.cli.opening import VERSIONS, device_path, open_data_and_header
 from kdumpkey.cli.options import (
     EVERYWHERE,
     DeviceSize,
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 _KNOWN: Final = ("luks", "luks1", "luks2", "plain", "loopaes", "tcrypt", "bitlk", "fvault2")
+_TESTED_ELSEWHERE: Final = ("tcrypt", "bitlk", "fvault2")
 _TESTABLE: Final = ("luks", "luks1", "luks2", "tcrypt", "bitlk", "fvault2")
 _LUKS: Final = ("luks", "luks1", "luks2")
 
@@ -157,6 +158,10 @@ def open_device(
             raise UsageError("Command requires device and mapped name as arguments.")
         if kind is not None and kind not in VERSIONS:
             raise UsageError(f"kdumpkey does not open {kind} devices; cryptsetup does.")
+    if kind in _TESTED_ELSEWHERE:
+        from kdumpkey.formats.recognise import refuse_to_open  # noqa: PLC0415 - LUKS needs no other format
+
+        refuse_to_open(device_path(device), kind)
     link = _link_target(session, link_vk_to_keyring, keys.machine)
     with open_data_and_header(device, header) as luks:
         map_it = None
@@ -195,7 +200,7 @@ def unlock(
     session = run.begin()
     keys = _with_passphrase_key(keys, passphrase_key)
     link = _link_target(session, link_vk_to_keyring, keys.machine)
-    with open_data_and_header(device, header) as luks:
+    with open_data_and_header(device, header, cut_short=True) as luks:
         if output.to is not None:
             luks.check_data_apart()
         map_it = None if map_name is None else _mapping_to(session, luks, map_name, flags)
@@ -207,8 +212,9 @@ def unlock(
                 "version": luks.header.version,
                 "keyslot": keyslot,
             }
-            for warning in check_data_opens(luks.header, luks.device.name):
-                session.complain(f"WARNING: {warning}")
+            for warning in (*check_data_opens(luks.header, luks.device.name), luks.missing_end()):
+                if warning:
+                    session.complain(f"WARNING: {warning}")
             if map_it is not None:
                 result["map"] = map_it(key)
             if output.to is not None:
@@ -320,7 +326,13 @@ def _decrypt(
     from kdumpkey.cli.progress import progress_bar  # noqa: PLC0415 - a mere check shows none
     from kdumpkey.volume.decrypt import decrypt_to_file, decrypt_to_stream, part_of  # noqa: PLC0415
 
-    part = part_of(volume, wanted.start or 0, wanted.length)
+    part = part_of(
+        volume,
+        wanted.start or 0,
+        wanted.length,
+        cut_short=bool(luks.missing_end()),
+        to_the_cut=wanted.force,
+    )
     if output != "-" and _same_file(output, luks):
         raise UsageError(f"{output} is what is being decrypted: the plaintext must go elsewhere.")
     with progress_bar(session.streams, len(part)) as progress:

@@ -1,0 +1,1 @@
+"""The formats of encrypted devices besides LUKS; so far they are recognised, and not opened."""
