@@ -1,6 +1,8 @@
 """Runs one command of a scenario and writes down what it took; run as a program, and imports little.
 
 python -I -S step.py LOG NAME COMMAND...
+
+Whoever starts it has SIGINT ignored: Ctrl-C is for the command, and this writes down how that ended.
 """
 
 import json
@@ -12,16 +14,13 @@ import time
 
 def main() -> int:
     """Run it; its exit code, or 128 + the signal that ended it."""
-    # Ctrl-C is for the command; this only waits for it, and writes down how it ended.
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     log, name, *command = sys.argv[1:]
     shown = " ".join([name, *command[int(os.environ.get("KDUMPKEY_STEP_WORDS", "0")) :]])
     began = time.monotonic()
     child = os.fork()
     if child == 0:
         try:
-            if interrupt is not signal.SIG_IGN:
-                signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execv(command[0], command)  # noqa: S606 (it came as words, and stays so)
         finally:
             os._exit(127)
@@ -33,7 +32,10 @@ def main() -> int:
         "seconds": time.monotonic() - began,
         "peak_kib": used.ru_maxrss,
     }
-    fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:  # an interrupt ended the scenario, and its folder is gone
+        return code if code >= 0 else 128 - code
     os.write(fd, (json.dumps(line) + "\n").encode())
     os.close(fd)
     return code if code >= 0 else 128 - code
