@@ -7,7 +7,7 @@ LOCK := requirements-dev.lock
 NATIVE_SOURCES := $(wildcard cext/*/kdk_*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
 GENERATED := $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx))
 
-.PHONY: compat lab lock man build demo test bench bench-once lint format asan dist clean
+.PHONY: typer-releases compat lab lock man build demo test test-pythons bench bench-once lint format asan dist clean
 build: $(VENV)/native.stamp
 	@$(BIN)/python -m compileall -q src/kdumpkey  # as installing does: where bytecode is not kept, each start would compile anew
 
@@ -39,7 +39,17 @@ demo: build
 test: build
 	$(BIN)/python -m pytest
 
+test-pythons: build
+	$(BIN)/python tests/pythons.py
+
 # Debian: apt-get install cryptsetup-bin dpkg-dev expect jq keyutils xxd
+# The oldest and the newest release of typer that pyproject.toml allows.
+typer-releases: build
+	for release in 0.26.0 0.28.0; do \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target $(VENV)/typer-$$release typer==$$release && \
+		PYTHONPATH=$(abspath $(VENV))/typer-$$release $(BIN)/python -m pytest tests/cli/test_manners.py tests/cli/test_help.py tests/cli/test_manual.py tests/cli/test_start.py || exit 1; \
+	done
+
 compat: build
 	tree=$$($(BIN)/python tests/cryptsetup_scripts.py) && KDUMPKEY_CRYPTSETUP_SOURCE=$$tree $(BIN)/python -m pytest tests/interop/test_cryptsetup_scripts.py
 

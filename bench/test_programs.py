@@ -22,12 +22,25 @@ Figure = Callable[[Row], None]
 pytestmark = pytest.mark.whole_process
 
 BARE_TYPER = """
+from typing import Annotated
 import typer
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
-@app.callback(invoke_without_command=True)
-def main(version: bool = typer.Option(False, "--version")) -> None:
-    print("bare 0.1.0")
+@app.command()
+def one(
+    device: str,
+    key: Annotated[str | None, typer.Option("--key", "-k")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q")] = False,
+) -> None:
+    "Do one thing."
+
+@app.command()
+def two(
+    device: str,
+    size: Annotated[int | None, typer.Option("--size", "-s")] = None,
+    force: Annotated[bool, typer.Option("--force", "-f")] = False,
+) -> None:
+    "Do another."
 
 app()
 """
@@ -43,26 +56,26 @@ def milliseconds(took: float) -> str:
     return f"{took * 1e3:.0f} ms"
 
 
-def test_the_version_against_a_bare_typer_program(
-    benchmark: BenchmarkFixture, figure: Figure, timed: bool, tmp_path: Path
+@pytest.mark.parametrize("action", ["--version", "isLuks"])
+def test_the_start_against_a_bare_typer_program(
+    benchmark: BenchmarkFixture, figure: Figure, timed: bool, tmp_path: Path, image: Image, action: str
 ) -> None:
     bare = tmp_path / "bare.py"
     bare.write_text(BARE_TYPER)
-    command: list[str | Path] = [console_script(), "--version"]
+    command: list[str | Path] = [console_script(), action, *([image.path] if action == "isLuks" else [])]
+    peer: list[str | Path] = [sys.executable, bare, "one", "device"]
+    least: list[str | Path] = [sys.executable, "-c", "pass"]
     benchmark.pedantic(run, (command,), rounds=1)
-    ours, peer = fastest_in_turn(
-        [lambda: run(command).seconds, lambda: run([sys.executable, bare, "--version"]).seconds],
+    ours, theirs, python = fastest_in_turn(
+        [lambda: run(command).seconds, lambda: run(peer).seconds, lambda: run(least).seconds],
         20 if timed else 1,
     )
-    row = Row(
-        "kdumpkey --version / a bare typer program",
-        milliseconds(ours),
-        milliseconds(peer),
-        ours / peer,
-        1.3,
-        True,
-    )
-    figure(row)
+    what = f"kdumpkey {action} / a bare typer program ({milliseconds(python)}: python -c pass)"
+    figure(Row(what, milliseconds(ours), milliseconds(theirs), ours / theirs, 1.15, True))
+    peaks = [run(each).peak_kib / 1024 for each in (command, peer, least)]
+    shown = [f"{peak:.1f} MiB" for peak in peaks]
+    what = f"the same, peak memory ({shown[2]}: python -c pass)"
+    figure(Row(what, shown[0], shown[1], peaks[0] / peaks[1], 1.15, True))
 
 
 def digest_seconds(header: LuksHeader, key: bytes) -> float:

@@ -17,6 +17,9 @@ NO_TERMINAL = "/nonexistent/terminal"
 ENVIRONMENT = {"LC_ALL": "C", "PATH": os.environ["PATH"]}
 
 
+UNMET = "Unmet LUKS2 requirements detected."  # after which kdumpkey says which, and what to do
+
+
 @dataclass(frozen=True)
 class Result:
     """What a command line came to."""
@@ -28,7 +31,8 @@ class Result:
     @property
     def verdict(self) -> tuple[int, str]:
         """The code and the last line said, where the lines before (a usage text) are each program's own."""
-        last = self.err.splitlines()[-1] if self.err else ""
+        lines = self.err.splitlines() or [""]
+        last = UNMET if UNMET in lines else lines[-1]
         return self.code, re.sub(r"^\S*cryptsetup: ", "kdumpkey: ", last)
 
 

@@ -457,6 +457,11 @@ FIELD: Final[dict[str, tuple[Tree, int]]] = {
         {**OSTREE, **NO_IMAGE, **NO_SIZE, "etc/crypttab": f"root UUID={UUID} none\n", "proc/keys": ""},
         1,
     ),
+    "coreos, initramfs without hook": (
+        {**OSTREE, "usr/lib/dracut/modules.d/99kdumpbase/kexec-crypt-setup.sh": None}
+        | {f"var/lib/kdump/initramfs-{FEDORA}kdump.img": initramfs(*CONTENTS, hook="")},
+        1,
+    ),
     "coreos, too little reserved": (
         {**OSTREE, "proc/cmdline": "ostree=/ostree/boot.1/fedora/abc/0 crashkernel=32M\n"}
         | {"sys/kernel/kexec_crash_size": f"{32 << 20}\n"},

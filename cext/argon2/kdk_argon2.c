@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kdk_blake2b.h"
@@ -18,6 +19,10 @@
 #define SEED_BYTES 64 /* H0 of section 3.2 */
 #define MOST_LANES 0xffffffu
 #define HUGE_PAGE ((size_t)2 << 20)
+#define SMALL_PAGE ((size_t)4 << 10)
+#define PAGED_FROM ((size_t)32 << 20) /* bytes of memory from which on it matters which pages they are */
+#define WALKS 250000 /* ns in a pass that small pages cost more than one huge page, measured */
+#define SAMPLED 32   /* how often the other kind of page is tried again */
 #define THREAD_STACK ((size_t)512 << 10)
 #define NEVER UINT64_MAX
 
@@ -27,13 +32,19 @@
 
 struct team;
 
+/* What the last pages of each kind cost, in ns for each 2 MiB. */
+struct page_costs {
+    uint64_t huge, small;
+    uint32_t tried;
+};
+
 struct member {
     struct team *team;
     uint32_t number;
     pthread_t thread;
 };
 
-/* What the threads share. Only the caller's thread, member 0, writes `stop_before` and `cancelled`. */
+/* What the threads share. Only the caller's thread, member 0, writes `stop_before`. */
 struct team {
     const struct kdk_argon2 *job;
     const struct kdk_argon2_ops *ops;
@@ -42,8 +53,7 @@ struct team {
     uint32_t size;
     pthread_mutex_t gate; /* held until it is known how many there are */
     pthread_barrier_t barrier;
-    _Atomic uint64_t
-        stop_before; /* the first slice, counted over all passes, that is not computed any more */
+    _Atomic uint64_t stop_before; /* the first slice, counted over all passes, that is not computed */
 };
 
 /* What the compiler spilled of blocks and lanes lies below this frame. */
@@ -188,6 +198,52 @@ static void wipe_lanes(const struct kdk_argon2_matrix *m, uint64_t slices, uint3
         kdk_wipe(lane_start(m, lane), (size_t)used * m->segment_blocks * BLOCK_BYTES);
 }
 
+static uint64_t thread_nanoseconds(void)
+{
+    struct timespec now;
+
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now))
+        return 0;
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Has the kernel bring in the memory from `from` up to `to`, in huge pages if they are worth their price.
+ *
+ * Usually they cost a fraction of what small ones do, and spare the processor most page walks. But a virtual
+ * machine that gives free memory back to its host gives back the large pieces, and to fetch those again can
+ * take longer than all the walks that they spare. So the cost is looked at while it is paid. */
+static void bring_in(struct page_costs *costs, uint8_t *from, const uint8_t *to, uint32_t passes)
+{
+    uint8_t *at = from + ((HUGE_PAGE - ((uintptr_t)from & (HUGE_PAGE - 1))) & (HUGE_PAGE - 1));
+
+    for (; at < to && (size_t)(to - at) >= HUGE_PAGE; at += HUGE_PAGE) {
+        const int cheaper = costs->huge <= costs->small + (uint64_t)WALKS * passes;
+        const int huge = costs->tried++ % SAMPLED == 1 ? !cheaper : cheaper;
+        uint64_t *const cost = huge ? &costs->huge : &costs->small;
+        if (!huge)
+            (void)madvise(at, HUGE_PAGE, MADV_NOHUGEPAGE);
+        const uint64_t began = thread_nanoseconds();
+        for (size_t page = 0; page < HUGE_PAGE; page += SMALL_PAGE)
+            *(volatile uint8_t *)(at + page) = 0;
+        const uint64_t took = thread_nanoseconds() - began;
+        *cost = *cost ? (*cost + took) / 2 : took;
+    }
+}
+
+/* The same for one slice of lanes `from` up to `to`, before it is filled for the first time. */
+static void bring_in_slice(struct page_costs *costs, const struct kdk_argon2_matrix *m, uint64_t slice,
+                           uint32_t from, uint32_t to)
+{
+    const size_t segment = (size_t)m->segment_blocks * BLOCK_BYTES;
+
+    if (slice >= KDK_ARGON2_SLICES || (size_t)m->lanes * KDK_ARGON2_SLICES * segment < PAGED_FROM)
+        return;
+    for (uint32_t lane = from; lane < to; lane++) {
+        uint8_t *const start = (uint8_t *)lane_start(m, lane) + slice * segment;
+        bring_in(costs, start, start + segment, m->passes);
+    }
+}
+
 static void work(struct member *member)
 {
     struct team *const team = member->team;
@@ -195,11 +251,13 @@ static void work(struct member *member)
     const uint64_t all = all_slices(team);
     const uint32_t from = (uint32_t)((uint64_t)job->lanes * member->number / team->size);
     const uint32_t to = (uint32_t)((uint64_t)job->lanes * (member->number + 1) / team->size);
+    struct page_costs costs = {0, 0, 0};
     uint64_t slice = 0;
 
-    for (uint32_t lane = from; lane < to; lane++)
-        first_blocks(team, lane);
     while (!is_stopped(team, slice)) {
+        bring_in_slice(&costs, &team->matrix, slice, from, to);
+        for (uint32_t lane = from; lane < to && slice == 0; lane++)
+            first_blocks(team, lane);
         fill_slice(team, slice, from, to);
         slice++;
         /* Who is told to stop before a slice has not begun it: all leave the loop at the same one. */

@@ -75,11 +75,11 @@ sys.argv = ["kdumpkey", "kdump", "doctor", "/dev/vda"]; runpy.run_module("kdumpk
     ends 0 kdumpkey luksErase -q /dev/vda
     doctor 1
     says 'BROKEN +stale'
-    ends 0 kdumpkey kdump status
+    ends 1 kdumpkey kdump status
     says 'STALE'
     ends 0 kdumpkey luksFormat -q --pbkdf pbkdf2 --pbkdf-force-iterations 1000 /dev/vda /lab/pass
     doctor 1
     says 'BROKEN'
-    ends 0 kdumpkey kdump status
+    ends 1 kdumpkey kdump status
     says 'STALE'
 }

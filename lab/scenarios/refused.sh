@@ -38,7 +38,7 @@ first() {
     ends 1 kdumpkey kdump arm /dev/vda --key-file /lab/pass --kernel /payload/bzImage --initrd /tmp/large --command-line x
     says 'EADDRNOTAVAIL|ENOMEM' 'The image from before is loaded again, with its 1 key'
     now=$(cat /sys/kernel/kexec_crash_loaded)
-    ends 0 kdumpkey kdump status
+    ends 0,1 kdumpkey kdump status
     if [ "$now" = 1 ]; then says 'Image: +loaded' "Holds key: +$description"; else says 'NOT LOADED'; fi
     same "the number of items at rest" "$(cat $interface/count)" 0
 

@@ -55,7 +55,14 @@ class FormatError(KdumpkeyError):
 
 
 class AmbiguousSignatureError(HeaderError):
-    """One copy of the LUKS2 header is damaged or older, and the device has a signature of something else."""
+    """One copy of the LUKS2 header is damaged or older, and the device has a signature of something else.
+
+    `is_table`: It is a partition table, and nothing besides.
+    """
+
+    def __init__(self, message: str, *, is_table: bool = False) -> None:
+        super().__init__(message)
+        self.is_table = is_table
 
 
 class OverlapError(KdumpkeyError):

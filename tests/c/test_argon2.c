@@ -181,6 +181,7 @@ static int wipe(void)
             wiped(64, 1, threads, cancel_at);
             wiped(360, 9, threads, cancel_at);
             wiped(6144, 3, threads, cancel_at);
+            wiped(40960, 2, threads, cancel_at); /* enough for pages to be chosen */
         }
     return 0;
 }

@@ -30,7 +30,17 @@ def test_compare_measures_grid_and_keyslots_and_says_the_time_beforehand() -> No
     assert result.code == 0
     assert result.err.startswith("5 measurements of 1 runs each: about ")
     lines = result.out.splitlines()
-    assert lines[0].split() == ["memory", "passes", "lanes", "seconds", "peak", "128M", "160M", "1024M"]
+    assert lines[0].split() == [
+        "memory",
+        "passes",
+        "lanes",
+        "seconds",
+        "reference",
+        "peak",
+        "128M",
+        "160M",
+        "1024M",
+    ]
     assert lines[1].startswith("argon.img keyslot 0")
     assert lines[2].startswith("luks1.img keyslot 0")
     assert lines[4].split()[:3] == ["argon2id", "16", "MiB"]
@@ -136,14 +146,16 @@ def estimate(*words: str | Path) -> Result:
 def test_estimate_is_itemised_twice() -> None:
     result = estimate("argon.img", "--crashkernel", "237M")
     assert result.code == 0
-    assert result.out.splitlines()[2:14] == [
+    assert result.out.splitlines()[2:17] == [
         "                          passphrase   key reuse",
         "kernel                      60.0 MiB    60.0 MiB   as given",
         "modules                     20.0 MiB    20.0 MiB   as given",
         "3 × initramfs              120.0 MiB   120.0 MiB   as given",
-        "running                     16.0 MiB    16.0 MiB   the programs of the kdump initramfs",
-        "unlocking                   21.0 MiB    20.0 MiB   "
-        "argon.img keyslot 0, the largest, + 20 MiB to open a device",
+        "running                     16.0 MiB    16.0 MiB   the programs of the kdump",
+        "                                                   initramfs",
+        "unlocking                   21.0 MiB    20.0 MiB   argon.img keyslot 0, the",
+        "                                                   largest, + 20 MiB to open a",
+        "                                                   device",
         "needed                     237.0 MiB   236.0 MiB",
         "crashkernel=237M              enough      enough",
         "",

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import roots
+from doctor_field_trees import LINKED
 
 
 def _doctor(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -49,3 +50,10 @@ def test_json_has_the_exit_code_and_every_finding_whole(tmp_path: Path) -> None:
         set(finding) == {"check", "verdict", "device", "what", "why", "fix"} for finding in found["findings"]
     )
     assert [each["check"] for each in found["findings"] if each["verdict"] == "broken"] == ["crashkernel"]
+
+
+def test_a_machine_that_waits_for_its_first_load_is_not_said_to_leave_a_dump_now(tmp_path: Path) -> None:
+    tree, code = LINKED["names of the kernel's documentation, not loaded yet"]
+    done = _doctor(roots.build(tmp_path, tree))
+    assert (done.returncode, done.stderr) == (code, "")
+    assert done.stdout.endswith("Once the image is loaded, a crash would leave a dump.\n")

@@ -16,6 +16,8 @@ from kdumpkey.cli.reference import DescribedAction, actions, shared_options
 
 DONE = list(actions())
 
+pytestmark = pytest.mark.every_python
+
 COSTS = "hash iter-time pbkdf pbkdf-force-iterations pbkdf-memory pbkdf-parallel"
 AREA = "keyslot-cipher keyslot-key-size"
 UNDERSTOOD = {

@@ -62,13 +62,14 @@ def test_status_says_what_the_record_says(fake: FakeLinux, tmp_path: Path) -> No
 
 def test_status_of_an_image_that_somebody_else_loaded_is_unknown(fake: FakeLinux, tmp_path: Path) -> None:
     fake.put("sys/kernel/kexec_crash_loaded", "1\n")
-    _, out, _ = _run(tmp_path, "status")
-    assert "Holds key:    UNKNOWN" in out
+    code, out, _ = _run(tmp_path, "status")
+    assert (code, "Holds key:    UNKNOWN" in out) == (10, True)
     assert json.loads(_run(tmp_path, "status", "--json")[1])["holds_keys"] is None
 
 
 def test_status_without_an_image_says_what_a_crash_would_do(fake: FakeLinux, tmp_path: Path) -> None:
-    assert "a crash would leave no dump" in _run(tmp_path, "status")[1]
+    code, out, _ = _run(tmp_path, "status")
+    assert (code, "a crash would leave no dump" in out) == (1, True)
     assert not fake.kernel.status().loaded
 
 
@@ -243,6 +244,16 @@ def test_status_calls_keys_of_an_erased_device_stale(fake: FakeLinux, tmp_path: 
     assert ours(["luksErase", "-q", inside]).code == 0
     found = json.loads(_run(tmp_path, "status", "--json")[1])
     assert (found["stale"], found["keys"][0]["state"]) == (True, "stale")
-    out = _run(tmp_path, "status")[1]
+    code, out, _ = _run(tmp_path, "status")
+    assert code == 1
     assert "Hand-over:    STALE, 1 of its keys" in out
     assert "erased" in out
+
+
+def test_status_of_a_record_of_another_reserved_memory_is_unknown(fake: FakeLinux, tmp_path: Path) -> None:
+    fake.keys.add("k:a")
+    fake.kernel.name("k:a")
+    fake.kernel.load(IMAGE)
+    fake.put("sys/kernel/kexec_crash_size", f"{512 << 20}\n")
+    code, out, _ = _run(tmp_path, "status", "--json")
+    assert (code, json.loads(out)["hand_over"]) == (10, "unknown")

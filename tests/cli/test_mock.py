@@ -12,6 +12,7 @@ from typing import Any
 import pexpect
 import pytest
 
+from both import ours
 from kdumpkey.memory import available as memory
 from tools import unavailable
 
@@ -132,3 +133,13 @@ def test_a_shell_crashes_into_the_other_kernel() -> None:
     shell.expect(pexpect.EOF)
     shell.close()
     assert shell.exitstatus == 0
+
+
+@pytest.mark.parametrize(
+    "line", ["mock scenarios", "kdump estimate --arch x86_64 --ram 4G --crashkernel 256M", "region compare"]
+)
+def test_a_table_fits_80_columns(line: str) -> None:
+    result = ours(line.split())
+    assert result.code == 0
+    rows = result.out.splitlines()[1:]  # the first line of some is a sentence
+    assert [row for row in rows if len(row) > 80] == []

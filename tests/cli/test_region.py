@@ -23,7 +23,7 @@ def test_show_draws_one_layout_and_says_where_the_keys_are() -> None:
     lines = result.out.splitlines()
     assert lines[0].startswith("256 MiB reserved at 0x20000000, policy upstream: elfcorehdr 900 KiB, ")
     assert lines[1] == "[e...*...............................iiiiiiiiiiKKKKKKKKKKKKKKKKKb]"
-    assert "    0x21267000      0x21268000       4 KiB  * dm_crypt_keys, page 4711 of the region" in lines
+    assert "    0x21267000      0x21268000       4 KiB  * dm_crypt_keys, page 4711" in lines
     assert sum("free" in line for line in lines) == 3
 
 

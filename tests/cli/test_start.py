@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.every_python
+
 # Runs the console script's function, and names the modules that were there when it ended.
 _PROGRAM = """
 import sys

@@ -15,6 +15,8 @@ import pytest
 import roots
 from kdumpkey.kdump.generate.generate import PIECES, generate
 
+pytestmark = pytest.mark.every_python
+
 DISK = lzma.decompress(roots.IMAGE.read_bytes())
 # The console script that was installed with this Python.
 SCRIPT = Path(sys.executable).with_name("kdumpkey")
@@ -79,7 +81,9 @@ def test_those_files_are_imported_by_a_python_that_looks_there(full: Path) -> No
     done = subprocess.run(
         [sys.executable, "-c", "import typer"], cwd=full, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout) == (99, "typer of the working directory\n")
+    # Newer releases import other modules before that one.
+    assert done.returncode == 99
+    assert re.fullmatch(r"\w+ of the working directory\n", done.stdout)
 
 
 @pytest.fixture(scope="module")

@@ -131,13 +131,37 @@ def test_a_label_over_47_bytes_is_cut(tmp_path: Path, image: bytes) -> None:
         assert states[0] == states[1]
 
 
+def test_a_file_that_is_there_is_replaced_by_the_exported_token(
+    tmp_path: Path, image: bytes, each_cryptsetup: str
+) -> None:
+    device, files = tmp_path / "device", [tmp_path / "mine", tmp_path / "theirs"]
+    device.write_bytes(image)
+    assert ours(["token", "add", device, "--key-description", "a:b"]).code == 0
+    files[0].write_text("x" * 5000)
+    files[1].write_text("x")
+    words = ["token", "export", device, "--token-id", "0", "--json-file"]
+    assert ours([*words, files[0]]).code == run([each_cryptsetup, *words, files[1]]).code == 0
+    assert files[0].read_text() == files[1].read_text()
+
+
+def test_a_token_is_exported_over_no_link_and_not_over_its_own_device(tmp_path: Path, image: bytes) -> None:
+    device, link = tmp_path / "device", tmp_path / "link"
+    device.write_bytes(image)
+    link.symlink_to(device)
+    assert ours(["token", "add", device, "--key-description", "a:b"]).code == 0
+    before = device.read_bytes()
+    for path in (device, link):
+        result = ours(["token", "export", device, "--token-id", "0", "--json-file", path])
+        assert result.verdict == (1, f"Failed to open file {path} in write mode.")
+    assert device.read_bytes() == before
+
+
 def test_an_exported_token_comes_back(tmp_path: Path, image: bytes) -> None:
     device, out = tmp_path / "device", tmp_path / "token.json"
     device.write_bytes(image)
     assert ours(["token", "add", device, "--key-description", "a:b"]).code == 0
     assert ours(["token", "export", device, "--token-id", "0", "--json-file", out]).code == 0
     assert json.loads(out.read_text())["key_description"] == "a:b"
-    assert ours(["token", "export", device, "--token-id", "0", "--json-file", out]).code == 1
     assert ours(["token", "remove", device, "--token-id", "0"]).code == 0
     assert ours(["token", "import", device, "--json-file", out]).code == 0
     assert (

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from both import Result, ours, run
+from quiet_keyslots import made_quiet
 from tools import require_tool
 
 pytestmark = pytest.mark.usefixtures("each_cryptsetup")
@@ -115,7 +116,7 @@ def test_a_backup_of_other_data_is_refused(tmp_path: Path) -> None:
 
 def test_repair_rewrites_a_damaged_copy(tmp_path: Path) -> None:
     device = tmp_path / "device"
-    whole = formatted(device, "luks2", b"x")
+    whole = made_quiet(device, lambda: formatted(device, "luks2", b"x"))
     assert (
         ours(["repair", "-v", device]).out
         == "No known problems detected for LUKS header.\nCommand successful.\n"

@@ -20,6 +20,8 @@ from forked import in_child
 from kdumpkey._native.aesxts import AesXts, default_tier, tier_status, tiers, usable_tiers
 from kdumpkey.secret import SecretBuffer
 
+pytestmark = pytest.mark.every_python
+
 every_tier = pytest.mark.parametrize("tier", usable_tiers())
 KEY = bytes(range(64))
 EQUAL = bytes(range(32)) * 2

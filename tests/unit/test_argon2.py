@@ -16,6 +16,8 @@ from forked import in_child
 from kdumpkey._native import argon2
 from kdumpkey.secret import SecretBuffer
 
+pytestmark = pytest.mark.every_python
+
 SETS = int(os.environ.get("KDUMPKEY_ARGON2_SETS", "200"))  # 2000: the full range of memory sizes
 SMALL: dict[str, Any] = {"variant": "argon2id", "passes": 2, "memory_kib": 64, "lanes": 2}
 
@@ -55,6 +57,12 @@ def test_random_parameters_give_the_same_tag_on_every_tier_and_by_the_reference(
         expected = reference.tag(case)
         for tier in argon2.usable_tiers():
             assert tag(case, tier, threads=source.randint(0, 4)) == expected, f"{tier}: {case}"
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_memory_that_is_large_enough_to_choose_its_pages_gives_the_same_tag(threads: int) -> None:
+    case = Case("argon2id", 0x13, 1, 40 * 1024 + 24, 3, b"password", b"saltsalt", b"", b"", 64)
+    assert tag(case, threads=threads) == reference.tag(case)
 
 
 def test_the_number_of_threads_changes_nothing() -> None:

@@ -113,6 +113,10 @@ def test_data_that_are_not_encrypted_open_with_a_warning(tmp_path: Path, image: 
     rewrite(image, encryption("cipher_null-ecb"))
     done = ours(["unlock", image, "-d", "-", "--to", tmp_path / "out"], PASSPHRASE)
     assert done.code == 0
+    assert done.err.count("the null cipher protects nothing") == 1
+    (plain := tmp_path / "plain").write_bytes(b"x")
+    done = ours(["encrypt", plain, image, "-d", "-"], PASSPHRASE)
+    assert done.code == 0
     assert "the null cipher protects nothing" in done.err
 
 
@@ -127,7 +131,7 @@ def test_what_everything_opens_is_not_talked_about(image: Path) -> None:
     with open_luks(image) as luks:
         access = data_access(luks.header)
         assert check_data_opens(luks.header, "image") == []
-    assert (access.user_space, access.dm_crypt, access.unencrypted) == ("", "", False)
+    assert (access.user_space, access.dm_crypt) == ("", "")
 
 
 def test_key_size_and_iv_that_do_not_go_with_the_cipher_are_found(image: Path) -> None:

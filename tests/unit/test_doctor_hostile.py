@@ -14,6 +14,7 @@ from typing import Final
 import pytest
 
 import roots
+from doctor_field_trees import STATUS, SYSCONFIG, THROTTLER, UKI, WITH_UKI
 from kdumpkey.host.blocks import beneath
 from kdumpkey.host.host import Host
 from kdumpkey.kdump.doctor import Finding, Verdict, exit_code
@@ -180,3 +181,26 @@ def test_a_detached_header_that_crypttab_names_is_a_file_of_the_tree(tmp_path: P
     outside.rename(inside)
     header = next(finding for finding in examine(root) if finding.check == "header")
     assert header.verdict is Verdict.GOOD
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        SYSCONFIG,
+        STATUS,
+        "proc/cmdline",
+        UKI,
+        "etc/os-release",
+        "usr/bin/kdumpctl",
+        THROTTLER,
+        "usr/sbin/kexec",
+    ],
+)
+def test_whatever_stands_in_for_a_file_of_the_distribution_the_doctor_ends(
+    name: str, kind: str, tmp_path: Path
+) -> None:
+    root = roots.build(tmp_path, WITH_UKI | {name: None})
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    KINDS[kind](root / name)
+    assert examine(root)

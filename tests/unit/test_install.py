@@ -17,6 +17,8 @@ from kdumpkey.kdump.install import PACKAGES, PROGRAM, Installed, install
 from roots import IMAGE, UUID
 from tools import chrooted
 
+pytestmark = pytest.mark.every_python
+
 MOST_BYTES = 64 << 20
 IMPORT_EACH = """
 import importlib, json, sys

@@ -16,6 +16,8 @@ from kdumpkey.crypto.kdf import Argon2, Kdf, Pbkdf2, derive
 from kdumpkey.errors import CipherError, KdfError, ResourceError
 from kdumpkey.secret import SecretBuffer
 
+pytestmark = pytest.mark.every_python
+
 SMALL = Argon2("argon2id", 1, 64, 2, b"saltsalt")
 
 

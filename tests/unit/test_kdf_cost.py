@@ -50,7 +50,8 @@ def test_a_large_parent_does_not_add_to_the_peak() -> None:
 
 
 def test_pbkdf2_costs_time_and_no_memory() -> None:
-    cost = measure(Cell("pbkdf2", 0, 50_000, 1, "sha256"), 1)
+    cost = measure(Cell("pbkdf2", 0, 50_000, 1, "sha256"), 1, reference=True)
+    assert cost.reference_seconds > 0
     assert cost.seconds > 0
     assert cost.peak_kib < 24 * 1024
     assert cost.verdict(128 * MIB) is Verdict.FITS
@@ -162,6 +163,7 @@ def test_the_time_told_counts_the_proofs(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("kdumpkey.kdump.cost.measure._run", lambda *_, **__: ({"seconds": 0.4}, 0))
     cells = [Cell("argon2id", 128 * 1024, 4, 1)]
     assert expected_seconds(cells, 3) == pytest.approx(3 * (0.8 + 0.25))
+    assert expected_seconds(cells, 3, reference=True) == pytest.approx(4 * (0.8 + 0.25))
     # 192M leave 100 MiB and 256M leave 164: refused at once in one, run in the other.
     proven = expected_seconds(cells, 3, (192 * MIB, 256 * MIB))
     assert proven == pytest.approx(3 * (0.8 + 0.25) + 0.8 + 2 * 0.25)

@@ -27,6 +27,8 @@ from kdumpkey.keyring import Permission, SpecialKeyring, _calls
 from kdumpkey.secret import SecretBuffer
 from tools import unavailable
 
+pytestmark = pytest.mark.every_python
+
 SESSION = SpecialKeyring.SESSION
 NOBODY = 65534
 

@@ -13,6 +13,8 @@ from kdumpkey.luks import luks1, read_header
 from kdumpkey.luks.model import Luks1Header
 from kdumpkey.storage.device import BytesReader
 
+pytestmark = pytest.mark.every_python
+
 
 def read(size: int = 2068480, **changes: Any) -> Luks1Header:
     header = read_header(BytesReader(luks1_image(size, **changes).content(), "image"))

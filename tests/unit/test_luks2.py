@@ -17,6 +17,8 @@ from kdumpkey.luks.layout import LUKS2_METADATA_SIZES, Luks2Binary
 from kdumpkey.luks.model import CopyState, Luks2Header, UnknownKdf
 from kdumpkey.storage.device import BytesReader
 
+pytestmark = pytest.mark.every_python
+
 SIZE = 16777216
 TEXT = json.dumps(base("plain"), separators=(",", ":")).encode()
 

@@ -19,6 +19,8 @@ from kdumpkey.luks.unlock import Unlocked, open_keyslot, unlock, verify_volume_k
 from kdumpkey.memory import available as memory
 from kdumpkey.secret import SecretBuffer
 
+pytestmark = pytest.mark.every_python
+
 SALT = b"t" * 32
 KEY = bytes(range(64))
 OTHER_KEY = bytes(range(64, 128))
@@ -278,3 +280,13 @@ def test_only_the_key_is_left_open_in_the_end(
     assert all(buffer.closed for buffer in made)
     assert not result.volume_key.closed
     result.volume_key.close()
+
+
+def test_a_volume_key_without_its_last_zeros_is_refused(volume: tuple[SparseReader, Luks2Header]) -> None:
+    _, header = volume
+    key = bytes(range(1, 61)) + bytes(4)
+    zeros = replace(header, digests={0: digest_of(0, key, (0, 1), (0,))})
+    assert verify_volume_key(zeros, key).id == 0
+    for short in (key[:60], key[:63], key + bytes(1)):
+        with pytest.raises(WrongKeyError, match="Volume key does not match the volume"):
+            verify_volume_key(zeros, short)

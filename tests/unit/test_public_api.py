@@ -10,6 +10,8 @@ import pytest
 
 import kdumpkey
 
+pytestmark = pytest.mark.every_python
+
 IMAGE = Path(__file__).parent.parent / "images" / "luks2.img.xz"
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from kdumpkey.kdump.runtime_modules import files_of
 
+pytestmark = pytest.mark.every_python
+
 REPLACED = "import sys, string\nsys.modules[__name__] = string\n"
 
 

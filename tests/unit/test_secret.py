@@ -25,6 +25,8 @@ from forked import in_child
 from kdumpkey._native.secret import move_out
 from kdumpkey.secret import SecretBuffer, take, wipe
 
+pytestmark = pytest.mark.every_python
+
 PAGE = resource.getpagesize()
 
 

@@ -20,6 +20,8 @@ from kdumpkey.storage.device import BytesReader, Device, open_readonly, open_rea
 from kdumpkey.volume.volume import CryptSegment, Volume
 from naive_ciphers import crypt
 
+pytestmark = pytest.mark.every_python
+
 KEY = bytes(range(64))
 XTS = "aes-xts-plain64"
 # A part before the first segment, which is nobody's; then two encrypted ones around a linear one.

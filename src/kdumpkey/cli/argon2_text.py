@@ -16,7 +16,7 @@ _SHORT: Final = {Verdict.FITS: "fits", Verdict.DOES_NOT_FIT: "-", Verdict.KILLED
 
 def table(measured: Sequence[Cost], reserved: Sequence[int], unpacked_bytes: int) -> list[str]:
     """One line a cell: what it costs, and what becomes of it in each reserved memory."""
-    head = f"{'':24}{'memory':>9}{'passes':>9}{'lanes':>6}{'seconds':>9}{'peak':>10}  "
+    head = f"{'':24}{'memory':>9}{'passes':>9}{'lanes':>6}{'seconds':>9}{'reference':>11}{'peak':>10}  "
     lines = [head + "".join(f"{f'{nbytes // _MIB}M':>8}" for nbytes in reserved)]
     for cost in measured:
         cell = cost.cell
@@ -26,12 +26,14 @@ def table(measured: Sequence[Cost], reserved: Sequence[int], unpacked_bytes: int
             name = f"…{name[-22:]}"
         line = f"{name:24}{memory if cell.memory_kib else '':>9}{cell.passes:>9}{cell.parallel:>6}"
         if cost.refused:
-            line += f"{'not measured here':>19}  "
+            line += f"{'not measured here':>30}  "
         else:
-            line += f"{cost.seconds:>9.3f}{f'{cost.peak_kib / 1024:.0f} MiB':>10}  "
+            other = f"{cost.reference_seconds:.3f}" if cost.reference_seconds else "-"
+            line += f"{cost.seconds:>9.3f}{other:>11}{f'{cost.peak_kib / 1024:.0f} MiB':>10}  "
         verdicts = (_SHORT[cost.verdict(nbytes, unpacked_bytes)] for nbytes in reserved)
         lines.append(line + "".join(f"{verdict:>8}" for verdict in verdicts))
     lines.append("")
+    lines.append("seconds: by kdumpkey. reference: by the implementation that cryptsetup uses, from one run.")
     lines.append(
         "fits: it opens there. -: does not fit, and is refused. killed: is granted memory, and then killed."
     )

@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from kdumpkey.cli.kdump_report import duration
+from kdumpkey.errors import CannotTellError, NoDumpError
 from kdumpkey.kdump.freshness import Freshness, State, keys_now
-from kdumpkey.kernel.protocol import HeldKey, KernelStatus, Stage
+from kdumpkey.kernel.protocol import HandOver, HeldKey, KernelStatus, Stage
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
 
 
 def status(session: Session, kernel: LinuxKernel, chosen: str, *, as_json: bool) -> None:
-    """Show what can be told, and say what cannot.
+    """Show what can be told, say what cannot, and end as a monitor wants it.
 
     Args:
         session: The run.
         kernel: This machine's.
         chosen: Why it is this one.
         as_json: Whether to print JSON.
+
+    Raises:
+        NoDumpError: No image with keys is loaded, or one whose keys are no longer those of their devices.
+        CannotTellError: Whether the image that is loaded has keys cannot be told.
     """
     found, now = kernel.status(), time.time()
     record = kernel.record() if found.loaded and found.keys is not None else None
@@ -30,12 +35,18 @@ def status(session: Session, kernel: LinuxKernel, chosen: str, *, as_json: bool)
     stale = [each for each in fresh.values() if each.state is State.STALE]
     if as_json:
         session.say(json.dumps(_json(found, now, fresh, chosen)))
-        return
-    unchecked = {each.description for each in (record.origins if record else ()) if not each.checked}
-    for line in _lines(found, now, fresh, unchecked, chosen):
-        session.say(line)
-    if stale:
+    else:
+        unchecked = {each.description for each in (record.origins if record else ()) if not each.checked}
+        for line in _lines(found, now, fresh, unchecked, chosen):
+            session.say(line)
+    if stale and not as_json:
         session.say(f"{'Hand-over:':14}STALE, {len(stale)} of its keys: kdumpkey kdump arm, or kdump unload")
+    if found.stage is Stage.KDUMP:
+        return  # what would be handed over has been
+    if stale or found.hand_over is HandOver.NOT_LOADED:
+        raise NoDumpError
+    if found.hand_over is HandOver.UNKNOWN:
+        raise CannotTellError
 
 
 def _json(found: KernelStatus, now: float, fresh: dict[str, Freshness], chosen: str) -> dict[str, object]:
@@ -50,6 +61,7 @@ def _json(found: KernelStatus, now: float, fresh: dict[str, Freshness], chosen: 
         "reuse": found.reuse,
         "loaded": found.loaded,
         "holds_keys": None if found.keys is None else bool(found.keys),
+        "hand_over": found.hand_over.name.lower(),
         "keys": keys,
         "stale": any(each.state is State.STALE for each in fresh.values()),
         "restored": found.restored,

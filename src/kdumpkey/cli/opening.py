@@ -86,6 +86,9 @@ def refusing(path: str) -> Iterator[None]:
     try:
         yield
     except NotLuksError as error:
-        raise NotLuksError(refusal) from error
+        from kdumpkey.luks.elsewhere import hint  # noqa: PLC0415 - only what is not LUKS is looked through
+
+        found = hint(path)
+        raise NotLuksError(f"{found}\n{refusal}" if found else refusal) from error
     except HeaderError as error:
         raise type(error)(f"{error}\n{refusal}") from error

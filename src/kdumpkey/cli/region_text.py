@@ -49,7 +49,7 @@ def table(layout: Layout, parts: Sequence[Part]) -> list[str]:
         if part.start > at:
             lines.append(f"{at:#14x}  {part.start:#14x}  {size(part.start - at):>10}  free")
         if part.nbytes:
-            page = f", page {(part.start - layout.base) // PAGE} of the region" if part.name == KEYS else ""
+            page = f", page {(part.start - layout.base) // PAGE}" if part.name == KEYS else ""
             name = f"{_MARKS.get(part.name, '#')} {part.name}{page}"
             lines.append(f"{part.start:#14x}  {part.end:#14x}  {size(part.nbytes):>10}  {name}")
         at = max(at, part.end)

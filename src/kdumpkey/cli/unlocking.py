@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import KeySource, MachineChoice, UnlockSource
 from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.passphrase import is_typed, read_passphrase
@@ -151,7 +152,8 @@ def with_tries(
     while True:
         with read_passphrase(session, source.passphrase, prompt) as passphrase:
             try:
-                return attempt(passphrase)
+                with hinting(session, source.passphrase, passphrase):
+                    return attempt(passphrase)
             except WrongKeyError as error:
                 tries -= 1
                 if tries <= 0:

@@ -89,6 +89,12 @@ def opening_of(host: Host, device: CryptDevice, text: str, words: Sequence[str])
     return Entry(name, f"UUID={device.uuid}", own or (), argument or line.opens(device.uuid))
 
 
+def unread_by(words: Sequence[str]) -> str:
+    """What on the command line has systemd pass crypttab over; empty: it is read."""
+    line = _CommandLine(words, initrd=True)
+    return next((word for word in words if line.is_off(word)), "")
+
+
 @dataclass(frozen=True)
 class _CommandLine:
     """What systemd-cryptsetup-generator takes from it; in an initrd, those that begin with rd. as well."""
@@ -99,6 +105,12 @@ class _CommandLine:
     @property
     def reads_crypttab(self) -> bool:
         return self._flag("luks") and self._flag("luks.crypttab")
+
+    def is_off(self, word: str) -> bool:
+        """Whether an argument turns crypttab off, and none behind it turns it on again."""
+        name, _, value = word.partition("=")
+        key = name.removeprefix("rd.")
+        return key in ("luks", "luks.crypttab") and value.lower() in _OFF and not self._flag(key)
 
     def last(self, key: str, uuid: str) -> tuple[str, tuple[str, ...] | None]:
         """An argument, and what it says of a UUID; of none, where it names no UUID. The last one counts."""

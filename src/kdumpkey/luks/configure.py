@@ -259,6 +259,24 @@ def remove_token(store: HeaderStore, number: int) -> None:
         store.write(edit.without_token(header, number))
 
 
+def assign_token(store: HeaderStore, number: int, keyslot: int) -> None:
+    """Have a token name a keyslot that its passphrase opens.
+
+    Raises:
+        UsageError: There is no token of this number.
+        KdumpkeyError: As `luks.store`.
+    """
+    with store.changing() as header:
+        header = cast("Luks2Header", header)
+        check_requirements(header, "token")
+        token = header.tokens.get(number)
+        if token is None:
+            raise UsageError(f"Token {number} is not in use.")
+        if keyslot not in token.keyslots:
+            named = [*(str(each) for each in token.keyslots), str(keyslot)]
+            store.write(edit.with_token(header, number, {**token.json, "keyslots": [*named]}))
+
+
 def unassign_token(store: HeaderStore, number: int, keyslot: int) -> None:
     """Take a keyslot from a token.
 

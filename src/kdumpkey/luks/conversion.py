@@ -28,6 +28,8 @@ _LUKS2_AREAS: Final = 2 * _METADATA
 _SHIFT: Final = _LUKS2_AREAS - _LUKS1_AREAS
 _SEQID: Final = 2
 _DIGEST: Final = 20  # of PBKDF2 a shorter output is the longer one's beginning
+_SALT: Final = 32
+_UINT32: Final = range(1 << 32)
 _INVALID: Final = "Cannot convert to LUKS2 format - invalid metadata."
 _TO_LUKS1: Final = "Cannot convert to LUKS1 format - "
 
@@ -106,6 +108,8 @@ def to_luks1(header: Luks2Header) -> Conversion:
         or digest.salt is None
         or digest.digest is None
         or len(digest.digest) < _DIGEST
+        or len(digest.salt) != _SALT
+        or digest.iterations not in _UINT32
     ):
         raise ConversionError(f"{_TO_LUKS1}key slot digests are not LUKS1 compatible.")
     for number in sorted(header.keyslots):
@@ -142,7 +146,14 @@ def _only_segment(header: Luks2Header) -> Segment:
     if segment.sector_size != SECTOR:
         raise ConversionError(f"{_TO_LUKS1}default segment encryption sector size is not 512 bytes.")
     # What LUKS1 has no words for, and its reader would get wrong.
-    if segment.integrity is not None or segment.iv_tweak or segment.size is not None or segment.flags:
+    fits = segment.offset // SECTOR in _UINT32
+    if (
+        segment.integrity is not None
+        or segment.iv_tweak
+        or segment.size is not None
+        or segment.flags
+        or not fits
+    ):
         raise ConversionError(f"{_TO_LUKS1}the segment is not LUKS1 compatible.")
     if "-" not in segment.encryption or any(
         len(part.encode()) > 31 for part in segment.encryption.split("-", 1)
@@ -156,13 +167,15 @@ def _is_compatible(keyslot: Keyslot, segment: Segment, digest: Digest) -> bool:
     return (
         keyslot.type == "luks2"
         and isinstance(kdf, Pbkdf2)
-        and len(kdf.salt) == 32
+        and len(kdf.salt) == _SALT
+        and kdf.iterations in _UINT32
         and af is not None
         and af.stripes == layout.LUKS1_STRIPES
         and kdf.hash == af.hash == digest.hash
         and area.encryption == segment.encryption
         and area.key_size == keyslot.key_size
         and area.offset % SECTOR == 0
+        and area.size == edit.area_size(keyslot.key_size)
         and digest.segments == (segment.id,)
         and keyslot.id in digest.keyslots
     )

@@ -30,13 +30,11 @@ class DataAccess:
         user_space: Why kdumpkey does not decrypt them; empty: it does.
         dm_crypt: Why kdumpkey does not have dm-crypt map them; empty: it does, if the kernel has the cipher.
         step: What to do where neither will.
-        unencrypted: Whether the cipher is the null cipher.
     """
 
     user_space: str
     dm_crypt: str
     step: str = ""
-    unencrypted: bool = False
 
     @property
     def possible(self) -> bool:
@@ -58,7 +56,7 @@ def data_access(header: LuksHeader) -> DataAccess:
     step = _ELSEWHERE
     if any(segment.integrity is not None for segment in segments):
         step = "cryptsetup opens it, with dm-integrity beneath."
-    return DataAccess(user_space, dm_crypt, step, any(is_null_cipher(each.encryption) for each in segments))
+    return DataAccess(user_space, dm_crypt, step)
 
 
 def check_data_opens(header: LuksHeader, name: str) -> list[str]:
@@ -90,9 +88,19 @@ def check_data_opens(header: LuksHeader, name: str) -> list[str]:
         )
     elif access.dm_crypt:
         warnings.append(f"Only kdumpkey opens the data of {name}; dm-crypt does not: {access.dm_crypt}.")
-    if access.unencrypted:
-        warnings.append(f"The data of {name} are not encrypted: the null cipher protects nothing.")
-    return warnings
+    return warnings + warnings_of_nothing(header, name)
+
+
+def warnings_of_nothing(header: LuksHeader, name: str) -> list[str]:
+    """Warn of data that the null cipher leaves as they are.
+
+    Args:
+        header: The header.
+        name: What messages call the device.
+    """
+    if not any(is_null_cipher(segment.encryption) for segment in header.data_segments):
+        return []
+    return [f"The data of {name} are not encrypted: the null cipher protects nothing."]
 
 
 def _user_space(header: LuksHeader, segment: Segment) -> str:

@@ -193,13 +193,14 @@ def _text_of(area: bytearray) -> bytes:
 
 
 def _check_signatures(reader: Reader) -> None:
-    from kdumpkey.luks.signatures import foreign_signature  # noqa: PLC0415  (hardly ever needed)
+    from kdumpkey.luks.signatures import PARTITION_TABLE, foreign_signature  # noqa: PLC0415  (hardly ever needed)
 
     signature = foreign_signature(reader)
     if signature:
         raise AmbiguousSignatureError(
             "Device contains ambiguous signatures, cannot auto-recover LUKS2. "
-            f"Not both of its headers are valid and up to date, and it may hold {signature} now."
+            f"Not both of its headers are valid and up to date, and it may hold {signature} now.",
+            is_table=signature == PARTITION_TABLE,
         )
 
 

@@ -6,15 +6,19 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdumpkey.errors import AmbiguousSignatureError, HeaderError, NotLuksError
-from kdumpkey.luks import layout, lock, luks1, luks1_repair, luks2, store
+from kdumpkey.errors import AmbiguousSignatureError, HeaderError, NotLuksError, RequirementsError
+from kdumpkey.luks import layout, lock, luks1, luks1_repair, luks2, reencryption, store
 from kdumpkey.luks.header import primary_version, read_header
+from kdumpkey.luks.keyslot_noise import suspicions
 from kdumpkey.luks.model import SECTOR, CopyState
+from kdumpkey.luks.requirements import unmet
+from kdumpkey.luks.signatures import table_kind
 from kdumpkey.storage.device import open_readonly, open_readwrite
 
 if TYPE_CHECKING:
     import os
 
+    from kdumpkey.luks.keyslot_noise import Suspicion
     from kdumpkey.luks.model import Luks1Header
     from kdumpkey.storage.device import Reader
 
@@ -30,10 +34,14 @@ class Damage(enum.Enum):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong with a header, in one word and in the words of its reader."""
+    """What is wrong with a header, in one word and in the words of its reader.
+
+    `table` is the kind of the partition table, ``dos`` or ``gpt``, that is all that makes it ambiguous.
+    """
 
     damage: Damage
     problem: str = ""
+    table: str = ""
 
 
 def diagnose(path: str | os.PathLike[str], *, version: int | None = None) -> Diagnosis:
@@ -51,7 +59,7 @@ def diagnose(path: str | os.PathLike[str], *, version: int | None = None) -> Dia
         try:
             header = read_header(device, version=version)
         except AmbiguousSignatureError as error:
-            return Diagnosis(Damage.AMBIGUOUS, str(error))
+            return Diagnosis(Damage.AMBIGUOUS, str(error), table_kind(device) if error.is_table else "")
         except NotLuksError:
             raise
         except HeaderError as error:
@@ -87,6 +95,38 @@ def repair(path: str | os.PathLike[str]) -> tuple[str, ...]:
             return done
         store.mend(device, luks2.read(device, ignore_signatures=True))
         return ()
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """What is known of a header that is valid again.
+
+    Attributes:
+        suspicions: Keyslots whose areas do not look like keyslots.
+        reencryption: What a reencryption left to do; None: there was none.
+    """
+
+    suspicions: tuple[Suspicion, ...]
+    reencryption: reencryption.State | None
+
+
+def examine(path: str | os.PathLike[str]) -> Aftermath:
+    """Look at what `repair` cannot mend; nothing is written.
+
+    Args:
+        path: The device or file that the header is on.
+
+    Raises:
+        RequirementsError: The header demands what kdumpkey does not know.
+        HeaderError: It is not valid.
+        DeviceError: The device cannot be read.
+    """
+    with open_readonly(path) as device:
+        header = read_header(device)
+        left = reencryption.state_of(header)
+        if header.requirements and left is None:
+            raise RequirementsError(unmet(header.requirements, device.name))
+        return Aftermath(tuple(suspicions(device, header)), left)
 
 
 def _mended(device: Reader) -> tuple[Luks1Header, tuple[str, ...]]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LONGEST: Final = 64  # characters of a name that are shown
 _REENCRYPTION: Final = re.compile(r"online-reencrypt(-v[0-9]+)?")
 
 
@@ -44,3 +48,17 @@ def requirement(name: str) -> Requirement:
         case _:
             step = f"open it with the program that made it, or a later cryptsetup that knows {name!r}"
             return Requirement(name, f"demands {name!r}, which kdumpkey does not know", step)
+
+
+def unmet(names: Iterable[str], device: str = "DEVICE") -> str:
+    """Say that requirements are not met, in cryptsetup's words, and on a line each what to do about them.
+
+    Args:
+        names: The requirements.
+        device: What commands are to call the device.
+    """
+    lines = ["Unmet LUKS2 requirements detected."]
+    for each in map(requirement, names):
+        shown = "".join(character if character.isprintable() else "?" for character in each.name[:_LONGEST])
+        lines.append(f"{shown}: the device {each.meaning}: {each.step.replace('DEVICE', device)}.")
+    return "\n".join(lines)

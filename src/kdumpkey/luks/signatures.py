@@ -46,6 +46,7 @@ _MAGICS = (
     _Magic("suspended system", 0, b"\xed\xc3\x02\xe9\x98\x56\xe5\x0c"),
     _Magic("DRBD", -4096 + 0x3C, b"\x83\x74\x02\x6b"),
 )
+PARTITION_TABLE = "a partition table"
 _SECTOR = 512
 # Nobody makes RAIDs or volume groups of floppies, so these are not looked for on devices of their size.
 _FLOPPY = 1440 * 1024
@@ -227,6 +228,15 @@ def _is_partitioned(reader: Reader) -> bool:
     return block.startswith(b"\xc9\xc2\xd4\xc1")  # AIX
 
 
+def table_kind(reader: Reader) -> str:
+    """Return what blkid calls the partition table of a device that has one: ``dos`` or ``gpt``.
+
+    Raises:
+        DeviceError: The device cannot be read.
+    """
+    return "gpt" if _at(reader, _SECTOR, 8) == b"EFI PART" else "dos"
+
+
 _PROBES: dict[str, Callable[[Reader], bool]] = {
     "swap": _is_swap,
     "FAT": _is_fat,
@@ -238,5 +248,5 @@ _PROBES: dict[str, Callable[[Reader], bool]] = {
     "LVM2": _is_lvm2,
     "Linux RAID": _is_md,
     "bcache": _is_bcache,
-    "a partition table": _is_partitioned,
+    PARTITION_TABLE: _is_partitioned,  # the last: everything else counts for more
 }

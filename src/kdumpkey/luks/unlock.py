@@ -31,9 +31,11 @@ from kdumpkey.luks.model import (
     SECTOR,
     Digest,
     Keyslot,
+    Luks1Header,
     LuksHeader,
     UnknownKdf,
 )
+from kdumpkey.luks.requirements import unmet
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ def check_requirements(header: LuksHeader, action: str) -> None:
         RequirementsError: The header has requirements and the action needs them met.
     """
     if header.requirements and action not in ACTIONS_WITHOUT_REQUIREMENTS:
-        raise RequirementsError("Unmet LUKS2 requirements detected.")
+        raise RequirementsError(unmet(header.requirements))
 
 
 def unlock(
@@ -193,10 +195,22 @@ def verify_volume_key(header: LuksHeader, key: Buffer, *, unbound: bool = False)
         CipherError: A digest's hash is not implemented.
     """
     data = {segment.id for segment in header.data_segments}
+    with memoryview(key) as view:
+        size = view.nbytes
     for digest in header.digests.values():
+        # PBKDF2 fills a short key with zeros: one that lacks zeros at its end would fit.
+        if size not in (_key_sizes(header, digest) or {size}):
+            continue
         if (unbound or not data.isdisjoint(digest.segments)) and _fits(digest, key):
             return digest
     raise WrongKeyError("Volume key does not match the volume.")
+
+
+def _key_sizes(header: LuksHeader, digest: Digest) -> set[int]:
+    """How long a digest's key is, as its keyslots say, or a LUKS1 header; none: nothing says it."""
+    if isinstance(header, Luks1Header):
+        return {header.key_size}
+    return {header.keyslots[each].key_size for each in digest.keyslots if each in header.keyslots}
 
 
 def _candidates(

@@ -10,7 +10,8 @@ from kdumpkey.luks.unlock import Unlocked, unlock
 
 if TYPE_CHECKING:
     from kdumpkey.luks.device import LuksDevice
-    from kdumpkey.luks.model import Token
+    from kdumpkey.luks.model import LuksHeader, Token
+    from kdumpkey.secret import SecretBuffer
 
 
 def unlock_by_token(
@@ -59,14 +60,33 @@ def unlock_by_token(
     raise WrongKeyError("")
 
 
-def _unlock(
-    luks: LuksDevice, token: Token, keyslot: int | None, unbound: bool, check_memory: bool, serialize: bool
-) -> Unlocked:
+def token_passphrase(header: LuksHeader, number: int) -> SecretBuffer:
+    """The passphrase that a keyring token of a header names, which the caller closes.
+
+    Raises:
+        KeyslotError: The header has no keyring token of this number.
+        WrongKeyError: The key that it names cannot be had.
+    """
+    token = header.tokens.get(number)
+    if token is None or token.type != KEYRING_TOKEN:
+        raise KeyslotError("No usable token is available.")
+    try:
+        return _passphrase(token)
+    except KeyringError as error:
+        raise WrongKeyError(f"Token {number} gives no passphrase: {error}") from error
+
+
+def _passphrase(token: Token) -> SecretBuffer:
     from kdumpkey import keyring  # noqa: PLC0415 - only headers with tokens pay for it
 
     description = token.json.get("key_description")
-    key = keyring.request_key("user", description if isinstance(description, str) else "")
-    with keyring.read_key(key) as passphrase:
+    return keyring.read_key(keyring.request_key("user", description if isinstance(description, str) else ""))
+
+
+def _unlock(
+    luks: LuksDevice, token: Token, keyslot: int | None, unbound: bool, check_memory: bool, serialize: bool
+) -> Unlocked:
+    with _passphrase(token) as passphrase:
         return unlock(
             luks.header_device,
             luks.header,

@@ -78,7 +78,7 @@ def compare(
     if not cells:
         raise UsageError("There is nothing to measure: the grid is empty, and no device is named.")
     proving = reserved if prove else ()
-    seconds = costs.expected_seconds(cells, runs, proving, unpacked)
+    seconds = costs.expected_seconds(cells, runs, proving, unpacked, reference=True)
     also = f", and {len(cells) * len(proving)} proofs" if proving else ""
     session.complain(f"{len(cells)} measurements of {runs} runs each{also}: about {seconds:.0f} s.")
     measured: list[Cost] = []
@@ -169,7 +169,9 @@ def _measure(session: Session, cells: Sequence[Cell], runs: int, measured: list[
     with progress_bar(session.streams, sum(weights) * runs) as advance:
         for cell, weight in zip(cells, weights, strict=True):
             measured.append(
-                costs.measure(cell, runs, done=None if advance is None else _advancing(advance, weight))
+                costs.measure(
+                    cell, runs, reference=True, done=None if advance is None else _advancing(advance, weight)
+                )
             )
 
 

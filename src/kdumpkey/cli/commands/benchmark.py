@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import Final
 
 import typer
@@ -13,6 +15,7 @@ from kdumpkey.cli.options import (
     Cipher,
     Hash,
     IterTime,
+    Json,
     KeySize,
     Pbkdf,
     PbkdfMemory,
@@ -49,64 +52,111 @@ def benchmark(
     memory_kib: PbkdfMemory = None,
     parallel: PbkdfParallel = None,
     tiers: Tiers = False,
+    as_json: Json = False,
 ) -> None:
     """Measure what was asked for, or all of it."""
-    session = run.begin()
+    report = _Report(run.begin(), as_json=as_json)
     kdf_bits = key_size or _KDF_BITS
-
-    def argon2(variant: str) -> None:
-        time_ms = iter_time_ms or _TIME_MS
-        found = argon2_speed(variant, time_ms, memory_kib, parallel, kdf_bits)
-        session.say(
-            f"{variant:10} {found.passes:4} iterations, {found.memory_kib:5} memory, {found.parallel} "
-            f"parallel threads (CPUs) for {kdf_bits}-bit key (requested {found.time_ms} ms time)"
-        )
-
-    session.say("# Tests are approximate using memory only (no storage IO).")
+    report.say("# Tests are approximate using memory only (no storage IO).")
     everything = cipher is None and hash_name is None and pbkdf is None
     if everything:
         for name in _HASHES:
-            _pbkdf2(session, name, kdf_bits)
+            report.pbkdf2(name, kdf_bits)
         for variant in ("argon2i", "argon2id"):
-            argon2(variant)
+            report.argon2(variant, iter_time_ms, memory_kib, parallel, kdf_bits)
     elif pbkdf in ("argon2i", "argon2id"):
-        argon2(pbkdf)
-    elif (hash_name is not None or pbkdf is not None) and not _pbkdf2(
-        session, hash_name or "sha256", kdf_bits
-    ):
+        report.argon2(pbkdf, iter_time_ms, memory_kib, parallel, kdf_bits)
+    elif (hash_name is not None or pbkdf is not None) and not report.pbkdf2(hash_name or "sha256", kdf_bits):
+        report.end()
         raise UsageError("")
     if everything or cipher is not None:
-        _ciphers(session, cipher, key_size, every_tier=tiers)
+        report.ciphers(cipher, key_size, every_tier=tiers)
+    report.end()
 
 
-def _pbkdf2(session: Session, hash_name: str, bits: int) -> bool:
-    try:
-        speed = pbkdf2_speed(hash_name, bits)
-    except CipherError:
-        session.say(f"PBKDF2-{hash_name:9}     N/A")
-        return False
-    session.say(f"PBKDF2-{hash_name:9} {speed:7} iterations per second for {bits}-bit key")
-    return True
+class _Report:
+    """What was measured: a line at a time as cryptsetup prints it, or one JSON object at the end."""
 
+    def __init__(self, session: Session, *, as_json: bool) -> None:
+        self._session = session
+        self._as_json = as_json
+        self._kdfs: list[dict[str, object]] = []
+        self._ciphers: list[dict[str, object]] = []
 
-def _ciphers(session: Session, cipher: str | None, key_size: int | None, *, every_tier: bool) -> None:
-    rows: tuple[tuple[str, int], ...] = _CIPHERS
-    if cipher is not None:
-        name = "-".join(cipher.split("-")[:2])
-        rows = ((name, key_size or _BITS.get(name, 256)),)
-    tiers: tuple[str | None, ...] = (None,)
-    if every_tier:
-        tiers = usable_tiers()
-        rows = tuple(row for row in rows if row[0].endswith("-xts"))
-    elif named := session.streams.environment.get("KDUMPKEY_AESXTS"):
-        rows = tuple(row for row in rows if row[0].endswith("-xts"))
-        tiers = (named,)
-    session.say(f"{_TABLE} | Tier" if every_tier else _TABLE)
-    for name, bits in rows:
-        for tier in tiers:
-            try:
-                found = cipher_speed(name, bits, tier)
-            except CipherError as error:
-                raise UsageError(f"Cipher {name} (with {bits} bits key) is not available.") from error
-            row = f"{name:>15}  {bits:>9}b  {found.encryption:>10.1f} MiB/s  {found.decryption:>10.1f} MiB/s"
-            session.say(f"{row}  {tier}" if every_tier else row)
+    def say(self, line: str) -> None:
+        """Print a line, where lines are wanted."""
+        if not self._as_json:
+            self._session.say(line)
+
+    def end(self) -> None:
+        """Print the JSON, where that is wanted."""
+        if self._as_json:
+            self._session.say(json.dumps({"kdfs": self._kdfs, "ciphers": self._ciphers}, indent=2))
+
+    def pbkdf2(self, hash_name: str, bits: int) -> bool:
+        """Measure PBKDF2; False: there is no such hash."""
+        speed: int | None = None
+        with suppress(CipherError):
+            speed = pbkdf2_speed(hash_name, bits)
+        row = {"type": "pbkdf2", "hash": hash_name, "key_bits": bits, "iterations_per_second": speed}
+        self._kdfs.append(row)
+        if speed is None:
+            self.say(f"PBKDF2-{hash_name:9}     N/A")
+        else:
+            self.say(f"PBKDF2-{hash_name:9} {speed:7} iterations per second for {bits}-bit key")
+        return speed is not None
+
+    def argon2(
+        self, variant: str, time_ms: int | None, memory_kib: int | None, parallel: int | None, bits: int
+    ) -> None:
+        """Measure which costs of Argon2 take a time."""
+        found = argon2_speed(variant, time_ms or _TIME_MS, memory_kib, parallel, bits)
+        self._kdfs.append(
+            {
+                "type": variant,
+                "key_bits": bits,
+                "iterations": found.passes,
+                "memory_kib": found.memory_kib,
+                "threads": found.parallel,
+                "time_ms": found.time_ms,
+            }
+        )
+        self.say(
+            f"{variant:10} {found.passes:4} iterations, {found.memory_kib:5} memory, {found.parallel} "
+            f"parallel threads (CPUs) for {bits}-bit key (requested {found.time_ms} ms time)"
+        )
+
+    def ciphers(self, cipher: str | None, key_size: int | None, *, every_tier: bool) -> None:
+        """Measure ciphers, and implementations of them."""
+        rows: tuple[tuple[str, int], ...] = _CIPHERS
+        if cipher is not None:
+            name = "-".join(cipher.split("-")[:2])
+            rows = ((name, key_size or _BITS.get(name, 256)),)
+        tiers: tuple[str | None, ...] = (None,)
+        if every_tier:
+            tiers = usable_tiers()
+            rows = tuple(row for row in rows if row[0].endswith("-xts"))
+        elif named := self._session.streams.environment.get("KDUMPKEY_AESXTS"):
+            rows = tuple(row for row in rows if row[0].endswith("-xts"))
+            tiers = (named,)
+        self.say(f"{_TABLE} | Tier" if every_tier else _TABLE)
+        for name, bits in rows:
+            for tier in tiers:
+                self._cipher(name, bits, tier, shows_tier=every_tier)
+
+    def _cipher(self, name: str, bits: int, tier: str | None, *, shows_tier: bool) -> None:
+        try:
+            found = cipher_speed(name, bits, tier)
+        except CipherError as error:
+            raise UsageError(f"Cipher {name} (with {bits} bits key) is not available.") from error
+        self._ciphers.append(
+            {
+                "cipher": name,
+                "key_bits": bits,
+                "tier": tier,
+                "encryption_mib_per_second": round(found.encryption, 1),
+                "decryption_mib_per_second": round(found.decryption, 1),
+            }
+        )
+        row = f"{name:>15}  {bits:>9}b  {found.encryption:>10.1f} MiB/s  {found.decryption:>10.1f} MiB/s"
+        self.say(f"{row}  {tier}" if shows_tier else row)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -25,13 +26,15 @@ from kdumpkey.cli.options import (
     Unbound,
     completing,
 )
-from kdumpkey.cli.passphrase import confirm
+from kdumpkey.cli.passphrase import STDIN, confirm
 from kdumpkey.cli.refusing import refuse_external_tokens, refuse_first
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import OutputError, UsageError
 from kdumpkey.luks import configure
-from kdumpkey.storage.publish import new_file
-from kdumpkey.storage.transfer import write_in_full
+from kdumpkey.storage.publish import write_file
+
+if TYPE_CHECKING:
+    from kdumpkey.luks.store import HeaderStore
 
 app = typer.Typer()
 _VERBS: Final = ("add", "remove", "import", "export", "unassign")
@@ -146,7 +149,7 @@ def token(
             case "unassign":
                 configure.unassign_token(store, number, key_slot or 0)
             case _:
-                _write(session, json_file, configure.token_json(store.header, number))
+                _write(session, store, json_file, configure.token_json(store.header, number))
 
 
 def _read(session: Session, path: str | None) -> bytes:
@@ -168,14 +171,15 @@ def _read(session: Session, path: str | None) -> bytes:
             os.close(fd)
 
 
-def _write(session: Session, path: str | None, content: bytes) -> None:
-    if path is None or path == "-":
+def _write(session: Session, store: HeaderStore, path: str | None, content: bytes) -> None:
+    if path is None or path == STDIN:
         session.streams.show_json(content.decode())
         return
-    step = f"Failed to open file {path} in write mode."
+    refusal = f"Failed to open file {path} in write mode."
+    with suppress(OSError, ValueError):  # where there is no such file, it is not the device
+        if os.path.samestat(os.stat(path), os.fstat(store.device.fileno())):
+            raise UsageError(f"{path} is the device itself.\n{refusal}")
     try:
-        with new_file(path) as fd:
-            step = "Failed to write JSON file."
-            write_in_full(fd, content)
+        write_file(path, content, replace=True)
     except OutputError as error:
-        raise UsageError(step) from error
+        raise UsageError(f"{error}\n{refusal}") from error

@@ -13,7 +13,7 @@ from kdumpkey.cli.arguments import Devices
 from kdumpkey.cli.options import Json, Root
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import CannotTellError, NoDumpError
-from kdumpkey.kdump.doctor import CANNOT_TELL, FAILS, Verdict, exit_code
+from kdumpkey.kdump.doctor import CANNOT_TELL, FAILS, Verdict, exit_code, is_loaded
 from kdumpkey.kdump.doctor.examine import examine
 from kdumpkey.printable import printable
 
@@ -27,6 +27,8 @@ _SHOWN: Final = {
     Verdict.BROKEN: "BROKEN",
     Verdict.UNKNOWN: "cannot tell",
 }
+_WORKS: Final = "A crash now would leave a dump."
+_WORKS_ONCE_LOADED: Final = "Once the image is loaded, a crash would leave a dump."
 _CLOSING: Final = {
     FAILS: "A crash now would leave no dump that could be read.",
     CANNOT_TELL: "Whether a crash now would leave a dump cannot be told.",
@@ -45,7 +47,7 @@ def doctor(run: Run, devices: Devices = None, root: Root = None, as_json: Json =
         for finding in found:
             for line in _lines(finding, verbose=session.verbose):
                 session.say(line)
-        session.say(_CLOSING.get(code, "A crash now would leave a dump."))
+        session.say(_CLOSING.get(code, _WORKS if is_loaded(found) else _WORKS_ONCE_LOADED))
     if code == FAILS:
         raise NoDumpError
     if code == CANNOT_TELL:

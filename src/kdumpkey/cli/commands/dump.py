@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import typer
@@ -17,6 +18,7 @@ from kdumpkey.cli.options import (
     DumpJsonMetadata,
     DumpVolumeKey,
     ExternalTokensPath,
+    Json,
     KeySlot,
     PassphraseKey,
     Unbound,
@@ -50,10 +52,15 @@ def luks_dump(
     dump_json_metadata: DumpJsonMetadata = False,
     passphrase_key: PassphraseKey = None,
     external_tokens: ExternalTokensPath = None,
+    as_json: Json = False,
 ) -> None:
     """Show the header, its JSON, or a key that a passphrase opens."""
     if unbound and key_slot is None:
         raise UsageError("Keyslot specification is required.")
+    if as_json and (dump_volume_key or dump_json_metadata or unbound):
+        raise UsageError(
+            "Option --json cannot be combined with --dump-volume-key, --dump-json-metadata or --unbound."
+        )
     session = run.begin()
     refuse_external_tokens(external_tokens)
     source = replace(source, passphrase=by_key(source.passphrase, passphrase_key))
@@ -70,10 +77,14 @@ def luks_dump(
                     session, luks, source, key_slot=key_slot or 0, output=volume_key_file
                 )
             return
-        if not dump_json_metadata:
+        if as_json:
+            from kdumpkey.luks.description import described  # noqa: PLC0415 - the text needs none
+
+            session.say(json.dumps(described(luks.header), indent=2))
+        elif not dump_json_metadata:
             quoted = session.streams.quoted
             session.write(dump_text.header_text(luks.header, luks.header_device.name, quoted))
         elif isinstance(luks.header, Luks2Header):
-            session.write(strict_json.pretty(luks.header.json))
+            session.streams.show_json(strict_json.pretty(luks.header.json))
         else:
             raise UsageError("Dump operation is not supported for this device type.")

@@ -20,6 +20,7 @@ from kdumpkey.cli.progress import progress_bar
 from kdumpkey.cli.session import Run
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import DeviceError, PermissionDeniedError, UsageError
+from kdumpkey.luks.data_access import warnings_of_nothing
 from kdumpkey.volume.encrypt import encrypt_file
 
 app = typer.Typer()
@@ -53,6 +54,8 @@ def encrypt(
             except PermissionDeniedError as error:
                 raise UsageError("Operation aborted.\n") from error
             with volume_key(session, luks, keys) as (key, _):
+                for warning in warnings_of_nothing(luks.header, device):
+                    session.complain(f"WARNING: {warning}")
                 tier = session.streams.environment.get("KDUMPKEY_AESXTS")
                 with luks.volume(key, tier=tier) as volume:
                     key.close()  # the volume has its own

@@ -10,6 +10,7 @@ import typer
 
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Devices
+from kdumpkey.cli.columns import folded
 from kdumpkey.cli.opening import device_path, refusing
 from kdumpkey.cli.options import Arch, Json, ModulesSize, Release, Root
 from kdumpkey.cli.region_sizes import RegionSizes
@@ -93,11 +94,11 @@ def _lines(found: Found, current: int | None, failing: dict[int, dict[Policy, fl
     ]
     for item in made.items:
         cell = f"{_mib(item.nbytes):>12}"
-        lines.append(f"{item.name:24}{cell}{cell}   {item.source}")
+        lines += folded(f"{item.name:24}{cell}{cell}   ", item.source)
     with_passphrase, with_reuse = made.unlocking
-    lines.append(
-        f"{'unlocking':24}{_mib(with_passphrase.nbytes):>12}{_mib(with_reuse.nbytes):>12}   "
-        f"{with_passphrase.source}"
+    lines += folded(
+        f"{'unlocking':24}{_mib(with_passphrase.nbytes):>12}{_mib(with_reuse.nbytes):>12}   ",
+        with_passphrase.source,
     )
     needed = [made.needed_bytes(reuse=reuse) for reuse in (False, True)]
     lines.append(f"{'needed':24}{_mib(needed[0]):>12}{_mib(needed[1]):>12}")

@@ -11,6 +11,7 @@ from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device, KeyFileArgument
 from kdumpkey.cli.changing import key_file_named, open_for_change
 from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import PassphraseSource, UnlockSource
 from kdumpkey.cli.options import EVERYWHERE, HwOpalFactoryReset, KdfMemoryCheck
 from kdumpkey.cli.parsers import leading_number
@@ -91,6 +92,7 @@ def luks_remove_key(
         )
         with (
             read_passphrase(session, source, "Enter passphrase to be deleted: ") as given,
+            hinting(session, source, given),
             interruptible(),
         ):
             number = keyslot_to_remove(store, given, check_memory=checks_memory)

@@ -22,6 +22,7 @@ from kdumpkey.cli.changing import (
 )
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.kdf_choice import KdfChoice
+from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import KeyringPassphrase, UnlockSource, by_key
 from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.options import (
@@ -45,7 +46,9 @@ from kdumpkey.cli.unlocking import by_token, interruptible, key_size, volume_key
 from kdumpkey.errors import KeyslotError, UsageError
 from kdumpkey.luks.add_key import add_key, add_unbound_key
 from kdumpkey.luks.change_key import change_key
+from kdumpkey.luks.configure import assign_token
 from kdumpkey.luks.unlock import verify_volume_key
+from kdumpkey.luks.unlock_by_token import token_passphrase
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -98,22 +101,21 @@ def luks_add_key(
     new_file = new_keyfile if new_key_file is None else new_key_file  # of two, cryptsetup takes the argument
     with open_for_change(device, header, version=2 if unbound else None) as store:
         check_recipe(kdf, store.header)
-        if new_token_id is not None and new_file is None:
-            raise UsageError("kdumpkey takes no new passphrase from a token; cryptsetup does.")
+        token = new_token_id if new_file is None else None
         with (
             _unbound_key(volume_key_file, (key_size_bits or 0) // 8)
             if unbound
             else _existing_key(
                 session, store, source, old, volume_key_file, volume_key_keyring, key_size_bits
             ) as key,
-            passphrase_in_keyring(new_passphrase_key)
-            if new_passphrase_key is not None
-            else read_new_passphrase(session, _NEW, new_file, part, source.passphrase) as passphrase,
+            _new_passphrase(session, store, new_file, part, source, token, new_passphrase_key) as passphrase,
             interruptible(),
         ):
             how = recipe(kdf, store.header, check_memory=source.checks_memory)
             add = add_unbound_key if unbound else add_key
             number = add(store, key, passphrase, how, keyslot=new)
+        if token is not None:
+            assign_token(store, token, number)
         session.explain(f"Key slot {number} created.")
 
 
@@ -141,6 +143,7 @@ def luks_change_key(
         check_recipe(kdf, store.header)
         with (
             read_passphrase(session, source.passphrase, "Enter passphrase to be changed: ") as old,
+            hinting(session, source.passphrase, old),
             interruptible(),
         ):
             opened = as_device(store).unlock(
@@ -179,6 +182,7 @@ def luks_convert_key(
         prompt = "Enter passphrase for keyslot to be converted: "
         with (
             read_passphrase(session, source.passphrase, prompt) as passphrase,
+            hinting(session, source.passphrase, passphrase),
             interruptible(),
             as_device(store).unlock(
                 passphrase, keyslot=key_slot, unbound=True, check_memory=source.checks_memory
@@ -201,6 +205,23 @@ def _change(
         how = recipe(kdf, store.header, check_memory=source.checks_memory)
         number = change_key(store, opened, passphrase, how, stay=stay)
     session.explain(f"Key slot {number} created.")
+
+
+def _new_passphrase(
+    session: Session,
+    store: HeaderStore,
+    path: str | None,
+    part: NewKeyfilePart,
+    source: UnlockSource,
+    token: int | None,
+    description: str | None,
+) -> SecretBuffer:
+    """The new passphrase: from a keyring, by a token that names its key, or as the other options say."""
+    if description is not None:
+        return passphrase_in_keyring(description)
+    if token is not None:
+        return token_passphrase(store.header, token)
+    return read_new_passphrase(session, _NEW, path, part, source.passphrase)
 
 
 def _unbound_key(path: str | None, nbytes: int) -> SecretBuffer:
@@ -240,6 +261,7 @@ def _existing_key(
     if opened is None:
         with (
             read_passphrase(session, source.passphrase, "Enter any existing passphrase: ") as passphrase,
+            hinting(session, source.passphrase, passphrase),
             interruptible(),
         ):
             opened = luks.unlock(passphrase, keyslot=keyslot, check_memory=source.checks_memory)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kdumpkey.cli.action import action
+from kdumpkey.cli.columns import folded
 from kdumpkey.cli.kernel_memory import KernelMemory
 from kdumpkey.cli.options import Json
 from kdumpkey.cli.session import Run, Session
@@ -130,7 +131,8 @@ def scenarios(run: Run, as_json: Json = False) -> None:
         session.say(json.dumps(found))
         return
     for name, about in found.items():
-        session.say(f"{name:22}{about}")
+        for line in folded(f"{name:22}", about):
+            session.say(line)
 
 
 @action(app, "demo", example="kdumpkey demo")

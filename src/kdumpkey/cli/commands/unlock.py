@@ -53,7 +53,7 @@ from kdumpkey.cli.refusing import refuse_external_tokens, refuse_first
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import KeyNotFoundError, KeyringError, UsageError
-from kdumpkey.luks.data_access import check_data_opens
+from kdumpkey.luks.data_access import check_data_opens, warnings_of_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,6 +176,8 @@ def open_device(
         with volume_key(session, luks, keys, unbound=unbound, serialize=serialize) as (key, _):
             link(key)
             if map_it is not None:
+                for warning in warnings_of_nothing(luks.header, luks.device.name):
+                    session.complain(f"WARNING: {warning}")
                 map_it(key)
 
 

@@ -74,9 +74,9 @@ class Cell:
             return Cell("pbkdf2", 0, function.iterations, 1, function.hash, label)
         return Cell(function.variant, function.memory_kib, function.time, function.parallel, "", label)
 
-    def request(self, *, check: bool) -> bytes:
-        """What the measuring process is told."""
-        names = {"kdf": self.kdf, "check": check}
+    def request(self, *, check: bool, reference: bool = False) -> bytes:
+        """What the measuring process is told; `reference`: to run cryptsetup's implementation, not ours."""
+        names = {"kdf": self.kdf, "check": check, "reference": reference}
         if self.kdf == "pbkdf2":
             names |= {"hash": self.hash, "iterations": self.passes}
         else:
@@ -86,12 +86,16 @@ class Cell:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a cell was measured to cost: medians of some runs; or why it could not be run here."""
+    """What a cell was measured to cost: medians of some runs; or why it could not be run here.
+
+    `reference_seconds` is the time of the implementation that cryptsetup uses; 0 where it was not measured.
+    """
 
     cell: Cell
     seconds: float = 0.0
     peak_kib: int = 0
     refused: str = ""
+    reference_seconds: float = 0.0
 
     def verdict(self, reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES) -> Verdict:
         """What becomes of it in so much reserved memory."""
@@ -139,13 +143,20 @@ def grid(memory_mib: Sequence[int], passes: Sequence[int], parallel: Sequence[in
     ]
 
 
-def measure(cell: Cell, runs: int = 3, *, done: Callable[[float], None] | None = None) -> Cost:
+def measure(
+    cell: Cell,
+    runs: int = 3,
+    *,
+    reference: bool = False,
+    done: Callable[[float], None] | None = None,
+) -> Cost:
     """Run a cell a number of times, each in a process of its own.
 
     Args:
         cell: What is run.
         runs: How often; the median counts.
-        done: Told the seconds of each run when it is over.
+        reference: Run the implementation that cryptsetup uses, too; once, as it is the slower one.
+        done: Told the seconds of each run of ours when it is over.
 
     Returns:
         The medians; or `refused`, where this machine has not the memory for it.
@@ -161,7 +172,8 @@ def measure(cell: Cell, runs: int = 3, *, done: Callable[[float], None] | None =
         peaks.append(int(str(result["peak_kib"])))
         if done:
             done(seconds[-1])
-    return Cost(cell, median(seconds), round(median(peaks)))
+    other = _run(cell, check=True, reference=True)[0] if reference else {}
+    return Cost(cell, median(seconds), round(median(peaks)), "", float(str(other.get("seconds", 0.0))))
 
 
 def prove(cost: Cost, reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES) -> Proof:
@@ -177,7 +189,12 @@ def prove(cost: Cost, reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES)
 
 
 def expected_seconds(
-    cells: Sequence[Cell], runs: int, proofs: Sequence[int] = (), unpacked_bytes: int = UNPACKED_BYTES
+    cells: Sequence[Cell],
+    runs: int,
+    proofs: Sequence[int] = (),
+    unpacked_bytes: int = UNPACKED_BYTES,
+    *,
+    reference: bool = False,
 ) -> float:
     """How long measuring will take, from one short run: Argon2's time goes with memory times passes.
 
@@ -186,10 +203,13 @@ def expected_seconds(
         runs: How often.
         proofs: The reserved sizes in bytes that each is proven in.
         unpacked_bytes: Of the initramfs.
+        reference: Whether each is run once by the implementation that cryptsetup uses, too.
     """
     probe = Cell("argon2id", 64 * 1024, DEFAULT_PASSES, 1)
     result, _ = _run(probe, check=False)
     per_kib = float(str(result.get("seconds", 0.3))) / (probe.memory_kib * probe.passes)
+    other, _ = _run(probe, check=False, reference=True) if reference else ({}, 0)
+    times = float(str(other.get("seconds", 0.0))) / (per_kib * probe.memory_kib * probe.passes)
     cpus = _processors()
     total = 0.0
     for cell in cells:
@@ -199,6 +219,7 @@ def expected_seconds(
         # Under a limit, what does not fit ends before any work.
         fitting = sum(cell.memory_kib <= available_kib(nbytes, unpacked_bytes) for nbytes in proofs)
         total += (work + 0.25) * runs + work * fitting + 0.25 * len(proofs)
+        total += work * times + 0.25 if reference else 0.0
     return total
 
 
@@ -207,13 +228,13 @@ def _processors() -> int:
 
 
 def _run(
-    cell: Cell, *, check: bool, enter: Callable[[], None] | None = None
+    cell: Cell, *, check: bool, reference: bool = False, enter: Callable[[], None] | None = None
 ) -> tuple[dict[str, object], int]:
     """The measuring process's answer, empty if it was killed, and how it ended."""
     try:
         child = subprocess.run(
             [*PYTHON, "-m", "kdumpkey.kdump.cost.run"],
-            input=cell.request(check=check),
+            input=cell.request(check=check, reference=reference),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             check=False,
@@ -241,7 +262,8 @@ def _under(limit: Limit, cell: Cell, *, check: bool) -> Outcome:
 def as_row(cost: Cost, reserved: Sequence[int], unpacked_bytes: int = UNPACKED_BYTES) -> dict[str, object]:
     """A cost as plain values, for JSON and CSV."""
     row: dict[str, object] = asdict(cost.cell)
-    row |= {"seconds": round(cost.seconds, 6), "peak_kib": cost.peak_kib, "refused": cost.refused}
+    row |= {"seconds": round(cost.seconds, 6), "reference_seconds": round(cost.reference_seconds, 6)}
+    row |= {"peak_kib": cost.peak_kib, "refused": cost.refused}
     for nbytes in reserved:
         row[f"{nbytes // _MIB}M"] = cost.verdict(nbytes, unpacked_bytes).value
     return row

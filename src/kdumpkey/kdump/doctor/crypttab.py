@@ -9,7 +9,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.host.crypttab import CRYPTTAB
+from kdumpkey.host.crypttab import CRYPTTAB, unread_by
 from kdumpkey.host.host import Missing
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.facts import linked_name
@@ -33,6 +33,12 @@ def check_crypttab(facts: HostFacts, about: DeviceFacts) -> list[Finding]:
     if facts.crypttab is Missing.UNREADABLE:
         what, fix = f"/{CRYPTTAB} cannot be read.", fixes.to_read(facts.system, CRYPTTAB)
         return [Finding("crypttab", Verdict.UNKNOWN, what, _WHY, fix, device.name)]
+    argument = unread_by(facts.system.command_line)
+    if entry is None and argument:
+        what = f"{argument} on the kernel's command line has /{CRYPTTAB} passed over."
+        bad = Verdict.WARNING if facts.usable(about.names) else Verdict.BROKEN
+        fix = fixes.without_argument(facts.system, argument)
+        return [Finding("crypttab", bad, what, _WHY, fix, device.name)]
     if what := _unlinked(about):
         # A key that is there serves the loads of this boot; the next boot has none.
         bad = Verdict.WARNING if facts.usable(about.names) else Verdict.BROKEN

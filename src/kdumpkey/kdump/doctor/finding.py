@@ -51,3 +51,8 @@ def exit_code(findings: Iterable[Finding]) -> int:
     if Verdict.BROKEN in verdicts:
         return FAILS
     return CANNOT_TELL if Verdict.UNKNOWN in verdicts else WORKS
+
+
+def is_loaded(findings: Iterable[Finding]) -> bool:
+    """Whether a crash image is loaded, and does not wait for the next load."""
+    return not any(each.check == "image" and each.verdict is not Verdict.GOOD for each in findings)

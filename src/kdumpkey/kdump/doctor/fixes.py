@@ -113,6 +113,19 @@ def kernel_argument(system: System, argument: str) -> str:
     return f"grubby --update-kernel=ALL --args={shlex.quote(argument)} && reboot"
 
 
+def without_argument(system: System, argument: str) -> str:
+    """Boot without an argument."""
+    if system.ostree:
+        return f"rpm-ostree kargs --delete={argument} && systemctl reboot"
+    if system.uki:
+        return f"Build /{system.uki} without {argument} in its command line; reboot"
+    if system.is_debian:
+        return f"Take {argument} out of /etc/default/grub and its .d directory, then update-grub && reboot"
+    if system.is_suse:
+        return f"update-bootloader --del-option {argument} && update-bootloader --config && reboot"
+    return f"grubby --update-kernel=ALL --remove-args={argument} && reboot"
+
+
 def without_fadump(system: System) -> str:
     """Boot with kdump in fadump's place."""
     if system.ostree:

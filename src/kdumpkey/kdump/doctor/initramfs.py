@@ -161,6 +161,11 @@ class _Checked:
         # kdump-utils that can do it make their rules anew each time; this program's table is made by hand.
         if fixes.by_kdump_utils(self.facts) and not self.found.has(TABLE):
             return _anew(self.facts)
+        if self.facts.system.ostree:
+            # /usr cannot be written to, so that no module of this program's gets into dracut's.
+            return (
+                f"rpm-ostree upgrade && systemctl reboot, to kdump-utils that can; then {_anew(self.facts)}"
+            )
         piece = "initramfs-tools" if self._by_tools or self.facts.system.is_debian else "dracut"
         names = [device.name for device in self.facts.crypts]
         hook = shlex.join(["kdumpkey", "kdump", "generate", piece, "--apply", *names])

@@ -1,0 +1,65 @@
+"""A reencryption that was begun and is not finished: how far it came, and what finishes it.
+
+kdumpkey reencrypts nothing. What a kill in the middle leaves is recovered by cryptsetup, from the checksums
+or the copy in the reencryption's own keyslot area; which command does it, the header says.
+
+Source: the LUKS2 on-disk format, section "Reencryption"; cryptsetup-reencrypt(8).
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.luks.model import REENCRYPTION
+
+if TYPE_CHECKING:
+    from kdumpkey.luks.model import LuksHeader
+
+_IN_FLIGHT: Final = "in-reencryption"
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a reencryption came.
+
+    Attributes:
+        interrupted: It was stopped while a run of bytes was being written: this may be half old and half new.
+        interrupted_bytes: The length of that run; None: to the end of the device.
+    """
+
+    interrupted: bool
+    interrupted_bytes: int | None = 0
+
+    def explanation(self, device: str, header_device: str | None = None) -> str:
+        """Say what is left to do, and the command that does it.
+
+        Args:
+            device: The device's name.
+            header_device: That of a detached header.
+        """
+        words = ["--header", header_device, device] if header_device else [device]
+        where = shlex.join(words)
+        if not self.interrupted:
+            return (
+                f"A reencryption of {device} was begun and is not finished; nothing of it is damaged.\n"
+                f"To finish it: cryptsetup reencrypt --resume-only {where}"
+            )
+        size = "the rest" if self.interrupted_bytes is None else f"{self.interrupted_bytes} bytes"
+        return (
+            f"A reencryption of {device} was interrupted: {size} of the data may be half old and half new. "
+            "kdumpkey does not recover data.\n"
+            f"To recover them: cryptsetup repair {where}\n"
+            f"and to finish it then: cryptsetup reencrypt --resume-only {where}"
+        )
+
+
+def state_of(header: LuksHeader) -> State | None:
+    """How far the reencryption of a volume came; None: none was begun."""
+    if not any(slot.type == REENCRYPTION for slot in header.keyslots.values()):
+        return None
+    for segment in header.data_segments:
+        if _IN_FLIGHT in segment.flags:
+            return State(interrupted=True, interrupted_bytes=segment.size)
+    return State(interrupted=False)
