@@ -51,6 +51,10 @@ def check_mappable(mapper: DeviceMapper, luks: LuksDevice, name: str) -> None:
     """
     check_name(name)
     luks.check_data_apart()
+    if luks.losses:
+        raise MappingError(
+            "The header is damaged: kdumpkey repair --header-backup-file FILE makes a detached one to map by."
+        )
     if mapper.info(name) is not None:
         raise BusyError(f"Device {name} already exists.")
     open_readonly(luks.device.name, exclusive=True).close()

@@ -64,7 +64,7 @@ def luks_dump(
     session = run.begin()
     refuse_external_tokens(external_tokens)
     source = replace(source, passphrase=by_key(source.passphrase, passphrase_key))
-    with open_header_alone(device, header) as luks:
+    with open_header_alone(device, header, salvaging=session) as luks:
         if dump_volume_key or unbound:
             from kdumpkey.cli import dump_key  # noqa: PLC0415 - the other dumps open no keyslot
 

@@ -163,7 +163,7 @@ def open_device(
 
         refuse_to_open(device_path(device), kind)
     link = _link_target(session, link_vk_to_keyring, keys.machine)
-    with open_data_and_header(device, header) as luks:
+    with open_data_and_header(device, header, salvaging=session) as luks:
         map_it = None
         if name is not None and not test_passphrase:
             if refresh:
@@ -202,7 +202,7 @@ def unlock(
     session = run.begin()
     keys = _with_passphrase_key(keys, passphrase_key)
     link = _link_target(session, link_vk_to_keyring, keys.machine)
-    with open_data_and_header(device, header, cut_short=True) as luks:
+    with open_data_and_header(device, header, cut_short=True, salvaging=session) as luks:
         if output.to is not None:
             luks.check_data_apart()
         map_it = None if map_name is None else _mapping_to(session, luks, map_name, flags)
