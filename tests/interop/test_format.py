@@ -229,3 +229,13 @@ def test_costs_are_measured_where_none_are_forced(tmp_path: Path, cryptsetup: st
     iterations = re.search(r"Iterations: +\t(\d+)", ours(["luksDump", device]).out)
     assert iterations is not None
     assert int(iterations[1]) > 1000
+
+
+def test_a_header_stays_where_the_data_device_does_not_exist(tmp_path: Path) -> None:
+    data, header = tmp_path / "data", tmp_path / "header"
+    data.write_bytes(bytes(1 << 20))
+    line: list[str | Path] = ["luksFormat", "-q", *CHEAP, "--header", header]
+    assert ours([*line, data], b"pw").code == 0
+    before = header.read_bytes()
+    assert ours([*line, tmp_path / "missing"], b"pw").code == 4
+    assert header.read_bytes() == before

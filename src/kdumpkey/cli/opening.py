@@ -10,6 +10,7 @@ from kdumpkey.errors import HeaderError, NotLuksError
 
 if TYPE_CHECKING:
     from kdumpkey.cli.header_choice import HeaderChoice
+    from kdumpkey.cli.session import Session
     from kdumpkey.luks.device import LuksDevice
 
 VERSIONS: Final = {None: None, "luks": None, "luks1": 1, "luks2": 2}
@@ -25,7 +26,12 @@ def device_path(word: str) -> str:
 
 
 def open_data_and_header(
-    device: str, header: HeaderChoice, *, writable: bool = False, cut_short: bool = False
+    device: str,
+    header: HeaderChoice,
+    *,
+    writable: bool = False,
+    cut_short: bool = False,
+    salvaging: Session | None = None,
 ) -> LuksDevice:
     """Open the device, and its header wherever that is.
 
@@ -34,13 +40,16 @@ def open_data_and_header(
         header: Where its header is, and of which type it must be.
         writable: Open the device so that its volume can be written to.
         cut_short: Take a header whose device ends before the keyslots' areas do.
+        salvaging: Salvage a damaged header for reading, and tell this session what is lost.
 
     Raises:
         HeaderError: It has no valid header of the wanted type; the last line of the message is cryptsetup's.
         DeviceError: It, or the header's, cannot be opened.
     """
     path = device_path(device)
-    return _open(path, header.header, header.type, writable=writable, cut_short=cut_short)
+    return _open(
+        path, header.header, header.type, writable=writable, cut_short=cut_short, salvaging=salvaging
+    )
 
 
 def uuid_of(device: str, header: HeaderChoice) -> str:
@@ -53,9 +62,9 @@ def uuid_of(device: str, header: HeaderChoice) -> str:
         return read_header(reader, version=_version(header.type)).uuid
 
 
-def open_header_alone(device: str, header: HeaderChoice) -> LuksDevice:
+def open_header_alone(device: str, header: HeaderChoice, *, salvaging: Session | None = None) -> LuksDevice:
     """Open what has the header, for actions that need nothing else; raises as `open_data_and_header`."""
-    return _open(header.header or device_path(device), None, header.type)
+    return _open(header.header or device_path(device), None, header.type, salvaging=salvaging)
 
 
 def _open(
@@ -65,12 +74,24 @@ def _open(
     *,
     writable: bool = False,
     cut_short: bool = False,
+    salvaging: Session | None = None,
 ) -> LuksDevice:
     from kdumpkey.luks.device import open_luks  # noqa: PLC0415 - formatting opens nothing
 
     with refusing(header or path):
         version = _version(wanted)
-        return open_luks(path, header=header, version=version, writable=writable, cut_short=cut_short)
+        luks = open_luks(
+            path,
+            header=header,
+            version=version,
+            writable=writable,
+            cut_short=cut_short,
+            salvage=salvaging is not None,
+        )
+    if salvaging is not None:
+        for line in luks.losses:
+            salvaging.complain(line)
+    return luks
 
 
 def _version(wanted: str | None) -> int | None:

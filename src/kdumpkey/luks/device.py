@@ -6,7 +6,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from kdumpkey.errors import CipherError, DeviceError, KeyslotError, OverlapError
+from kdumpkey.errors import (
+    AmbiguousSignatureError,
+    CipherError,
+    DeviceError,
+    HeaderError,
+    KeyslotError,
+    OverlapError,
+)
 from kdumpkey.luks import read_header
 from kdumpkey.luks.header import header_bytes
 from kdumpkey.luks.model import SECTOR, LuksHeader, Segment
@@ -30,6 +37,7 @@ def open_luks(
     version: int | None = None,
     writable: bool = False,
     cut_short: bool = False,
+    salvage: bool = False,
 ) -> LuksDevice:
     """Open a LUKS device or image and read its header; nothing is written.
 
@@ -39,6 +47,8 @@ def open_luks(
         version: Take a header of this version of LUKS alone, 1 or 2.
         writable: Open the device for writing to its volume; a mounted or mapped one is refused.
         cut_short: Take a header whose device ends before the keyslots' areas do, for what is left of it.
+        salvage: Where both LUKS2 headers are damaged, be content with a JSON area that is whole, for reading
+            alone: what was lost is in `LuksDevice.losses`.
 
     Raises:
         NotLuksError: There is no LUKS header.
@@ -52,9 +62,18 @@ def open_luks(
     try:
         if header is not None:
             header_device = open_readonly(header)
-        luks = LuksDevice(
-            device, header_device, read_header(header_device, version=version, cut_short=cut_short)
-        )
+        losses: tuple[str, ...] = ()
+        try:
+            found = read_header(header_device, version=version, cut_short=cut_short)
+        except HeaderError as error:
+            if writable or not salvage or version == 1 or isinstance(error, AmbiguousSignatureError):
+                raise
+            from kdumpkey.luks.salvage import salvaged  # noqa: PLC0415 - hardly ever needed
+
+            if (rest := salvaged(header_device)) is None:
+                raise
+            found, losses = rest.header, rest.losses
+        luks = LuksDevice(device, header_device, found, losses)
         if writable:
             luks.check_data_apart()
         return luks
@@ -68,12 +87,14 @@ def open_luks(
 class LuksDevice:
     """An open LUKS device with its header; close it, or use it in a `with` statement.
 
-    `header_device` is `device` itself unless the header is detached.
+    `header_device` is `device` itself unless the header is detached. `losses` says what is lost of a header
+    that was salvaged, a line each.
     """
 
     device: Device
     header_device: Device
     header: LuksHeader
+    losses: tuple[str, ...] = ()
 
     def unlock(
         self,

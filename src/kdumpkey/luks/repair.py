@@ -97,6 +97,32 @@ def repair(path: str | os.PathLike[str]) -> tuple[str, ...]:
         return ()
 
 
+def save_salvaged(path: str | os.PathLike[str], target: str | None) -> tuple[str, ...]:
+    """Write what can be salvaged of a header as a detached header; the device itself is only read.
+
+    Args:
+        path: The device, which has no valid header.
+        target: The file, which must not be there yet; None: write nothing.
+
+    Returns:
+        What is lost of the header, a line each; nothing: nothing can be salvaged.
+
+    Raises:
+        OutputError: The file is there, or cannot be written.
+        DeviceError: The device cannot be read.
+    """
+    from kdumpkey.luks.salvage import detached_header, salvaged  # noqa: PLC0415 - hardly ever needed
+    from kdumpkey.storage.publish import write_file  # noqa: PLC0415
+
+    with open_readonly(path) as device:
+        found = salvaged(device)
+        if found is None:
+            return ()
+        if target is not None:
+            write_file(target, detached_header(device, found.header), sync=True)
+        return found.losses
+
+
 @dataclass(frozen=True)
 class Aftermath:
     """What is known of a header that is valid again.

@@ -10,7 +10,7 @@ from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.opening import VERSIONS, device_path
-from kdumpkey.cli.options import EVERYWHERE
+from kdumpkey.cli.options import EVERYWHERE, HeaderBackupFile
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import HeaderError, NotLuksError, PermissionDeniedError, RequirementsError, UsageError
@@ -27,8 +27,13 @@ app = typer.Typer()
 
 
 @action(app, "repair", "<device>", ignores=EVERYWHERE, example="kdumpkey repair /dev/sda2")
-def repair(run: Run, device: Device, header: HeaderChoice) -> None:
-    """Repair the header; where that is not plainly right, after confirmation."""
+def repair(
+    run: Run, device: Device, header: HeaderChoice, header_backup_file: HeaderBackupFile = None
+) -> None:
+    """Repair the header; where that is not plainly right, after confirmation.
+
+    Where both LUKS2 headers are lost and their metadata are not, --header-backup-file makes a detached one.
+    """
     session = run.begin()
     path = header.header or device_path(device)
     wanted = header.type
@@ -37,9 +42,17 @@ def repair(run: Run, device: Device, header: HeaderChoice) -> None:
         raise NotLuksError(refusal)
     try:
         found = ops.diagnose(path, version=VERSIONS[wanted])
-    except NotLuksError as error:
-        raise NotLuksError(refusal) from error
     except HeaderError as error:
+        losses = () if VERSIONS[wanted] == 1 else ops.save_salvaged(path, header_backup_file)
+        for line in losses:
+            session.complain(line)
+        if losses and header_backup_file is not None:
+            session.complain(f"Nothing was written to {path}. Open it with: --header {header_backup_file}")
+            return
+        if losses:
+            session.complain(f"To have a detached header: kdumpkey repair {path} --header-backup-file FILE")
+        if isinstance(error, NotLuksError) or losses:
+            raise NotLuksError(refusal) from error
         raise type(error)(f"{error}\n{refusal}") from error
     if found.damage in (ops.Damage.AMBIGUOUS, ops.Damage.KEYSLOTS):
         _warn(session, path, found)

@@ -1,0 +1,155 @@
+"""A LUKS2 header both of whose binary headers are gone, read from a JSON area that is whole.
+
+A partition table or a filesystem that was written over a device's beginning spoils both checksums, and often
+leaves one JSON area and the keyslots. What such an area says is judged as always, but nothing vouches for it,
+so it is read and never written back: `salvaged` is for reading, `detached_header` for a file of its own.
+
+Source: the LUKS2 on-disk format, section "Header"; the places are those of spec/luks.md.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.errors import DeviceError, HeaderError
+from kdumpkey.luks import layout, luks2, strict_json
+from kdumpkey.luks.signatures import foreign_signature
+from kdumpkey.luks.validate import validated
+
+if TYPE_CHECKING:
+    from kdumpkey.luks.model import Luks2Header
+    from kdumpkey.luks.strict_json import JsonObject
+    from kdumpkey.storage.device import Reader
+
+_SALT: Final = 64
+
+
+@dataclass(frozen=True)
+class Salvage:
+    """A header that was put together from what is left, and what is lost, a line each."""
+
+    header: Luks2Header
+    losses: tuple[str, ...]
+
+
+def salvaged(reader: Reader) -> Salvage | None:
+    """Put a header together from a JSON area that is whole; None: there is none.
+
+    Args:
+        reader: A device that has no valid LUKS2 header.
+
+    Raises:
+        DeviceError: The device cannot be read.
+    """
+    for size in layout.LUKS2_METADATA_SIZES:
+        for offset in (0, size):
+            json = _json_at(reader, offset, size)
+            if json is None:
+                continue
+            binary, named = _what_is_left(reader, size)
+            try:
+                header = luks2.build(json, binary)
+            except HeaderError:
+                continue
+            if header.areas_end <= reader.size:
+                return Salvage(header, _losses(reader, offset, header, named))
+    return None
+
+
+def detached_header(reader: Reader, header: Luks2Header) -> bytes:
+    """Make a detached header with its keyslots' areas; the data stay where they are.
+
+    Args:
+        reader: The device that the header was salvaged from.
+        header: What was salvaged.
+
+    Raises:
+        HeaderError: It does not fit into its area.
+        DeviceError: The device cannot be read.
+    """
+    whole = bytearray(header.areas_end)
+    start = 2 * header.metadata_size
+    with memoryview(whole)[start:] as areas:
+        reader.pread_into(areas, start)
+    for secondary in (False, True):
+        copy = luks2.serialise(header, secondary=secondary, salt=os.urandom(_SALT))
+        at = header.metadata_size if secondary else 0
+        whole[at : at + len(copy)] = copy
+    return bytes(whole)
+
+
+def _json_at(reader: Reader, offset: int, size: int) -> JsonObject | None:
+    start, length = offset + layout.LUKS2_HEADER_SIZE, size - layout.LUKS2_HEADER_SIZE
+    if start + length > reader.size:
+        return None
+    first = bytearray(1)
+    reader.pread_into(first, start)
+    if first != b"{":
+        return None
+    area = bytearray(length)
+    reader.pread_into(area, start)
+    text, _, rest = bytes(area).partition(b"\0")
+    if len(text) == length or any(rest):
+        return None
+    try:
+        return validated(strict_json.parse(text), length)
+    except HeaderError:
+        return None
+
+
+def _what_is_left(reader: Reader, size: int) -> tuple[layout.Luks2Binary, bool]:
+    """The fields of a binary header, those that a copy still has with its magic, and whether one has."""
+    empty = layout.Luks2Binary(
+        magic=layout.MAGIC,
+        version=2,
+        hdr_size=size,
+        seqid=1,
+        label=b"",
+        csum_alg=layout.field("sha256", 32),
+        salt=b"",
+        uuid=b"",
+        subsystem=b"",
+        hdr_offset=0,
+        padding=b"",
+        csum=b"",
+    )
+    for offset, magic in ((0, layout.MAGIC), (size, layout.MAGIC_SECONDARY)):
+        block = bytearray(layout.LUKS2_HEADER_SIZE)
+        reader.pread_into(block, offset)
+        found = layout.Luks2Binary.unpack(block)
+        whole = found.magic == magic and (found.version, found.hdr_size, found.hdr_offset) == (
+            2,
+            size,
+            offset,
+        )
+        if whole and _is_uuid(layout.text(found.uuid)):
+            return empty._replace(label=found.label, uuid=found.uuid, subsystem=found.subsystem), True
+    return empty, False
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def _losses(reader: Reader, offset: int, header: Luks2Header, named: bool) -> tuple[str, ...]:
+    try:
+        signature = foreign_signature(reader) or "something else"
+    except DeviceError:
+        signature = "something else"
+    which = "secondary" if offset else "primary"
+    identity = (
+        f"The UUID {header.uuid} is what is left of a header whose checksum is wrong"
+        if named
+        else "Lost: the UUID, the label and the subsystem"
+    )
+    return (
+        f"Both LUKS2 headers of {reader.name} are damaged: it may hold {signature} now.",
+        f"Read-only, by the {which} header's JSON area, for which no checksum vouches any more.",
+        f"{identity}; the sequence number is lost.",
+    )
