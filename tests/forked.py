@@ -7,7 +7,6 @@ import signal
 import traceback
 from collections.abc import Callable
 
-
 HANGS_AFTER_S = 300
 
 

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from examples import examples
 from fuzz.judges import is_strict
 from kdumpkey.errors import HeaderError
 from kdumpkey.luks.strict_json import parse, pretty, serialise
@@ -16,7 +17,7 @@ from tools import unavailable
 COMPACT, PRETTY = 16, 16 | 2  # JSON_C_TO_STRING_NOSLASHESCAPE, …_PRETTY
 PIECES = rb"a \u0000 \ud83d \ude00 \udc00 \ud800 \\ \" \/ / \b\f\n\r\t \u007f \u001f \u00e9 [ { ] }".split()
 PIECES += ["é".encode(), "😀".encode(), b"\x7f"]
-TEXTS = 10_000
+TEXTS = examples("KDUMPKEY_JSON_COUNT", 4_000, 40_000)
 NUMBERS = (
     b"1 -0 0 -1 9223372036854775807 9223372036854775808 18446744073709551615 18446744073709551616".split()
 )
