@@ -55,6 +55,7 @@ def mapping_to(
             ("submit_from_crypt_cpus", wanted.submit_from_crypt_cpus),
             ("no_read_workqueue", wanted.no_read_workqueue),
             ("no_write_workqueue", wanted.no_write_workqueue),
+            ("high_priority", wanted.high_priority),
         )
         if given
     }

@@ -13,9 +13,16 @@ _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 def entry_point() -> None:
     """Run `main` with this process's own words and streams, and exit with its code."""
     _leave_out_working_directory()
+    import signal  # noqa: PLC0415 - after the line above
+
+    # Before there is anybody to say so, and after, Ctrl-C ends the process without a word.
+    interrupt = signal.getsignal(signal.SIGINT)
+    if interrupt is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     _occupy_closed_streams()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     from kdumpkey.cli.main import main  # noqa: PLC0415 - after the lines above
+    from kdumpkey.cli.outcome import INTERRUPTED  # noqa: PLC0415
     from kdumpkey.cli.streams import Streams  # noqa: PLC0415
     from kdumpkey.errors import PermissionDeniedError  # noqa: PLC0415
     from kdumpkey.hardening import harden_process  # noqa: PLC0415
@@ -25,7 +32,14 @@ def entry_point() -> None:
         harden_process()
     except PermissionDeniedError as error:
         streams.complain(f"kdumpkey: {error}")
-    code = main(sys.argv[1:], streams)
+    try:
+        signal.signal(signal.SIGINT, interrupt)
+        code = main(sys.argv[1:], streams)
+    except KeyboardInterrupt:
+        streams.complain("Interrupted.")
+        code = INTERRUPTED
+    if interrupt is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.freeze()  # secrets are wiped by now: what is left needs no last search for cycles
     raise SystemExit(code)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kdumpkey.secret import SecretBuffer
 
 _TRIES: Final = 3
+_NOT_IN_KEYRING: Final = "Failed to read volume key candidate from keyring."
 
 
 @contextmanager
@@ -241,7 +242,6 @@ def by_token(
 
 
 def _from_keyring(session: Session, source: str, machine: MachineChoice) -> SecretBuffer:
-    from kdumpkey import keyring  # noqa: PLC0415 - only who asks for keyrings pays for them
     from kdumpkey.cli.machines import names_machine  # noqa: PLC0415
 
     try:
@@ -249,6 +249,23 @@ def _from_keyring(session: Session, source: str, machine: MachineChoice) -> Secr
             from kdumpkey.cli.from_kdump import read_simulated  # noqa: PLC0415
 
             return read_simulated(session, source, machine)
+    except KeyringError as error:
+        raise UsageError(_NOT_IN_KEYRING) from error
+    return volume_key_in_keyring(source)
+
+
+def volume_key_in_keyring(source: str) -> SecretBuffer:
+    """Read a volume key candidate from the kernel's keyring; only a header's digest says whether it is right.
+
+    Args:
+        source: As --volume-key-keyring takes it: a number, or a name with or without its type.
+
+    Raises:
+        UsageError: There is no such key, or this process may not read it.
+    """
+    from kdumpkey import keyring  # noqa: PLC0415 - only who asks for keyrings pays for them
+
+    try:
         return keyring.read_volume_key(keyring.parse_volume_key_source(source))
     except KeyringError as error:
-        raise UsageError("Failed to read volume key candidate from keyring.") from error
+        raise UsageError(_NOT_IN_KEYRING) from error

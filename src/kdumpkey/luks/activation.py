@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from kdumpkey.secret import SecretBuffer
     from kdumpkey.storage.device import Device
 
-# dm-crypt's words, in cryptsetup's order; a LUKS2 header keeps them with dashes.
+# dm-crypt's words, in cryptsetup's order; a LUKS2 header keeps them with dashes, but for the last.
 FLAGS: Final = (
     "allow_discards",
     "same_cpu_crypt",
     "submit_from_crypt_cpus",
     "no_read_workqueue",
     "no_write_workqueue",
+    "high_priority",
 )
 UUID_PREFIX: Final = "CRYPT-"  # of all that cryptsetup maps
 _LONGEST_UUID: Final = 128  # bytes: device-mapper's, cut where a long name makes it longer
