@@ -52,7 +52,8 @@ def convert(
     Raises:
         ConversionError: As `check_convertible`; nothing was written.
         OutputError: The backup cannot be made; the device is as it was.
-        DeviceError: The device cannot be written: it is as it was if that can be, and the backup has what it was.
+        DeviceError: The device cannot be written. What was there is put back, if that can be; the backup
+            has it in any case.
         KdumpkeyError: As `luks.store`.
     """
     with store.changing() as header:
