@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
 from pathlib import Path
 
 IMAGES = Path(__file__).parent / "images"
@@ -61,14 +60,13 @@ def show_speed() -> None:
 
 
 def run(command: str) -> None:
-    """Show a command, and run it; its standard output may go to a file, as in a shell."""
+    """Show a command, and run it."""
     print(f"$ {command}", flush=True)
-    line, _, target = command.partition(" > ")
-    words = shlex.split(line)
+    command, _, output = command.partition(" > ")
+    words = shlex.split(command)
     if words[0] == "kdumpkey":
         words[:1] = [sys.executable, "-m", "kdumpkey"]
-    with Path(target).open("wb") if target else nullcontext() as output:
-        subprocess.run(words, check=True, stdout=output)
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL if output else None)
     print(flush=True)
 
 

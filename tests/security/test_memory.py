@@ -184,6 +184,7 @@ parts = dict(run=run(*{words!r}, stdin={stdin!r}))
         ("open --test-passphrase {path} --key-file -", "{key_file}", 0),
         ("unlock {path} --volume-key-file {volume_key_file} --to - --length 1M", "/dev/null", 0),
         ("unlock {path} --key-file {key_file} --to /dev/full --force", "/dev/null", 1),
+        ("unlock {path} --key-file {key_file} --to {path} --force", "/dev/null", 1),
         ("unlock {path} --key-file {key_file} --to - --from 1G", "/dev/null", 1),
         ("luksDump --dump-volume-key -q {path} --key-file {key_file}", "/dev/null", 0),
         ("open --test-passphrase {path} --key-file {key_file} --debug", "/dev/null", 0),

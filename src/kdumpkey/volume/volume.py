@@ -126,8 +126,8 @@ class Volume:
         self._parts.append(part)
         if segment.size_bytes % part.sector_size:
             raise DeviceError(
-                f"Device {self._device.name}: a segment of {segment.size_bytes} bytes is no whole number of "
-                f"encryption sectors of {segment.sector_size} bytes."
+                f"Device {self._device.name}: a segment of {segment.size_bytes} bytes is not a whole number "
+                f"of encryption sectors of {segment.sector_size} bytes."
             )
         self.size += segment.size_bytes
 
