@@ -208,7 +208,7 @@ def test_estimate_says_how_often_a_load_fails() -> None:
     ("words", "code", "message"),
     [
         (["--arch", "vax"], 1, "Nothing is known of vax"),
-        (["--root", "/nonexistent"], 1, "is no directory"),
+        (["--root", "/nonexistent"], 1, "is not a directory"),
         (["--crashkernel", "x"], 1, "cannot be understood"),
         (["--kernel", "/nonexistent"], 0, ""),  # a size was given: the file is not looked at
         (["missing"], 4, "missing"),

@@ -58,7 +58,7 @@ WORDS += [
     "\ufeff",
     "\x0bx",
 ]
-# What is no number to a strict reader, and some number to one that takes the digits it finds.
+# What is not a number to a strict reader, and some number to one that takes the digits it finds.
 WORDS += [*"12abc +7 -7 0x10 1e3 12.9 true null 1_000 ०".split(), " 12", "12 ", "\t7\n", "1\x002", "-", "+"]
 WORDS += ["9" * 19, "9" * 20, "-" + "9" * 30, "0" * 30 + "7", "1" * 5000, "0" * 5000 + "7", "-" + "0" * 5000]
 OTHERS: list[Any] = [None, True, False, 1.5, -0.0, 1e300, [], {}, [1], ["0"], ["0", "0"], ["0", "1"], [None]]

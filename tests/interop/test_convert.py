@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typing_extensions import Buffer
 
 from both import Result, ours, run
-from kdumpkey.errors import DeviceError
+from kdumpkey.errors import DeviceError, WriteError
 from kdumpkey.storage.device import Device
 from tools import require_tool
 
@@ -202,6 +203,66 @@ def test_a_write_that_fails_names_the_backup(
     assert oct(backup.stat().st_mode & 0o777) == "0o400"
     assert opens(backup, b"two") == BOTH
     assert device.read_bytes() == images["luks1"]
+
+
+class Medium:
+    """Writes that fail from one of them on: all of them, or only that one."""
+
+    def __init__(self, first: int, *, for_good: bool) -> None:
+        self.first, self.for_good, self.done = first, for_good, 0
+        self._write = Device.pwrite
+
+    def pwrite(self, device: Device, buffer: Buffer, offset: int) -> None:
+        self.done += 1
+        if self.done == self.first or (self.for_good and self.done > self.first):
+            with memoryview(buffer).cast("B") as whole:
+                self._write(device, whole[: whole.nbytes // 1024 * 512], offset)
+            raise WriteError(f"Cannot write device {device.name} at byte {offset}: Input/output error.")
+        self._write(device, buffer, offset)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_medium_that_fails_at_any_write_leaves_a_header_that_opens_and_the_backup(
+    tmp_path: Path, images: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    device, backup = tmp_path / "device", tmp_path / "kept"
+    for first in range(1, 100):
+        for for_good in (True, False):
+            device.write_bytes(images[kind])
+            medium = Medium(first, for_good=for_good)
+            with monkeypatch.context() as patched:
+                patched.setattr(Device, "pwrite", lambda *args, medium=medium: medium.pwrite(*args))
+                done = convert(device, OTHER[kind], "--header-backup-file", backup)
+            if medium.done < first:
+                assert done.code == 0
+                assert first > 8
+                return
+            assert done.code != 0
+            assert f"luksHeaderRestore {device} --header-backup-file {backup}" in done.err
+            if not for_good:
+                assert device.read_bytes() == images[kind]
+            else:
+                assert ours(["unlock", device, "--key-file", "-"], b"one").code == 0
+                line = ["luksHeaderRestore", "-q", device, "--header-backup-file", backup]
+                assert ours(line).code == 0
+                assert ours(["unlock", device, "--key-file", "-"], b"two").code == 0
+            for file in tmp_path.glob("*"):
+                if file != device:
+                    file.unlink()
+    pytest.fail("it never ends")
+
+
+def test_what_is_written_and_how_to_bring_the_old_header_back_is_told_first(
+    tmp_path: Path, images: dict[str, bytes]
+) -> None:
+    device, backup = tmp_path / "device", tmp_path / "the backup"
+    device.write_bytes(images["luks1"])
+    done = ours(["convert", device, "--type", "luks2", "--header-backup-file", backup])
+    assert (done.code, done.err) == (0, "")
+    assert done.out == (
+        f"Moving the keyslots of {device} and writing a LUKS2 header. If this is interrupted, bring the old"
+        f" header back with:\n  kdumpkey luksHeaderRestore {device} --header-backup-file '{backup}'\n"
+    )
 
 
 def test_a_backup_that_exists_is_not_replaced(tmp_path: Path, images: dict[str, bytes]) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -132,7 +133,11 @@ def test_both_find_the_same_of_two_keyrings_that_only_proc_keys_shows(volume: Vo
     def body() -> None:
         name = f"kdumpkey-test:{uuid4()}"
         hidden = [keyring.add_keyring(name, parent) for parent in two_keyrings()]
-        keyring.join_session()
+        with session_kept():
+            keyring.join_session()
+            found_and_not_possessed(name, hidden)
+
+    def found_and_not_possessed(name: str, hidden: list[int]) -> None:
         found = keyring.resolve_keyring(keyring.parse_keyring(name))
         assert found == min(hidden)
         # Found is not possessed: neither may write there.
@@ -144,6 +149,23 @@ def test_both_find_the_same_of_two_keyrings_that_only_proc_keys_shows(volume: Vo
         assert opened.stderr == b"Failed to link volume key in user defined keyring.\n"
 
     in_fresh_session(body)
+
+
+@contextmanager
+def session_kept() -> Iterator[None]:
+    """A process that stays in this session: the kernel removes the keyrings of one that nobody is in."""
+    waiting, done = os.pipe()
+    holder = os.fork()
+    if holder == 0:
+        os.close(done)
+        os.read(waiting, 1)
+        os._exit(0)
+    try:
+        yield
+    finally:
+        os.close(waiting)
+        os.close(done)
+        os.waitpid(holder, 0)
 
 
 def two_keyrings() -> list[int]:

@@ -9,6 +9,7 @@ import pytest
 
 from both import ours
 from cuts import (
+    LAYOUTS,
     LUKS1,
     LUKS2,
     SMALL,
@@ -85,6 +86,12 @@ def replacing(bench: Bench, name: str, images: dict[str, bytes]) -> bytes:
     return before
 
 
+def identity(file: int | Path) -> tuple[int, int]:
+    """What a file is, whatever its name: a backup has none until it is whole."""
+    status = os.stat(file)
+    return status.st_dev, status.st_ino
+
+
 def kept(folder: Path) -> Path:
     """The backup of the header that was replaced."""
     (found,) = [path for path in folder.iterdir() if "kept" in path.name or "replaced" in path.name]
@@ -114,7 +121,31 @@ def test_the_backup_made_first_comes_back_after_every_cut(
             assert opens_by_ours(bench.device, passphrase), what
             assert opens_by_theirs(bench.device, passphrase), what
     assert counted.survived >= 2
-    assert counted.window > 0
+    # A conversion has none: what it writes goes where nothing is that opens.
+    assert (counted.window > 0) == name.startswith("luksHeaderRestore")
+
+
+@pytest.mark.parametrize("layout", ["luks1, all keyslots taken", "luks1"])
+@pytest.mark.parametrize("target", ["luks2", "luks1"])
+def test_a_keyslot_opens_at_every_cut_of_a_conversion(
+    tmp_path: Path, images: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, layout: str, target: str
+) -> None:
+    bench = Bench(tmp_path, layout)
+    bench.device.write_bytes(images[layout])
+    if target == "luks1":
+        bench.theirs("convert -q DEV --type luks2")
+    before = bench.device.read_bytes()
+    recorder = recorded(bench, f"convert -q DEV --type {target}", b"", monkeypatch, MIB)
+    keyslots = LAYOUTS[layout].keyslots
+    passphrases = ("one", "two", *(f"more{number}" for number in range(keyslots - 2)))
+    counted = tally(f"convert to {target}: {layout}")
+    for what, image in recorder.cuts(before):
+        # With all eight taken, a keyslot is overwritten in its place, and the next one opens meanwhile.
+        verdict = opened_by_both(tmp_path / "cut", image, what, passphrases[:2])
+        counted.count(any(verdict), what)
+        assert all(verdict) or layout != "luks1", what
+    assert counted.survived > 20
+    assert counted.window == 0
 
 
 @pytest.mark.parametrize("name", REPLACED)
@@ -123,12 +154,12 @@ def test_the_backup_and_its_name_are_on_the_medium_before_the_first_write(
 ) -> None:
     bench = Bench(tmp_path, REPLACED[name][0])
     before = replacing(bench, name, images)
-    synchronised: list[Path] = []
-    at_first_write: list[tuple[bytes, list[Path]]] = []
+    synchronised: list[tuple[int, int]] = []
+    at_first_write: list[tuple[bytes, list[tuple[int, int]]]] = []
     really, write = os.fsync, Device.pwrite
 
     def noting(fd: int) -> None:
-        synchronised.append(Path(f"/proc/self/fd/{fd}").readlink())
+        synchronised.append(identity(fd))
         really(fd)
 
     def writing(self: Device, buffer: bytes, offset: int) -> None:
@@ -140,7 +171,7 @@ def test_the_backup_and_its_name_are_on_the_medium_before_the_first_write(
         patched.setattr(os, "fsync", noting)
         patched.setattr(Device, "pwrite", writing)
         assert ours(bench.words(REPLACED[name][1])).code == 0
-    content, names = at_first_write[0]
+    content, identities = at_first_write[0]
     assert content == before[: len(content)]
     assert len(content) > MIB
-    assert names == [kept(tmp_path), tmp_path]
+    assert identities == [identity(kept(tmp_path)), identity(tmp_path)]

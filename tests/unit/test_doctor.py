@@ -78,7 +78,7 @@ def test_nothing_is_written(tmp_path: Path) -> None:
 
 
 def test_a_root_that_is_no_directory_and_a_kdump_kernel_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no directory"):
+    with pytest.raises(UsageError, match="not a directory"):
         examine(tmp_path / "absent")
     roots.build(tmp_path, {"proc/vmcore": ""})
     with pytest.raises(UsageError, match="kdump kernel"):

@@ -93,7 +93,7 @@ def test_a_second_run_leaves_all_as_it_is(made: tuple[Path, Installed]) -> None:
 
 
 def test_a_directory_that_is_none_or_the_root_itself_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no directory"):
+    with pytest.raises(UsageError, match="not a directory"):
         install(tmp_path / "none")
     with pytest.raises(UsageError, match="running system"):
         install(Path("/"))

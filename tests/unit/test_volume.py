@@ -184,7 +184,7 @@ def test_equal_key_halves_read_and_do_not_write(tmp_path: Path) -> None:
     ("segment", "error", "message"),
     [
         (CryptSegment(0, len(CIPHERTEXT) + 512, XTS), DeviceError, "too small"),
-        (CryptSegment(0, 700, XTS), DeviceError, "no whole number of encryption sectors"),
+        (CryptSegment(0, 700, XTS), DeviceError, "not a whole number of encryption sectors"),
         (CryptSegment(0, 1024, "serpent-xts-plain64"), CipherError, "serpent"),
         (CryptSegment(0, 1024, XTS, 100), CipherError, "100"),
     ],

@@ -205,6 +205,7 @@ def flattened(function: Callable[..., None]) -> Callable[..., None]:
         flat += _taken_apart(name, hints[name], parameters[name].default)
 
     def command(ctx: typer.Context, **given: Any) -> None:
+        ctx.obj.given = given
         values = {name: _put_together(name, hints[name], given) for name in rest}
         function(**{run: ctx.obj}, **values)
 

@@ -182,7 +182,7 @@ class Program(CryptsetupGroup):
         """Run the action, and tell how it ended if that is wanted."""
         run: Run = ctx.obj
         code = exit_code(run, lambda: super(Program, self).invoke(ctx))
-        if run.begun and (run.speech.verbose or run.speech.debug or run.speech.debug_json):
+        if run.begun and (run.speech.verbose or run.debug):
             outcome = f"failed with code -{code} ({MEANINGS[code]})" if code else "successful"
             code = max(code, exit_code(run, lambda: run.streams.say(f"Command {outcome}.")))
         return code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.dump_text import unbound_key_text, volume_key_text
@@ -10,8 +9,10 @@ from kdumpkey.cli.hex_lines import hex_bytes
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.streams import write_all
 from kdumpkey.cli.unlocking import unlocked
-from kdumpkey.errors import KeyslotError, UsageError
+from kdumpkey.errors import KeyslotError, OutputError, UsageError
 from kdumpkey.secret import wipe
+from kdumpkey.storage.publish import new_file
+from kdumpkey.storage.transfer import write_in_full
 
 if TYPE_CHECKING:
     from kdumpkey.cli.key_source import UnlockSource
@@ -100,17 +101,10 @@ def _give_out(session: Session, text: str, label: str, key: SecretBuffer, path: 
 
 
 def _store(path: str, key: SecretBuffer) -> None:
-    refusal = f"Cannot open keyfile {path} for write."
+    step = f"Cannot open keyfile {path} for write."
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
-    except (OSError, ValueError) as error:
-        raise UsageError(refusal) from error
-    try:
-        with memoryview(key) as octets:
-            write_all(fd, octets)
-        os.fsync(fd)
-    except OSError as error:
-        os.unlink(path)
-        raise UsageError(f"Cannot write to keyfile {path}.") from error
-    finally:
-        os.close(fd)
+        with new_file(path, mode=0o400, sync=True) as fd:
+            step = f"Cannot write to keyfile {path}."
+            write_in_full(fd, key)
+    except OutputError as error:
+        raise UsageError(step) from error

@@ -37,6 +37,20 @@ class PassphraseSource:
 
 
 @dataclass(frozen=True)
+class KeyringPassphrase(PassphraseSource):
+    """A passphrase that a key of the kernel's holds, in place of all other sources."""
+
+    description: str = ""
+
+
+def by_key(source: PassphraseSource, description: str | None) -> PassphraseSource:
+    """The passphrase in the key of a description where one is named; else where the other options say."""
+    if description is None:
+        return source
+    return KeyringPassphrase(**vars(source), description=description)
+
+
+@dataclass(frozen=True)
 class TokenChoice:
     """Which tokens may open a keyslot."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kdumpkey.cli.options import (
     AllowDiscards,
+    HighPriority,
     NoReadWorkqueue,
     NoWriteWorkqueue,
     Readonly,
@@ -24,3 +25,4 @@ class MappingFlags:
     no_write_workqueue: NoWriteWorkqueue = False
     same_cpu_crypt: SameCpuCrypt = False
     submit_from_crypt_cpus: SubmitFromCryptCpus = False
+    high_priority: HighPriority = False

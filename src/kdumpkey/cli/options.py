@@ -1,6 +1,6 @@
 """The options of all actions, as annotated types.
 
-Every option of cryptsetup 2.6.1 is here, with the keyring options of 2.7 and kdumpkey's own. An action takes
+Every option of cryptsetup 2.6.1 and of 2.8 is here, and kdumpkey's own. An action takes
 those that its function names; what cryptsetup ignores on an action is listed where the action is declared.
 """
 
@@ -70,8 +70,10 @@ Verbose = Annotated[
     bool,
     flag("--verbose", "-v", help="Say which keyslot was used, and how it ended", panel=EVERY_ACTION),
 ]
-Debug = Annotated[bool, flag("--debug")]
-DebugJson = Annotated[bool, flag("--debug-json")]
+Debug = Annotated[
+    bool, flag("--debug", help="Say on standard error what a bug report needs", panel=EVERY_ACTION)
+]
+DebugJson = Annotated[bool, flag("--debug-json", help="The same, with LUKS2 metadata", panel=EVERY_ACTION)]
 TestArgs = Annotated[
     bool, flag("--test-args", help="Check the arguments, then do nothing", panel=EVERY_ACTION)
 ]
@@ -206,6 +208,7 @@ SameCpuCrypt = Annotated[bool, flag("--perf-same_cpu_crypt", help="Give dm-crypt
 SubmitFromCryptCpus = Annotated[
     bool, flag("--perf-submit_from_crypt_cpus", help="Give dm-crypt the option submit_from_crypt_cpus")
 ]
+HighPriority = Annotated[bool, flag("--perf-high_priority", help="Give dm-crypt the option high_priority")]
 Persistent = Annotated[bool, flag("--persistent", help="Keep the mapping's flags in the LUKS2 header")]
 Refresh = Annotated[bool, flag("--refresh")]
 DisableKeyring = Annotated[bool, flag("--disable-keyring")]
@@ -255,6 +258,18 @@ JsonFile = Annotated[
 ]
 KeyDescription = Annotated[
     str | None, value("--key-description", help="Name the key in the kernel's keyring")
+]
+PassphraseKey = Annotated[
+    str | None,
+    value("--key-description", metavar="KEY", help="Take the passphrase from this key of the user keyring"),
+]
+NewPassphraseKey = Annotated[
+    str | None,
+    value(
+        "--new-key-description",
+        metavar="KEY",
+        help="Take the new passphrase from this key of the user keyring",
+    ),
 ]
 TokenReplace = Annotated[bool, flag("--token-replace", help="Replace the token that has this number")]
 
@@ -410,6 +425,12 @@ Luks2MetadataSize = Annotated[
 ]
 Integrity = Annotated[str | None, value("--integrity", "-I")]
 IntegrityNoWipe = Annotated[bool, flag("--integrity-no-wipe")]
+IntegrityInline = Annotated[bool, flag("--integrity-inline")]
+IntegrityKeySize = Annotated[int | None, value("--integrity-key-size", parser=parsers.uint32)]
+HwOpal = Annotated[bool, flag("--hw-opal")]
+HwOpalOnly = Annotated[bool, flag("--hw-opal-only")]
+HwOpalFactoryReset = Annotated[bool, flag("--hw-opal-factory-reset")]
+DisableBlkid = Annotated[bool, flag("--disable-blkid", help="Do not look for what is on the device already")]
 UseRandom = Annotated[bool, flag("--use-random")]
 UseUrandom = Annotated[bool, flag("--use-urandom")]
 Tiers = Annotated[bool, flag("--tiers", help="Show a row for each implementation of AES-XTS")]
@@ -423,6 +444,8 @@ DisableExternalTokens = Annotated[bool, flag("--disable-external-tokens")]
 DisableLocks = Annotated[bool, flag("--disable-locks")]
 DisableVeracrypt = Annotated[bool, flag("--disable-veracrypt")]
 Encrypt = Annotated[bool, flag("--encrypt")]
+ExternalTokensPath = Annotated[str | None, value("--external-tokens-path")]
+ForceNoKeyslots = Annotated[bool, flag("--force-no-keyslots")]
 ForceOfflineReencrypt = Annotated[bool, flag("--force-offline-reencrypt")]
 ForcePassword = Annotated[bool, flag("--force-password")]
 HotzoneSize = Annotated[int | None, value("--hotzone-size", parser=parsers.size("hotzone-size"))]
@@ -432,6 +455,9 @@ IntegrityNoJournal = Annotated[bool, flag("--integrity-no-journal")]
 IvLargeSectors = Annotated[bool, flag("--iv-large-sectors")]
 KeepKey = Annotated[bool, flag("--keep-key")]
 New = Annotated[bool, flag("--new", "-N")]
+NewKeySize = Annotated[int | None, value("--new-key-size", parser=parsers.key_bits)]
+NewVolumeKeyFile = Annotated[str | None, value("--new-volume-key-file")]
+NewVolumeKeyKeyring = Annotated[str | None, value("--new-volume-key-keyring")]
 ProgressFrequency = Annotated[int | None, value("--progress-frequency", parser=parsers.uint32)]
 ProgressJson = Annotated[bool, flag("--progress-json")]
 ReduceDeviceSize = Annotated[int | None, value("--reduce-device-size", parser=parsers.reduce_size)]
@@ -668,6 +694,7 @@ EVERYWHERE: Final = (
     Hash,
     HeaderBackupFile,
     InitOnly,
+    IntegrityKeySize,
     IntegrityLegacyPadding,
     IntegrityNoJournal,
     JsonFile,
@@ -677,6 +704,7 @@ EVERYWHERE: Final = (
     NewKeyfileSize,
     PbkdfMemory,
     PbkdfParallel,
+    HighPriority,
     NoReadWorkqueue,
     NoWriteWorkqueue,
     SameCpuCrypt,

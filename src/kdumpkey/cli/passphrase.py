@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdumpkey.cli.key_source import KeyringPassphrase
 from kdumpkey.cli.keyfile import read_key, read_key_file
-from kdumpkey.errors import PermissionDeniedError
+from kdumpkey.errors import KeyringError, PermissionDeniedError, UsageError
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ STDIN = "-"  # as the name of a key file
 
 def is_typed(session: Session, source: PassphraseSource) -> bool:
     """Whether a person types the passphrase, and may try again."""
+    if isinstance(source, KeyringPassphrase):
+        return False
     return source.key_file in (None, STDIN) and session.streams.stdin_is_terminal
 
 
@@ -35,6 +38,8 @@ def read_passphrase(
         UsageError: There is none to be had.
         PermissionDeniedError: The two typed were not the same.
     """
+    if isinstance(source, KeyringPassphrase):
+        return passphrase_in_keyring(source.description)
     path = source.key_file
     verify = verify or source.verify
     if is_typed(session, source):
@@ -45,6 +50,20 @@ def read_passphrase(
     if path in (None, STDIN):
         return read_key(session.streams.stdin, offset=offset, nbytes=nbytes, line=path is None)
     return read_key_file(path or "", offset=offset, nbytes=nbytes)
+
+
+def passphrase_in_keyring(description: str) -> SecretBuffer:
+    """Read the passphrase that a key of type user holds.
+
+    Raises:
+        UsageError: There is no such key, or this process may not read it.
+    """
+    from kdumpkey import keyring  # noqa: PLC0415 - only for passphrases that lie in keyrings
+
+    try:
+        return keyring.read_key(keyring.request_key("user", description))
+    except KeyringError as error:
+        raise UsageError(f"{error}\nFailed to read passphrase from keyring.") from error
 
 
 def confirm(session: Session, warning: str, aborted: str = "") -> None:

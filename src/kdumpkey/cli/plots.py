@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kdumpkey.errors import OutputError, UsageError
+from kdumpkey.errors import UsageError
+from kdumpkey.storage.publish import write_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,6 +16,21 @@ _FORMATS: Final = {".png": "png", ".svg": "svg"}
 # Okabe and Ito's palette, which people with any colour vision tell apart; the hatches are for print in grey.
 COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
 HATCHES: Final = ("", "//", "..", "xx", "\\\\", "++", "oo")
+
+
+def check(path: str) -> None:
+    """See, before anything is measured, that a plot can be drawn and in which format.
+
+    Args:
+        path: Its end says the format: .png or .svg.
+
+    Raises:
+        UsageError: It is neither, or matplotlib is not installed.
+    """
+    if Path(path).suffix.lower() not in _FORMATS:
+        raise UsageError(f"Option --plot takes a file called .png or .svg, not {path}.")
+    if find_spec("matplotlib") is None:
+        raise UsageError("Option --plot needs matplotlib: pip install 'kdumpkey[plot]'.")
 
 
 def new_figure(path: str, width: float, height: float) -> Figure:
@@ -28,12 +44,9 @@ def new_figure(path: str, width: float, height: float) -> Figure:
     Raises:
         UsageError: It is neither, or matplotlib is not installed.
     """
-    if Path(path).suffix.lower() not in _FORMATS:
-        raise UsageError(f"Option --plot takes a file called .png or .svg, not {path}.")
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415
-    except ImportError as error:
-        raise UsageError("Option --plot needs matplotlib: pip install 'kdumpkey[plot]'.") from error
+    check(path)
+    from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, and slow to import
+
     return Figure(figsize=(width, height), dpi=150, layout="constrained")
 
 
@@ -48,12 +61,4 @@ def save(figure: Figure, path: str) -> None:
     picture = io.BytesIO()
     how: dict[str, Any] = {"metadata": {"Date": None}} if path.lower().endswith(".svg") else {}
     figure.savefig(picture, format=_FORMATS[Path(path).suffix.lower()], **how)
-    hidden = Path(f"{path}.{os.urandom(4).hex()}.part")
-    try:
-        hidden.write_bytes(picture.getvalue())
-        hidden.replace(path)
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise OutputError(f"Cannot write {path}: {reason}.") from error
-    finally:
-        hidden.unlink(missing_ok=True)
+    write_file(path, picture.getvalue(), mode=0o644, replace=True)

@@ -6,7 +6,7 @@ import io
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from kdumpkey.cli.streams import Streams, encode, write_all
@@ -36,6 +36,27 @@ def progress_bar(
         yield bar.advance
     finally:
         bar.end()
+
+
+@contextmanager
+def status_line(streams: Streams) -> Iterator[Callable[[str], None]]:
+    """Show on standard error, if that is a terminal, what is being done; the line goes with the block.
+
+    Args:
+        streams: Where standard error is.
+    """
+    if not streams.stderr_is_terminal:
+        yield lambda _text: None
+        return
+
+    def put(text: str) -> None:
+        with suppress(OSError):  # the terminal is gone; the work is not for it
+            write_all(streams.stderr, encode(f"\r{text}\x1b[K"))
+
+    try:
+        yield put
+    finally:
+        put("")
 
 
 class _Bar:

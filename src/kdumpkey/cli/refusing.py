@@ -17,3 +17,15 @@ def refuse_first(*refusals: tuple[bool, str]) -> None:
     for applies, message in refusals:
         if applies:
             raise UsageError(message)
+
+
+def refuse_external_tokens(path: str | None) -> None:
+    """Refuse to run token handlers from a directory: they are programs of somebody else's in this process.
+
+    Raises:
+        UsageError: A directory was named.
+    """
+    if path is not None:
+        raise UsageError(
+            "kdumpkey runs no external token handlers (--external-tokens-path); cryptsetup does."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kdumpkey.cli.speech import Speech
@@ -21,12 +22,19 @@ class Run:
         streams: What is read and written.
         speech: How the program is to speak.
         begun: Whether the action has begun.
+        given: The action's arguments and options, by their parameters' names.
     """
 
     def __init__(self, streams: Streams) -> None:
         self.streams = streams
         self.speech = Speech()
         self.begun = False
+        self.given: Mapping[str, object] = {}
+
+    @property
+    def debug(self) -> bool:
+        """Whether what a bug report needs is wanted."""
+        return self.speech.debug or self.speech.debug_json
 
     def begin(self) -> Session:
         """Say that the arguments are right; what follows is the action's work.
@@ -37,8 +45,11 @@ class Run:
         if self.speech.test_args:
             raise NothingDone
         self.begun = True
-        speech = self.speech
-        return Session(self.streams, speech.verbose or speech.debug or speech.debug_json, speech.batch)
+        if self.debug:
+            from kdumpkey.cli.debugging import describe_run  # noqa: PLC0415 - it looks at far more than is used
+
+            describe_run(self)
+        return Session(self.streams, self.speech.verbose or self.debug, self.speech.batch)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import KeySource, MachineChoice, UnlockSource
-from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.passphrase import is_typed, read_passphrase
 from kdumpkey.errors import KeyringError, KeyslotError, ResourceError, UsageError, WrongKeyError
-from kdumpkey.luks.model import Luks1Header
+from kdumpkey.luks.volume_key_file import key_size, read_exactly
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from kdumpkey.secret import SecretBuffer
 
 _TRIES: Final = 3
+_NOT_IN_KEYRING: Final = "Failed to read volume key candidate from keyring."
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def volume_key(
         KdumpkeyError: Whatever else was wrong.
     """
     if keys.volume_key_file is not None:
-        with read_exactly(keys.volume_key_file, key_size(luks, keys.key_size_bits)) as key:
+        with read_exactly(keys.volume_key_file, key_size(luks.header, keys.key_size_bits)) as key:
             luks.verify(key)
             yield key, None
         return
@@ -174,27 +174,6 @@ def interruptible() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def key_size(luks: LuksDevice, bits: int | None) -> int:
-    """Bytes of the volume key: what the header says, else what --key-size says in bits.
-
-    Raises:
-        KeyslotError: Neither does: a LUKS2 header says it in its keyslots alone.
-    """
-    header = luks.header
-    if isinstance(header, Luks1Header):
-        return header.key_size
-    for segment in header.data_segments:
-        digest = header.digest_of_segment(segment.id)
-        for number in digest.keyslots if digest else ():
-            if number in header.keyslots:
-                return header.keyslots[number].key_size
-    if bits:
-        return bits // 8
-    raise KeyslotError(
-        "Cannot determine volume key size for LUKS without keyslots, please use --key-size option."
-    )
-
-
 def by_token(
     session: Session,
     luks: LuksDevice,
@@ -241,7 +220,6 @@ def by_token(
 
 
 def _from_keyring(session: Session, source: str, machine: MachineChoice) -> SecretBuffer:
-    from kdumpkey import keyring  # noqa: PLC0415 - only who asks for keyrings pays for them
     from kdumpkey.cli.machines import names_machine  # noqa: PLC0415
 
     try:
@@ -249,6 +227,23 @@ def _from_keyring(session: Session, source: str, machine: MachineChoice) -> Secr
             from kdumpkey.cli.from_kdump import read_simulated  # noqa: PLC0415
 
             return read_simulated(session, source, machine)
+    except KeyringError as error:
+        raise UsageError(_NOT_IN_KEYRING) from error
+    return volume_key_in_keyring(source)
+
+
+def volume_key_in_keyring(source: str) -> SecretBuffer:
+    """Read a volume key candidate from the kernel's keyring; only a header's digest says whether it is right.
+
+    Args:
+        source: As --volume-key-keyring takes it: a number, or a name with or without its type.
+
+    Raises:
+        UsageError: There is no such key, or this process may not read it.
+    """
+    from kdumpkey import keyring  # noqa: PLC0415 - only who asks for keyrings pays for them
+
+    try:
         return keyring.read_volume_key(keyring.parse_volume_key_source(source))
     except KeyringError as error:
-        raise UsageError("Failed to read volume key candidate from keyring.") from error
+        raise UsageError(_NOT_IN_KEYRING) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey._native import pbkdf2
@@ -29,7 +29,7 @@ class Pbkdf2:
 
     hash: str
     iterations: int
-    salt: bytes
+    salt: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Argon2:
     time: int
     memory_kib: int
     parallel: int
-    salt: bytes
+    salt: bytes = field(repr=False)
 
 
 Kdf = Pbkdf2 | Argon2

@@ -33,7 +33,7 @@ class ParallelCipher:
         if threads is not None and threads < 1:
             raise ValueError(f"there must be at least one thread, not {threads}")
         if min_chunk < 1:
-            raise ValueError(f"a chunk of {min_chunk} bytes is none")
+            raise ValueError(f"the chunk size must be positive, not {min_chunk}")
         self._cipher = cipher
         self._threads = len(os.sched_getaffinity(0)) if threads is None else threads
         self._min_chunk = min_chunk

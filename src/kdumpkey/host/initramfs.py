@@ -243,7 +243,7 @@ def read_initramfs(
 def _read(fd: int, path: Path, found: _Found, deadline: float) -> bool:
     """Read one part after the other; whether all of them were."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
-        raise UnreadableInitramfsError(f"{path} is no file.")
+        raise UnreadableInitramfsError(f"{path} is not a file.")
     offset = 0
     while True:
         window = _Window(_Plain(fd, offset, deadline), found)
@@ -260,7 +260,7 @@ def _read(fd: int, path: Path, found: _Found, deadline: float) -> bool:
             continue
         if not is_packed(magic):
             if not offset:
-                raise UnreadableInitramfsError(f"{path} is no initramfs.")
+                raise UnreadableInitramfsError(f"{path} is not an initramfs.")
             return False
         with Unpacked(fd, offset, deadline) as unpacked:
             clean = _archives(_Window(unpacked, found), found)
@@ -291,7 +291,7 @@ def _archive(window: _Window, found: _Found) -> None:
         try:
             nbytes, name_size = int(header[54:62], 16), int(header[94:102], 16)
         except ValueError as error:
-            raise DamagedStreamError(f"byte {window.position} of its archive is no number") from error
+            raise DamagedStreamError(f"byte {window.position} of its archive is not a number") from error
         if not 0 < name_size <= _LONGEST_NAME or nbytes < 0:
             raise DamagedStreamError("it has too long a name")
         name = window.take(name_size).rstrip(b"\0")

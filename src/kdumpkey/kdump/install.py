@@ -52,11 +52,11 @@ def install(destination: Path) -> Installed:
         destination: A root file system that is being made, such as dracut's $initdir.
 
     Raises:
-        UsageError: It is no directory, or this very system's root.
+        UsageError: It is not a directory, or this very system's root.
         OutputError: Something cannot be written there, or the program does not run there.
     """
     if not destination.is_dir():
-        raise UsageError(f"{destination} is no directory.")
+        raise UsageError(f"{destination} is not a directory.")
     if destination.samefile("/"):
         raise UsageError("This is the root of the running system, not of one that is being made.")
     root = _Root(destination.resolve())

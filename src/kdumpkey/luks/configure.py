@@ -99,7 +99,12 @@ def set_flags(store: HeaderStore, flags: Iterable[str]) -> None:
     """
     with store.changing() as header:
         check_requirements(header, "open")
-        store.write(edit.with_flags(cast("Luks2Header", header), [flag.replace("_", "-") for flag in flags]))
+        store.write(edit.with_flags(cast("Luks2Header", header), [_stored(flag) for flag in flags]))
+
+
+def _stored(flag: str) -> str:
+    """A flag as a LUKS2 header has it: cryptsetup spells the newest one otherwise than the rest."""
+    return flag if flag == "high_priority" else flag.replace("_", "-")
 
 
 def add_keyring_token(

@@ -12,6 +12,8 @@ from kdumpkey.luks.model import Luks1Header, Luks2Header
 from kdumpkey.luks.unlock import check_requirements
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kdumpkey.luks.model import LuksHeader
     from kdumpkey.luks.store import HeaderStore
     from kdumpkey.storage.device import Device
@@ -33,21 +35,25 @@ def check_convertible(header: LuksHeader, version: int) -> None:
     _converted(header)
 
 
-def convert(store: HeaderStore, version: int, *, keep: str) -> None:
+def convert(
+    store: HeaderStore, version: int, *, keep: str, before_writing: Callable[[], None] = lambda: None
+) -> None:
     """Convert a header, which is backed up first.
 
-    The areas move over where headers were. Whatever happens then, `keep` has the header as it was, and
-    luksHeaderRestore puts it back.
+    At least one keyslot opens after every write; see `write_order.converted`. Whatever happens, `keep` has
+    the header as it was, and luksHeaderRestore puts it back.
 
     Args:
         store: The open header.
         version: The version that it is to have.
         keep: The backup's file, which must not be there yet; it stays.
+        before_writing: Called when the backup is there and nothing else was written.
 
     Raises:
         ConversionError: As `check_convertible`; nothing was written.
         OutputError: The backup cannot be made; the device is as it was.
-        DeviceError: The device cannot be written: the backup has what it was.
+        DeviceError: The device cannot be written. What was there is put back, if that can be; the backup
+            has it in any case.
         KdumpkeyError: As `luks.store`.
     """
     with store.changing() as header:
@@ -59,6 +65,7 @@ def convert(store: HeaderStore, version: int, *, keep: str) -> None:
                 raise ConversionError("Unable to move keyslot area. Not enough space.")
         store.device.reserve(0, min(done.end, store.device.size))
         back_up(store.device, header, keep)
+        before_writing()
         store.convert(done.header, source=done.source, target=done.target, size=done.size)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from kdumpkey.errors import (
     AmbiguousSignatureError,
@@ -13,13 +13,14 @@ from kdumpkey.errors import (
     HeaderError,
     KeyslotError,
     OverlapError,
+    UsageError,
 )
 from kdumpkey.luks import read_header
 from kdumpkey.luks.header import header_bytes
 from kdumpkey.luks.model import SECTOR, LuksHeader, Segment
 from kdumpkey.luks.unlock import Unlocked, check_requirements, unlock, verify_volume_key
-from kdumpkey.storage.device import Device, open_readonly, open_readwrite
-from kdumpkey.storage.extent import extent_of, overlap
+from kdumpkey.storage.device import Device, FileObjectDevice, open_readonly, open_readwrite
+from kdumpkey.storage.extent import overlap
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -31,9 +32,10 @@ if TYPE_CHECKING:
 
 
 def open_luks(
-    path: PathLike,
+    path: PathLike | BinaryIO,
     *,
-    header: PathLike | None = None,
+    header: PathLike | BinaryIO | None = None,
+    offset: int = 0,
     version: int | None = None,
     writable: bool = False,
     cut_short: bool = False,
@@ -42,8 +44,10 @@ def open_luks(
     """Open a LUKS device or image and read its header; nothing is written.
 
     Args:
-        path: The encrypted device or image.
-        header: The device or file with the header, where that is detached.
+        path: The encrypted device or image; or a binary file object that can be read and positioned, which
+            stays open, and is read only.
+        header: The device, file or file object with the header, where that is detached.
+        offset: Byte of the device at which the volume begins, as a partition of a disk's image does.
         version: Take a header of this version of LUKS alone, 1 or 2.
         writable: Open the device for writing to its volume; a mounted or mapped one is refused.
         cut_short: Take a header whose device ends before the keyslots' areas do, for what is left of it.
@@ -57,11 +61,11 @@ def open_luks(
         BusyError: The device is to be written, and is in use.
         OverlapError: The device is to be written, and its data would begin inside its own header.
     """
-    device = open_readwrite(path, exclusive=True) if writable else open_readonly(path)
+    device = _opened(path, offset, writable=writable)
     header_device = device
     try:
         if header is not None:
-            header_device = open_readonly(header)
+            header_device = _opened(header, 0, writable=False)
         losses: tuple[str, ...] = ()
         try:
             found = read_header(header_device, version=version, cut_short=cut_short)
@@ -83,7 +87,17 @@ def open_luks(
         raise
 
 
-@dataclass(frozen=True)
+def _opened(path: PathLike | BinaryIO, start: int, *, writable: bool) -> Device:
+    if not isinstance(path, str | os.PathLike):
+        if writable:
+            raise UsageError("A file object is only read; name the file to write to its volume.")
+        return FileObjectDevice(path, start)
+    if writable:
+        return open_readwrite(path, exclusive=True, start=start)
+    return open_readonly(path, start=start)
+
+
+@dataclass(frozen=True, repr=False)
 class LuksDevice:
     """An open LUKS device with its header; close it, or use it in a `with` statement.
 
@@ -95,6 +109,9 @@ class LuksDevice:
     header_device: Device
     header: LuksHeader
     losses: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<LuksDevice {self.device.name!r}: {self.header!r}>"
 
     def unlock(
         self,
@@ -217,7 +234,7 @@ class LuksDevice:
         Raises:
             OverlapError: They do.
         """
-        data, metadata = extent_of(self.device.fileno()), extent_of(self.header_device.fileno())
+        data, metadata = self.device.extent(), self.header_device.extent()
         header = range(header_bytes(self.header))
         for segment in self.header.data_segments:
             stop = self.device.size if segment.size is None else segment.offset + segment.size

@@ -113,7 +113,7 @@ def _lock_file(directory: int, folder: Path, name: str) -> int:
             raise DeviceError(f"Lock file {folder / name} cannot be opened: {error.strerror}.") from error
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise DeviceError(f"Lock file {folder / name} is no regular file.")
+                raise DeviceError(f"Lock file {folder / name} is not a regular file.")
             _flock(fd, fcntl.LOCK_EX, str(folder / name))
             if _is_still(directory, name, fd):
                 return fd

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias, Union
 
+from kdumpkey.printable import printable
+
 if TYPE_CHECKING:
     from kdumpkey.crypto.kdf import Argon2, Pbkdf2
     from kdumpkey.luks.strict_json import JsonObject
@@ -42,7 +44,7 @@ class HeaderCopy:
     offset: int
     state: CopyState
     seqid: int | None = None
-    salt: bytes = b""
+    salt: bytes = field(default=b"", repr=False)
     problem: str = ""
 
 
@@ -61,7 +63,7 @@ class UnknownKdf:
     time: int = 0
     memory_kib: int = 0
     parallel: int = 0
-    salt: bytes | None = b""
+    salt: bytes | None = field(default=b"", repr=False)
 
 
 Kdf: TypeAlias = Union["Pbkdf2", "Argon2", UnknownKdf]
@@ -169,8 +171,8 @@ class Digest:
     segments: tuple[int, ...]
     hash: str = ""
     iterations: int = 0
-    salt: bytes | None = None
-    digest: bytes | None = None
+    salt: bytes | None = field(default=None, repr=False)
+    digest: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ class Token:
     id: int
     type: str
     keyslots: tuple[int, ...]
-    json: JsonObject
+    json: JsonObject = field(repr=False)
     keyslot_names: tuple[str, ...] = ()
     key_description: str | None = None
 
@@ -199,7 +201,7 @@ class Config:
     requirements: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LuksHeader:
     """What both versions have. `keyslots`, `segments`, `digests` and `tokens` are in the header's own order.
 
@@ -214,6 +216,10 @@ class LuksHeader:
     tokens: Mapping[int, Token]
     copies: tuple[HeaderCopy, ...]
     used: int
+
+    def __repr__(self) -> str:
+        slots = ", ".join(map(str, self.keyslots)) or "none"
+        return f"<{type(self).__name__} {printable(self.uuid)}, keyslots {slots}>"
 
     @property
     def requirements(self) -> tuple[str, ...]:
@@ -256,7 +262,7 @@ class LuksHeader:
         return digest is None or not digest.segments
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Luks2Header(LuksHeader):
     """A LUKS2 header. `metadata_size` is the length of one copy: 4096 bytes and the JSON area.
 
@@ -290,12 +296,12 @@ class Luks1Slot:
 
     active: bool
     iterations: int
-    salt: bytes
+    salt: bytes = field(repr=False)
     key_material_offset: int
     stripes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Luks1Header(LuksHeader):
     """A LUKS1 header, fields as on the device: `payload_offset` in 512-byte sectors, `key_size` in bytes."""
 

@@ -197,8 +197,7 @@ class HeaderStore:
     def convert(self, header: LuksHeader, *, source: int, target: int, size: int) -> None:
         """Move all keyslot areas, and put a header of the other version into the place of this one.
 
-        Areas and headers change places where they lie, so from the first byte that moves until the new header
-        is there, none opens: whoever calls this has a backup.
+        At least one keyslot opens all the time; see `writes.converted`.
 
         Args:
             header: The new header.
@@ -208,21 +207,12 @@ class HeaderStore:
 
         Raises:
             HeaderError: It does not fit; nothing was written.
-            DeviceError: The device cannot be read or written.
+            DeviceError: The device cannot be read or written; what was there is put back, if that can be.
         """
         self._must_be_locked()
-        copies = writes.copies(header)
-        with SecretBuffer(size) as areas:
-            self.device.pread_into(areas, source)
-            self.device.pwrite(areas, target)
-        self.device.sync()
-        for offset, content in reversed(copies):  # with the secondary there, a torn primary is no loss
-            block = content if header.version == 2 else content.ljust(target, b"\0")
-            self.device.pwrite(block, offset)
-            self.device.sync()
-        if target < source:
-            self.device.pwrite(bytes(source - target), target + size)
-            self.device.sync()
+        with SecretBuffer(size) as areas, memoryview(areas) as content:
+            self.device.pread_into(content, source)
+            _write_or_put_back(self.device, writes.converted(self.header, header, content, source, target))
         self.header, self._version = header, header.version
 
     def _must_be_locked(self) -> None:

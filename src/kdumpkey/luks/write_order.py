@@ -9,7 +9,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.luks import luks1, luks2
+from kdumpkey.luks import area_moves, luks1, luks2
 from kdumpkey.luks.model import SECTOR, Luks1Header, Luks2Header
 
 if TYPE_CHECKING:
@@ -109,6 +109,47 @@ def new(
         return replaced(header, offset, area)
     # A LUKS1 header is gone with the primary's first sector: the secondary must be there by then.
     return (*areas_first, *(copies(header)[::-1] if over == 1 else copies(header)))
+
+
+def converted(old: LuksHeader, header: LuksHeader, areas: memoryview, source: int, target: int) -> Writes:
+    """The writes of a header of the other version, with its areas elsewhere; one of the two always opens.
+
+    The areas move while the header is LUKS1's. There is a moment at which it is in the places of LUKS2: then
+    the headers change, and LUKS2's secondary holds while the first sector and the rest of the primary do not
+    fit together.
+
+    Args:
+        old: The header on the device.
+        header: The new one.
+        areas: The content of the old areas, with what is between them.
+        source: The byte at which they begin.
+        target: The byte at which they are to begin.
+
+    Raises:
+        HeaderError: As `copies`.
+    """
+    distance = target - source
+    if isinstance(old, Luks1Header):
+        first, second = copies(header)
+        moved = area_moves.moved(old, distance)
+        return (
+            *area_moves.moves(old, distance, areas, source),
+            second,
+            (0, first[1][:SECTOR]),
+            first,
+            *area_moves.between(moved, areas, target),
+        )
+    assert isinstance(old, Luks2Header)  # noqa: S101
+    assert isinstance(header, Luks1Header)  # noqa: S101
+    behind, end = 2 * SECTOR, target + areas.nbytes
+    moved = area_moves.moved(header, -distance)
+    return (
+        *changed(moved),
+        (behind, bytes(2 * old.metadata_size - behind)),
+        *area_moves.moves(moved, distance, areas, source),
+        *area_moves.between(header, areas, target),
+        (end, bytes(-distance)),
+    )
 
 
 def _sectors(header: Luks1Header) -> tuple[tuple[int, bytes], tuple[int, bytes]]:

@@ -1,10 +1,13 @@
 """Runs one command of a scenario and writes down what it took; run as a program, and imports little.
 
 python -I -S step.py LOG NAME COMMAND...
+
+Whoever starts it has SIGINT ignored: Ctrl-C is for the command, and this writes down how that ended.
 """
 
 import json
 import os
+import signal
 import sys
 import time
 
@@ -17,6 +20,7 @@ def main() -> int:
     child = os.fork()
     if child == 0:
         try:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execv(command[0], command)  # noqa: S606 (it came as words, and stays so)
         finally:
             os._exit(127)
@@ -28,7 +32,10 @@ def main() -> int:
         "seconds": time.monotonic() - began,
         "peak_kib": used.ru_maxrss,
     }
-    fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:  # an interrupt ended the scenario, and its folder is gone
+        return code if code >= 0 else 128 - code
     os.write(fd, (json.dumps(line) + "\n").encode())
     os.close(fd)
     return code if code >= 0 else 128 - code

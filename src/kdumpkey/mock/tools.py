@@ -37,7 +37,10 @@ def install_tools(folder: Path, log: Path) -> None:
         command = [*KDUMPKEY, *words]
         step = shlex.join([sys.executable, "-I", "-S", str(_STEP), str(log), name, *command])
         path = folder / name
-        path.write_text(f'#!/bin/sh\nKDUMPKEY_STEP_WORDS={len(command)} exec {step} "$@"\n', encoding="utf-8")
+        path.write_text(
+            f"#!/bin/sh\ntrap '' INT\nKDUMPKEY_STEP_WORDS={len(command)} exec {step} \"$@\"\n",
+            encoding="utf-8",
+        )
         path.chmod(0o700)
 
 

@@ -7,10 +7,13 @@ import fcntl
 import os
 import stat
 import struct
+import threading
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self
 
 from kdumpkey.errors import BusyError, DeviceError, WriteError
+from kdumpkey.storage.extent import Backing, Extent, extent_of
 from kdumpkey.storage.transfer import read_in_full, write_in_full
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 
 # _IOR(0x12, 114, size_t), linux/fs.h; POWER has other bits for the direction.
 _BLKGETSIZE64 = 0x40081272 if os.uname().machine.startswith("ppc") else 0x80081272
+
+_FILE_OBJECTS: Final = -1  # in the place of a filesystem's number
 
 
 class Reader(Protocol):
@@ -65,14 +70,33 @@ class Device:
     """An open block device or regular file; close it, or use it in a `with` statement.
 
     Reads and writes carry their offset and share no position, so threads may use one Device together.
+
+    Args:
+        fd: The file descriptor, which becomes this object's.
+        name: What messages call it.
+        size: Its length in bytes.
+        is_block: It is a block device.
+        writable: It was opened for writing, too.
+        start: Byte of the file at which the device begins; `size` counts from there.
     """
 
-    def __init__(self, fd: int, name: str, size: int, *, is_block: bool, writable: bool) -> None:
+    def __init__(
+        self, fd: int, name: str, size: int, *, is_block: bool, writable: bool, start: int = 0
+    ) -> None:
         self._fd = fd
+        self._start = start
         self.name = name
         self.size = size
         self.is_block = is_block
         self.writable = writable
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}, {self.size} bytes>"
+
+    def extent(self) -> Extent:
+        """Which bytes of which file or disk this stands for, however it was named."""
+        extent = extent_of(self.fileno())
+        return replace(extent, offset_bytes=extent.offset_bytes + self._start)
 
     def fileno(self) -> int:
         """The file descriptor, for locks and ioctls; it stays this object's."""
@@ -88,7 +112,7 @@ class Device:
         """
         with memoryview(buffer) as view:
             try:
-                done = read_in_full(self.fileno(), view, offset)
+                done = read_in_full(self.fileno(), view, self._start + offset)
             except OSError as error:
                 raise DeviceError(
                     f"Cannot read device {self.name} at byte {offset}: {error.strerror}."
@@ -105,7 +129,7 @@ class Device:
             WriteError: Writing fails; some of the bytes may have been written.
         """
         try:
-            write_in_full(self.fileno(), buffer, offset)
+            write_in_full(self.fileno(), buffer, self._start + offset)
         except OSError as error:
             raise WriteError(
                 f"Cannot write device {self.name} at byte {offset}: {error.strerror}."
@@ -122,7 +146,7 @@ class Device:
         if self.is_block or size <= 0:
             return
         try:
-            os.posix_fallocate(self.fileno(), offset, size)
+            os.posix_fallocate(self.fileno(), self._start + offset, size)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise WriteError(f"Cannot write device {self.name}: {error.strerror}.") from error
@@ -134,14 +158,14 @@ class Device:
         found, at, end = [], offset, min(offset + size, self.size)
         while at < end:
             try:
-                start = os.lseek(self.fileno(), at, os.SEEK_DATA)
+                start = os.lseek(self.fileno(), self._start + at, os.SEEK_DATA) - self._start
             except OSError as error:
                 if error.errno == errno.ENXIO:  # from here on it is all a hole
                     break
                 return [(offset, size)]
             if start >= end:
                 break
-            at = min(os.lseek(self.fileno(), start, os.SEEK_HOLE), end)
+            at = min(os.lseek(self.fileno(), self._start + start, os.SEEK_HOLE) - self._start, end)
             found.append((start, at - start))
         return found
 
@@ -169,36 +193,99 @@ class Device:
         self.close()
 
 
-def open_readonly(path: str | os.PathLike[str], *, exclusive: bool = False) -> Device:
+class FileObjectDevice(Device):
+    """A binary file object as a device for reading; threads take turns, for it has one position.
+
+    Args:
+        file: Seekable and readable; it stays the caller's, whose position in it moves.
+        start: Byte of it at which the device begins.
+
+    Raises:
+        DeviceError: It cannot be read or positioned, or ends before `start`.
+    """
+
+    def __init__(self, file: BinaryIO, start: int = 0) -> None:
+        name = getattr(file, "name", None)
+        shown = name if isinstance(name, str) else f"<{type(file).__name__}>"
+        try:
+            usable = file.readable() and file.seekable()
+            end = file.seek(0, os.SEEK_END) if usable else 0
+        except (OSError, ValueError, EOFError) as error:
+            raise DeviceError(f"Cannot read {shown}: {error}.") from error
+        if not usable:
+            raise DeviceError(f"{shown} is not a file object that can be read and positioned.")
+        super().__init__(
+            -1, shown, _size_from(start, end, shown), is_block=False, writable=False, start=start
+        )
+        self._file: BinaryIO | None = file
+        self._lock = threading.Lock()
+
+    def fileno(self) -> int:
+        """Refused: the bytes that a file object gives need not be those of a file."""
+        raise DeviceError(f"{self.name} is a file object, and no file of the system's.")
+
+    def extent(self) -> Extent:
+        """The object itself, which no file of the system's shares a byte with as far as can be known."""
+        return Extent(Backing(_FILE_OBJECTS, id(self._file)), self._start)
+
+    def pread_into(self, buffer: Buffer, offset: int) -> None:
+        """Fill `buffer` from byte `offset` on; see `Device`."""
+        file, done = self._file, 0
+        if file is None:
+            raise ValueError(f"{self.name} is closed")
+        with memoryview(buffer) as whole, whole.cast("B") as view, self._lock:
+            try:
+                file.seek(self._start + offset)
+                while done < view.nbytes and (piece := file.read(view.nbytes - done)):
+                    view[done : done + len(piece)] = piece
+                    done += len(piece)
+            except (OSError, ValueError, EOFError) as error:
+                raise DeviceError(f"Cannot read {self.name} at byte {offset + done}: {error}.") from error
+            if done < view.nbytes:
+                raise DeviceError(f"{self.name} ends at byte {offset + done}, it is shorter than it was.")
+
+    def pwrite(self, buffer: Buffer, offset: int) -> None:
+        """Refused: file objects are read only."""
+        del buffer, offset
+        raise WriteError(f"{self.name} is a file object, which is only read.")
+
+    def close(self) -> None:
+        """Let go of the file object, and leave it open."""
+        self._file = None
+
+
+def open_readonly(path: str | os.PathLike[str], *, exclusive: bool = False, start: int = 0) -> Device:
     """Open a block device or a regular file for reading.
 
     Args:
         path: Where it is.
         exclusive: Refuse a block device that is mounted or mapped (O_EXCL); files are not affected.
+        start: Byte of it at which the device begins.
 
     Raises:
         DeviceError: It does not exist, may not be read, or is of another kind; a FIFO is refused at once.
         BusyError: `exclusive`, and the device is in use.
     """
-    return _open(path, os.O_RDONLY, exclusive=exclusive)
+    return _open(path, os.O_RDONLY, exclusive=exclusive, start=start)
 
 
-def open_readwrite(path: str | os.PathLike[str], *, exclusive: bool = False) -> Device:
+def open_readwrite(path: str | os.PathLike[str], *, exclusive: bool = False, start: int = 0) -> Device:
     """Open a block device or a regular file for reading and writing.
 
     Args:
         path: Where it is.
         exclusive: Refuse a block device that is mounted or mapped (O_EXCL); files are not affected.
+        start: Byte of it at which the device begins.
 
     Raises:
         DeviceError: It does not exist, may not be read, or is neither device nor file.
         WriteError: It may be read only.
         BusyError: `exclusive`, and the device is in use.
     """
-    return _open(path, os.O_RDWR, exclusive=exclusive)
+    return _open(path, os.O_RDWR, exclusive=exclusive, start=start)
 
 
-def _open(path: str | os.PathLike[str], flags: int, *, exclusive: bool = False) -> Device:
+def _open(path: str | os.PathLike[str], flags: int, *, exclusive: bool, start: int) -> Device:
     name = os.fspath(path)
     # The kind is looked at before opening, because opening a device node or a FIFO can itself do something;
     # and again afterwards, because the name may mean another file by then.
@@ -222,12 +309,20 @@ def _open(path: str | os.PathLike[str], flags: int, *, exclusive: bool = False) 
         mode = os.fstat(fd).st_mode
         _check_kind(mode, name)
         is_block = stat.S_ISBLK(mode)
-        size = _block_device_size(fd, name) if is_block else os.fstat(fd).st_size
+        end = _block_device_size(fd, name) if is_block else os.fstat(fd).st_size
+        size = _size_from(start, end, name)
         os.set_blocking(fd, True)
     except BaseException:
         os.close(fd)
         raise
-    return Device(fd, name, size, is_block=is_block, writable=flags & os.O_ACCMODE == os.O_RDWR)
+    writable = flags & os.O_ACCMODE == os.O_RDWR
+    return Device(fd, name, size, is_block=is_block, writable=writable, start=start)
+
+
+def _size_from(start: int, end: int, name: str) -> int:
+    if not 0 <= start <= end:
+        raise DeviceError(f"Device {name} has {end} bytes: byte {start} is not in it.")
+    return end - start
 
 
 def _check_kind(mode: int, name: str) -> None:

@@ -97,13 +97,15 @@ class Volume:
         cut_short: bool = False,
     ) -> None:
         self._device = device
+        self._segments = tuple(segments)
+        self._tier = tier
         self._cut_short = cut_short
         self._writer = device if isinstance(device, Device) and device.writable else None
         self._parts: list[_Part] = []
         self._lock = threading.Lock()
         self.size = 0
         try:
-            for segment in segments:
+            for segment in self._segments:
                 self._add(segment, key, tier)
         except BaseException:
             self.close()
@@ -125,8 +127,8 @@ class Volume:
         self._parts.append(part)
         if segment.size_bytes % part.sector_size:
             raise DeviceError(
-                f"Device {self._device.name}: a segment of {segment.size_bytes} bytes is no whole number of "
-                f"encryption sectors of {segment.sector_size} bytes."
+                f"Device {self._device.name}: a segment of {segment.size_bytes} bytes is not a whole number "
+                f"of encryption sectors of {segment.sector_size} bytes."
             )
         self.size += segment.size_bytes
 
@@ -198,6 +200,31 @@ class Volume:
             self._check(offset, view.nbytes)
             for part, at, start, end in self._pieces(offset, view.nbytes):
                 self._write_part(self._writer, part, view[start:end], at)
+
+    def reopen(self, volume_key: ReadableBuffer, *, device: Reader | None = None) -> Volume:
+        """The same volume with keys of this process's own, for a program that has forked.
+
+        A child does not inherit keys: each keeps its volume key where it can, in a `SecretBuffer` filled
+        through a pipe or a keyring, and calls this. The volume that was inherited gives no plaintext.
+
+        Args:
+            volume_key: The volume key; copied, so it may be closed at once.
+            device: The data device, opened anew; default: the one that this volume has.
+
+        Raises:
+            CipherError: The key's length is not the cipher's.
+            DeviceError: The device ends before a segment does.
+        """
+        return Volume(
+            self._device if device is None else device,
+            self._segments,
+            volume_key,
+            tier=self._tier,
+            cut_short=self._cut_short,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Volume of {self._device.name!r}, {self.size} bytes>"
 
     def raw(self) -> VolumeFile:
         """The volume as a binary file object, which any Python code can read; closing it closes no volume."""

@@ -34,6 +34,7 @@ from kdumpkey.errors import OutputError, UsageError
 from kdumpkey.kdump.cost import measure as costs
 from kdumpkey.kdump.cost.advice import advise as find_advice
 from kdumpkey.kdump.cost.measure import Cell
+from kdumpkey.storage.publish import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,6 +67,10 @@ def compare(
 ) -> None:
     """Measure a grid of parameters and the keyslots of devices, and say where each would open."""
     session = run.begin()
+    if plot is not None:
+        from kdumpkey.cli import plots  # noqa: PLC0415 - few want a plot
+
+        plots.check(plot)
     reserved = _sizes(reserved_sizes, costs.DEFAULT_RESERVED)
     unpacked = _unpacked(unpacked_size)
     cells = [*_keyslots(devices or ()), *_grid(pbkdf or "argon2id", memory, passes, parallel)]
@@ -76,22 +81,20 @@ def compare(
     seconds = costs.expected_seconds(cells, runs, proving, unpacked, reference=True)
     also = f", and {len(cells) * len(proving)} proofs" if proving else ""
     session.complain(f"{len(cells)} measurements of {runs} runs each{also}: about {seconds:.0f} s.")
-    measured = _measured(session, cells, runs)
-    proofs = _proofs(measured, proving, unpacked)
+    measured: list[Cost] = []
+    proofs: list[Proof] = []
+    try:
+        _measure(session, cells, runs, measured)
+        _prove(measured, proving, unpacked, proofs)
+    finally:  # what was measured before an interrupt took its time, and counts
+        if measured:
+            _show(session, measured, proofs, reserved, unpacked, runs, as_json=as_json)
+    if csv is not None:
+        write_file(csv, text.csv_text(measured, reserved, unpacked).encode(), mode=0o644, replace=True)
     if plot is not None:
         from kdumpkey.cli import argon2_plot  # noqa: PLC0415 - matplotlib takes a second to import
 
         argon2_plot.plot(plot, measured, reserved, unpacked)
-    if csv is not None:
-        _write_csv(csv, text.csv_text(measured, reserved, unpacked))
-    if as_json:
-        rows = [costs.as_row(cost, reserved, unpacked) for cost in measured]
-        session.say(json.dumps({"runs": runs, "costs": rows, "proofs": [text.proof_row(p) for p in proofs]}))
-    else:
-        for line in text.table(measured, reserved, unpacked):
-            session.say(line)
-        for line in text.proof_lines(proofs):
-            session.say(line)
     if not all(proof.agrees for proof in proofs):
         raise OutputError("A proof came out otherwise than it was said.")
 
@@ -110,6 +113,8 @@ def advise(
     """Find the strongest parameters that fit a reserved memory and a time."""
     if argument is not None:
         raise UsageError(f"argon2 advise takes no {argument!r}; name a device with --device.")
+    from kdumpkey.cli.progress import status_line  # noqa: PLC0415 - only where something takes long
+
     session = run.begin()
     reserved = size_of("crashkernel", crashkernel or "256M")
     seconds = _seconds(time or "2s")
@@ -118,14 +123,18 @@ def advise(
     lanes = min(_DEFAULT_LANES, cpus)
     default = Cell("argon2id", _GIB_KIB, costs.DEFAULT_PASSES, lanes)
     strongest = max((cell for cell in keyslots if cell.memory_kib), key=lambda c: c.memory_kib, default=None)
-    found = find_advice(
-        reserved,
-        seconds,
-        default=strongest or default,
-        parallel=lanes,
-        unpacked_bytes=_unpacked(unpacked_size),
-        runs=_runs(runs),
-    )
+    with status_line(session.streams) as show:
+        found = find_advice(
+            reserved,
+            seconds,
+            default=strongest or default,
+            parallel=lanes,
+            unpacked_bytes=_unpacked(unpacked_size),
+            runs=_runs(runs),
+            measuring=lambda cell: show(
+                f"Measuring {cell.kdf}, {cell.memory_kib // 1024} MiB, {cell.passes} passes…"
+            ),
+        )
     if as_json:
         session.say(json.dumps(text.advice_json(found, device)))
         return
@@ -133,36 +142,51 @@ def advise(
         session.say(line)
 
 
-def _measured(session: Session, cells: Sequence[Cell], runs: int) -> list[Cost]:
+def _show(
+    session: Session,
+    measured: Sequence[Cost],
+    proofs: Sequence[Proof],
+    reserved: Sequence[int],
+    unpacked: int,
+    runs: int,
+    *,
+    as_json: bool,
+) -> None:
+    if as_json:
+        rows = [costs.as_row(cost, reserved, unpacked) for cost in measured]
+        session.say(json.dumps({"runs": runs, "costs": rows, "proofs": [text.proof_row(p) for p in proofs]}))
+        return
+    for line in (*text.table(measured, reserved, unpacked), *text.proof_lines(proofs)):
+        session.say(line)
+
+
+def _measure(session: Session, cells: Sequence[Cell], runs: int, measured: list[Cost]) -> None:
+    """Measure every cell; what was measured is in the list, whatever ends it."""
     from kdumpkey.cli.progress import progress_bar  # noqa: PLC0415 - only where something takes long
 
     # In the bar's unit, work done: memory times passes.
     weights = [max(cell.memory_kib * cell.passes, 1) * 1024 for cell in cells]
-    found = []
     with progress_bar(session.streams, sum(weights) * runs) as advance:
         for cell, weight in zip(cells, weights, strict=True):
-            found.append(
+            measured.append(
                 costs.measure(
                     cell, runs, reference=True, done=None if advance is None else _advancing(advance, weight)
                 )
             )
-    return found
 
 
 def _advancing(advance: Callable[[int], None], weight: int) -> Callable[[float], None]:
     return lambda _seconds: advance(weight)
 
 
-def _proofs(measured: Sequence[Cost], reserved: Sequence[int], unpacked: int) -> list[Proof]:
-    """Each verdict under a real limit, as far as this machine has the memory to run it."""
-    found = []
+def _prove(measured: Sequence[Cost], reserved: Sequence[int], unpacked: int, proofs: list[Proof]) -> None:
+    """Prove each verdict under a real limit, as far as this machine has the memory to run it."""
     for cost in measured:
         if cost.refused and not cost.cell.memory_kib:
             continue
         for nbytes in reserved:
             if not cost.refused or cost.verdict(nbytes, unpacked) is costs.Verdict.DOES_NOT_FIT:
-                found.append(costs.prove(cost, nbytes, unpacked))
-    return found
+                proofs.append(costs.prove(cost, nbytes, unpacked))
 
 
 def _grid(kdf: str, memory: str | None, passes: str | None, parallel: str | None) -> list[Cell]:
@@ -228,12 +252,3 @@ def _seconds(word: str) -> float:
     if not 0 < seconds < 3600:
         raise UsageError("Option --time takes more than nothing and less than an hour.")
     return seconds
-
-
-def _write_csv(path: str, content: str) -> None:
-    try:
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            file.write(content)
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise OutputError(f"Cannot write {path}: {reason}.") from error

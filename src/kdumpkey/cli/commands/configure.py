@@ -14,6 +14,7 @@ from kdumpkey.cli.changing import open_for_change
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.options import (
     EVERYWHERE,
+    ExternalTokensPath,
     JsonFile,
     KeyDescription,
     KeySlot,
@@ -26,7 +27,7 @@ from kdumpkey.cli.options import (
     completing,
 )
 from kdumpkey.cli.passphrase import STDIN, confirm
-from kdumpkey.cli.refusing import refuse_first
+from kdumpkey.cli.refusing import refuse_external_tokens, refuse_first
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import DeviceError, OutputError, UsageError
 from kdumpkey.luks import configure
@@ -100,6 +101,7 @@ def token(
     json_file: JsonFile = None,
     key_slot: KeySlot = None,
     unbound: Unbound = False,
+    external_tokens: ExternalTokensPath = None,
 ) -> None:
     """Add, remove, import or export a token, or take a keyslot from it."""
     refuse_first(
@@ -122,6 +124,7 @@ def token(
         ),
     )
     session = run.begin()
+    refuse_external_tokens(external_tokens)
     number = token_id or 0
     with open_for_change(device, header, version=2) as store:
         match verb:

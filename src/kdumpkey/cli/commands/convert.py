@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import Final
 
 import typer
@@ -40,11 +41,21 @@ def convert(
         keep = header_backup_file or ops.backup_name(
             os.path.abspath(store.device.name), store.header, is_block=store.device.is_block
         )
+        name = store.device.name
+        restore = shlex.join(["kdumpkey", "luksHeaderRestore", name, "--header-backup-file", keep])
+
+        def tell() -> None:
+            if not session.batch:
+                session.say(
+                    f"Moving the keyslots of {name} and writing a LUKS{version} header."
+                    f" If this is interrupted, bring the old header back with:\n  {restore}"
+                )
+
         try:
-            ops.convert(store, version, keep=keep)
+            ops.convert(store, version, keep=keep, before_writing=tell)
         except DeviceError as error:
             if os.path.lexists(keep):
-                hint = f"The header as it was is in {keep}; luksHeaderRestore puts it back."
+                hint = f"The header as it was is in {keep}; bring it back with:\n  {restore}"
                 raise DeviceError(f"{error}\n{hint}") from error
             raise
     if header_backup_file is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import typer
 
@@ -10,17 +11,20 @@ from kdumpkey.cli import dump_text
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.header_choice import HeaderChoice
-from kdumpkey.cli.key_source import UnlockSource
+from kdumpkey.cli.key_source import UnlockSource, by_key
 from kdumpkey.cli.opening import open_header_alone
 from kdumpkey.cli.options import (
     EVERYWHERE,
     DumpJsonMetadata,
     DumpVolumeKey,
+    ExternalTokensPath,
     Json,
     KeySlot,
+    PassphraseKey,
     Unbound,
     VolumeKeyOutput,
 )
+from kdumpkey.cli.refusing import refuse_external_tokens
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import UsageError
 from kdumpkey.luks import strict_json
@@ -46,6 +50,8 @@ def luks_dump(
     dump_volume_key: DumpVolumeKey = False,
     volume_key_file: VolumeKeyOutput = None,
     dump_json_metadata: DumpJsonMetadata = False,
+    passphrase_key: PassphraseKey = None,
+    external_tokens: ExternalTokensPath = None,
     as_json: Json = False,
 ) -> None:
     """Show the header, its JSON, or a key that a passphrase opens."""
@@ -56,6 +62,8 @@ def luks_dump(
             "Option --json cannot be combined with --dump-volume-key, --dump-json-metadata or --unbound."
         )
     session = run.begin()
+    refuse_external_tokens(external_tokens)
+    source = replace(source, passphrase=by_key(source.passphrase, passphrase_key))
     with open_header_alone(device, header, salvaging=session) as luks:
         if dump_volume_key or unbound:
             from kdumpkey.cli import dump_key  # noqa: PLC0415 - the other dumps open no keyslot

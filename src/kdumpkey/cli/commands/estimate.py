@@ -44,7 +44,7 @@ def estimate(
     session = run.begin()
     root = Path(root_folder or "/")
     if not root.is_dir():
-        raise UsageError(f"{root} is no directory.")
+        raise UsageError(f"{root} is not a directory.")
     machine = Machine(
         root=root,
         release=release,

@@ -21,14 +21,17 @@ from kdumpkey.cli.changing import (
 )
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.kdf_choice import KdfChoice
-from kdumpkey.cli.key_source import PassphraseSource, UnlockSource
-from kdumpkey.cli.keyfile import read_exactly
+from kdumpkey.cli.key_source import PassphraseSource, UnlockSource, by_key
 from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.options import (
     EVERYWHERE,
     AlignPayload,
     Cipher,
+    DisableBlkid,
+    HwOpal,
+    HwOpalOnly,
     Integrity,
+    IntegrityInline,
     IntegrityNoWipe,
     KdfMemoryCheck,
     KeySize,
@@ -37,6 +40,7 @@ from kdumpkey.cli.options import (
     Luks2KeyslotsSize,
     Luks2MetadataSize,
     Offset,
+    PassphraseKey,
     ProgressJson,
     SectorSize,
     Subsystem,
@@ -44,16 +48,19 @@ from kdumpkey.cli.options import (
     UseUrandom,
     Uuid,
     VolumeKeyFile,
+    VolumeKeyKeyring,
 )
 from kdumpkey.cli.passphrase import STDIN, confirm, read_passphrase
 from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.cli.session import Run, Session
-from kdumpkey.cli.unlocking import interruptible
-from kdumpkey.errors import CipherError, PermissionDeniedError, UsageError
+from kdumpkey.cli.unlocking import interruptible, volume_key_in_keyring
+from kdumpkey.errors import CipherError, OutputError, PermissionDeniedError, UsageError
 from kdumpkey.luks.create import Format, canonical_cipher, cipher_warnings, format_device, volume_key_size
 from kdumpkey.luks.header import primary_version
 from kdumpkey.luks.layout import LUKS1_SLOTS
+from kdumpkey.luks.volume_key_file import read_exactly
 from kdumpkey.storage.device import open_readonly
+from kdumpkey.storage.publish import write_file
 
 app = typer.Typer()
 _VERSIONS: Final = {None: 2, "luks": 2, "luks1": 1, "luks2": 2}
@@ -77,6 +84,9 @@ class Layout:
     subsystem: Subsystem = None
     integrity: Integrity = None
     integrity_no_wipe: IntegrityNoWipe = False
+    integrity_inline: IntegrityInline = False
+    hw_opal: HwOpal = False
+    hw_opal_only: HwOpalOnly = False
 
 
 @action(
@@ -97,6 +107,9 @@ def luks_format(
     key_slot: KeySlot = None,
     volume_key_file: VolumeKeyFile = None,
     memory_check: KdfMemoryCheck = None,
+    volume_key_keyring: VolumeKeyKeyring = None,
+    passphrase_key: PassphraseKey = None,
+    disable_blkid: DisableBlkid = False,
     use_random: UseRandom = False,
     use_urandom: UseUrandom = False,
 ) -> None:
@@ -112,6 +125,14 @@ def luks_format(
             "Option --integrity-no-wipe can be used only for format action with integrity extension.",
         ),
         (use_random and use_urandom, "Only one of --use-[u]random options is allowed."),
+        (
+            layout.integrity_inline and layout.integrity is None,
+            "Inline integrity must be used together with --integrity option.",
+        ),
+        (
+            None not in (volume_key_file, volume_key_keyring),
+            "Options --volume-key-file and --volume-key-keyring are mutually exclusive.",
+        ),
     )
     session = run.begin()
     if header.type not in _VERSIONS:
@@ -124,13 +145,15 @@ def luks_format(
     key_file = key_file_named(session, new_key_file, passphrase.key_file)
     for warning in cipher_warnings(what.encryption):
         session.complain(f"WARNING: {warning}")
-    _check_device(session, path, header.header)
-    typed = key_file in (None, STDIN)
+    _check_device(session, path, header.header, signatures=not disable_blkid)
+    typed = key_file in (None, STDIN) and passphrase_key is None
     with ExitStack() as stack:
         secret = stack.enter_context(
             read_passphrase(
                 session,
-                replace(passphrase, key_file=key_file, verify=passphrase.verify and typed),
+                by_key(
+                    replace(passphrase, key_file=key_file, verify=passphrase.verify and typed), passphrase_key
+                ),
                 f"Enter passphrase for {header.header or path}: ",
                 verify=typed and not session.batch,
             )
@@ -140,6 +163,13 @@ def luks_format(
         volume_key = None
         if volume_key_file is not None:
             volume_key = stack.enter_context(read_exactly(volume_key_file, volume_key_size(what)))
+        elif volume_key_keyring is not None:
+            volume_key = stack.enter_context(volume_key_in_keyring(volume_key_keyring))
+            if len(volume_key) != volume_key_size(what):
+                raise UsageError(
+                    f"The key in the keyring has {len(volume_key)} bytes, and {what.encryption} takes "
+                    f"{volume_key_size(what)}: --key-size sets another size."
+                )
         stack.enter_context(interruptible())
         number = format_device(
             path, secret, what, header=header.header, volume_key=volume_key, warn=session.say
@@ -151,6 +181,9 @@ def _check_extras(layout: Layout, version: int) -> None:
     """Refuse what LUKS1 has not, and what kdumpkey does not make, before it is left out unnoticed."""
     if version == 1 and layout.integrity is not None:
         raise UsageError("Integrity option can be used only for LUKS2 format.")
+    if layout.hw_opal or layout.hw_opal_only:
+        option = "--hw-opal-only" if layout.hw_opal_only else "--hw-opal"
+        raise UsageError(f"kdumpkey makes no OPAL devices ({option}); cryptsetup does.")
     if layout.integrity not in (None, "none"):
         raise UsageError(f"kdumpkey does no integrity protection ({layout.integrity}); cryptsetup does.")
     if version == 1 and (layout.metadata_size, layout.keyslots_size) != (None, None):
@@ -191,12 +224,12 @@ def _format(
     return what
 
 
-def _check_device(session: Session, path: str, header: str | None) -> None:
+def _check_device(session: Session, path: str, header: str | None, *, signatures: bool) -> None:
     if header is not None and not os.path.exists(header):
         _confirmed(session, "Header file does not exist, do you want to create it?")
         try:
-            os.close(os.open(header, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-        except (OSError, ValueError) as error:
+            write_file(header, b"")
+        except OutputError as error:
             raise UsageError(f"Cannot create header file {header}.") from error
     target = header or path
     with open_readonly(target) as device:
@@ -205,7 +238,7 @@ def _check_device(session: Session, path: str, header: str | None) -> None:
         from kdumpkey.luks.signatures import foreign_signature  # noqa: PLC0415 - only for a question
 
         signature = "crypto_LUKS" if primary_version(device) else foreign_signature(device)
-        if signature:
+        if signature and signatures:
             session.complain(
                 f"WARNING: Device {target} already contains a '{signature}' superblock signature."
             )

@@ -103,7 +103,7 @@ def _listed(machine: Machine, ring: int) -> list[str]:
 def _ring(word: str) -> int:
     number = parse_keyring(word).number
     if number is None:
-        raise UsageError(f"{word} is no keyring: @u, @s, @us, @t or a number.")
+        raise UsageError(f"{word} is not a keyring: @u, @s, @us, @t or a number.")
     return number
 
 
@@ -127,4 +127,4 @@ def _number(word: str) -> int:
     try:
         return int(word, 0)
     except ValueError as error:
-        raise UsageError(f"{word} is no number.") from error
+        raise UsageError(f"{word} is not a number.") from error

@@ -13,7 +13,7 @@ from kdumpkey.cli.changing import key_file_named, open_for_change
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import PassphraseSource, UnlockSource
-from kdumpkey.cli.options import EVERYWHERE, KdfMemoryCheck
+from kdumpkey.cli.options import EVERYWHERE, HwOpalFactoryReset, KdfMemoryCheck
 from kdumpkey.cli.parsers import leading_number
 from kdumpkey.cli.passphrase import confirm, read_passphrase
 from kdumpkey.cli.session import Run, Session
@@ -104,9 +104,13 @@ def luks_remove_key(
 
 
 @action(app, "erase", "<device>", ignores=EVERYWHERE, example="kdumpkey erase /dev/sda2")
-def erase_keyslots(run: Run, device: Device, header: HeaderChoice) -> None:
+def erase_keyslots(
+    run: Run, device: Device, header: HeaderChoice, factory_reset: HwOpalFactoryReset = False
+) -> None:
     """Wipe all keyslots."""
     session = run.begin()
+    if factory_reset:
+        raise UsageError("kdumpkey resets no OPAL disks (--hw-opal-factory-reset); cryptsetup does.")
     with open_for_change(device, header) as store:
         confirm(
             session,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -22,27 +23,32 @@ from kdumpkey.cli.changing import (
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.kdf_choice import KdfChoice
 from kdumpkey.cli.key_hint import hinting
-from kdumpkey.cli.key_source import UnlockSource
-from kdumpkey.cli.keyfile import read_exactly
+from kdumpkey.cli.key_source import KeyringPassphrase, UnlockSource, by_key
 from kdumpkey.cli.options import (
     EVERYWHERE,
+    ExternalTokensPath,
     KeySize,
     KeySlot,
     NewKeyfile,
     NewKeySlot,
+    NewPassphraseKey,
     NewTokenId,
+    PassphraseKey,
     Unbound,
     VolumeKeyFile,
+    VolumeKeyKeyring,
 )
-from kdumpkey.cli.passphrase import STDIN, read_passphrase
+from kdumpkey.cli.passphrase import STDIN, passphrase_in_keyring, read_passphrase
+from kdumpkey.cli.refusing import refuse_external_tokens
 from kdumpkey.cli.session import Run, Session
-from kdumpkey.cli.unlocking import by_token, interruptible, key_size
+from kdumpkey.cli.unlocking import by_token, interruptible, volume_key_in_keyring
 from kdumpkey.errors import KeyslotError, UsageError
 from kdumpkey.luks.add_key import add_key, add_unbound_key
 from kdumpkey.luks.change_key import change_key
 from kdumpkey.luks.configure import assign_token
 from kdumpkey.luks.unlock import verify_volume_key
 from kdumpkey.luks.unlock_by_token import token_passphrase
+from kdumpkey.luks.volume_key_file import key_size, read_exactly
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -73,14 +79,20 @@ def luks_add_key(
     key_slot: KeySlot = None,
     volume_key_file: VolumeKeyFile = None,
     key_size_bits: KeySize = None,
+    volume_key_keyring: VolumeKeyKeyring = None,
     unbound: Unbound = False,
     new_token_id: NewTokenId = None,
+    passphrase_key: PassphraseKey = None,
+    new_passphrase_key: NewPassphraseKey = None,
+    external_tokens: ExternalTokensPath = None,
 ) -> None:
     """Add a passphrase, or with --unbound a key of its own."""
     check_costs(kdf)
     if unbound and not key_size_bits:
         raise UsageError("Key size is required with --unbound option.")
     session = run.begin()
+    refuse_external_tokens(external_tokens)
+    source = replace(source, passphrase=by_key(source.passphrase, passphrase_key))
     old, new = key_slot, new_key_slot
     if new is None and old is not None:
         if not unbound and not session.batch:
@@ -93,10 +105,10 @@ def luks_add_key(
         with (
             _unbound_key(volume_key_file, (key_size_bits or 0) // 8)
             if unbound
-            else _existing_key(session, store, source, old, volume_key_file, key_size_bits) as key,
-            read_new_passphrase(session, _NEW, new_file, part, source.passphrase)
-            if token is None
-            else token_passphrase(store.header, token) as passphrase,
+            else _existing_key(
+                session, store, source, old, volume_key_file, volume_key_keyring, key_size_bits
+            ) as key,
+            _new_passphrase(session, store, new_file, part, source, token, new_passphrase_key) as passphrase,
             interruptible(),
         ):
             how = recipe(kdf, store.header, check_memory=source.checks_memory)
@@ -195,6 +207,23 @@ def _change(
     session.explain(f"Key slot {number} created.")
 
 
+def _new_passphrase(
+    session: Session,
+    store: HeaderStore,
+    path: str | None,
+    part: NewKeyfilePart,
+    source: UnlockSource,
+    token: int | None,
+    description: str | None,
+) -> SecretBuffer:
+    """The new passphrase: from a keyring, by a token that names its key, or as the other options say."""
+    if description is not None:
+        return passphrase_in_keyring(description)
+    if token is not None:
+        return token_passphrase(store.header, token)
+    return read_new_passphrase(session, _NEW, path, part, source.passphrase)
+
+
 def _unbound_key(path: str | None, nbytes: int) -> SecretBuffer:
     """A key that opens no segment: from its file, or a random one."""
     return SecretBuffer.random(nbytes) if path is None else read_exactly(path, nbytes)
@@ -207,12 +236,18 @@ def _existing_key(
     source: UnlockSource,
     keyslot: int | None,
     volume_key_file: str | None,
+    volume_key_keyring: str | None,
     key_size_bits: int | None,
 ) -> Iterator[SecretBuffer]:
-    """The volume key: from its file, by a token if one is asked for, or by any passphrase."""
+    """The volume key: from its file or keyring, by a token if one is asked for, or by any passphrase."""
     luks = as_device(store)
     if volume_key_file is not None:
-        with read_exactly(volume_key_file, key_size(luks, key_size_bits)) as key:
+        with read_exactly(volume_key_file, key_size(luks.header, key_size_bits)) as key:
+            verify_volume_key(store.header, key)
+            yield key
+        return
+    if volume_key_keyring is not None:
+        with volume_key_in_keyring(volume_key_keyring) as key:
             verify_volume_key(store.header, key)
             yield key
         return
@@ -231,6 +266,6 @@ def _existing_key(
         ):
             opened = luks.unlock(passphrase, keyslot=keyslot, check_memory=source.checks_memory)
     with opened:
-        if key_file in (None, STDIN):
+        if key_file in (None, STDIN) or isinstance(source.passphrase, KeyringPassphrase):
             session.explain(f"Key slot {opened.keyslot} unlocked.")
         yield opened.volume_key

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -62,8 +63,11 @@ def run_script(
 
 
 def _run(session: Session, scenario: Scenario, memory: KernelMemory, *, as_json: bool) -> list[StageReport]:
+    sections = count(1)
+
     def started(kind: str, limit: str) -> None:
-        session.complain(f"--- {kind}{f' ({limit})' if limit else ''}")
+        place = f"[{next(sections)}/{len(scenario.sections)}]"
+        session.complain(f"--- {place} {kind}{f' ({limit})' if limit else ''}")
 
     stderr = session.streams.stderr
     reports = run_scenario(

@@ -25,6 +25,8 @@ _TCRYPT: Final = (
 _REENCRYPT: Final = (
     options.AlignPayload,
     options.DeviceSize,
+    options.DisableBlkid,
+    options.ForceNoKeyslots,
     options.ForceOfflineReencrypt,
     options.HotzoneSize,
     options.Integrity,
@@ -38,6 +40,9 @@ _REENCRYPT: Final = (
     options.Label,
     options.Luks2KeyslotsSize,
     options.Luks2MetadataSize,
+    options.NewKeySize,
+    options.NewVolumeKeyFile,
+    options.NewVolumeKeyKeyring,
     options.Offset,
     options.Pbkdf,
     options.PbkdfForceIterations,
@@ -71,8 +76,8 @@ def _declare(name: str, wanted: str, *extra: Any, needs_argument: bool = True) -
 
 _declare("bitlkDump", "<device>")
 _declare("fvault2Dump", "<device>")
-_declare("luksResume", "<device>", options.KeySlot)
+_declare("luksResume", "<device>", options.ExternalTokensPath, options.KeySlot)
 _declare("luksSuspend", "<device>")
 _declare("reencrypt", "<device>", *_REENCRYPT, needs_argument=False)
-_declare("resize", "<name>", options.DeviceSize, options.Size)
+_declare("resize", "<name>", options.DeviceSize, options.ExternalTokensPath, options.Size)
 _declare("tcryptDump", "<device>", *_TCRYPT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -12,7 +12,7 @@ import typer
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.header_choice import HeaderChoice
-from kdumpkey.cli.key_source import KeySource, MachineChoice
+from kdumpkey.cli.key_source import KeySource, MachineChoice, by_key
 from kdumpkey.cli.mapping_flags import MappingFlags
 from kdumpkey.cli.opening import VERSIONS, device_path, open_data_and_header
 from kdumpkey.cli.options import (
@@ -20,12 +20,14 @@ from kdumpkey.cli.options import (
     DeviceSize,
     DisableKeyring,
     DisableVeracrypt,
+    ExternalTokensPath,
     Force,
     IvLargeSectors,
     Json,
     Length,
     LinkVkToKeyring,
     Map,
+    PassphraseKey,
     Persistent,
     PlainOffset,
     PlainSectorSize,
@@ -47,11 +49,12 @@ from kdumpkey.cli.options import (
     VeracryptPim,
     VeracryptQueryPim,
 )
-from kdumpkey.cli.refusing import refuse_first
+from kdumpkey.cli.refusing import refuse_external_tokens, refuse_first
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import KeyNotFoundError, KeyringError, UsageError
-from kdumpkey.luks.data_access import check_data_opens, warnings_of_nothing
+from kdumpkey.luks.data_access import warnings_of_nothing
+from kdumpkey.luks.words import warnings_of
 from kdumpkey.storage.extent import share_bytes
 
 if TYPE_CHECKING:
@@ -124,6 +127,8 @@ def open_device(
     refresh: Refresh = False,
     disable_keyring: DisableKeyring = False,
     serialize: SerializeMemoryHardPbkdf = False,
+    passphrase_key: PassphraseKey = None,
+    external_tokens: ExternalTokensPath = None,
 ) -> None:
     """Map a volume, or with --test-passphrase check a passphrase or key alone."""
     kind = header.type
@@ -135,7 +140,19 @@ def open_device(
         persistent=persistent,
         refresh=refresh,
     )
+    refuse_first(
+        (
+            disable_keyring and link_vk_to_keyring is not None,
+            "Cannot link volume key to a keyring when keyring is disabled.",
+        ),
+        (
+            disable_keyring and passphrase_key is not None,
+            "Cannot use keyring key description when keyring is disabled.",
+        ),
+    )
     session = run.begin()
+    refuse_external_tokens(external_tokens)
+    keys = _with_passphrase_key(keys, passphrase_key)
     if kind is not None and kind not in _KNOWN:
         raise UsageError(f"Unrecognized metadata device type {kind}.")
     if not test_passphrase:
@@ -179,11 +196,13 @@ def unlock(
     unbound: Unbound = False,
     link_vk_to_keyring: LinkVkToKeyring = None,
     serialize: SerializeMemoryHardPbkdf = False,
+    passphrase_key: PassphraseKey = None,
     as_json: Json = False,
 ) -> None:
     """Check a key, and with --to decrypt, with --map map; --json tells what was found."""
     _check_unlock(output, keys, test=test, map_name=map_name, unbound=unbound, as_json=as_json)
     session = run.begin()
+    keys = _with_passphrase_key(keys, passphrase_key)
     link = _link_target(session, link_vk_to_keyring, keys.machine)
     with open_data_and_header(device, header, cut_short=True, salvaging=session) as luks:
         if output.to is not None:
@@ -197,9 +216,8 @@ def unlock(
                 "version": luks.header.version,
                 "keyslot": keyslot,
             }
-            for warning in (*check_data_opens(luks.header, luks.device.name), luks.missing_end()):
-                if warning:
-                    session.complain(f"WARNING: {warning}")
+            for warning in warnings_of(luks):
+                session.complain(f"WARNING: {warning}")
             if map_it is not None:
                 result["map"] = map_it(key)
             if output.to is not None:
@@ -208,6 +226,11 @@ def unlock(
                     result |= _decrypt(session, luks, volume, output, output.to)
             if as_json:
                 session.say(json.dumps(result))
+
+
+def _with_passphrase_key(keys: KeySource, description: str | None) -> KeySource:
+    passphrase = by_key(keys.unlock.passphrase, description)
+    return replace(keys, unlock=replace(keys.unlock, passphrase=passphrase))
 
 
 def _check_open(

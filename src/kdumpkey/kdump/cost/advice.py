@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -72,17 +73,32 @@ def advise(
     parallel: int,
     unpacked_bytes: int = UNPACKED_BYTES,
     runs: int = 3,
+    measuring: Callable[[Cell], None] = lambda _cell: None,
 ) -> Advice:
     """Find the strongest Argon2id parameters that fit memory and time here.
 
     Memory counts twice in the product, passes once: as much memory as fits is taken first, and then as many
     passes as the time allows. What is returned was measured, and lies under both limits.
 
+    Args:
+        reserved_bytes: What is reserved for the kdump kernel.
+        seconds: How long unlocking may take here.
+        default: What is compared with.
+        parallel: How many lanes.
+        unpacked_bytes: What the kdump kernel's initramfs takes unpacked.
+        runs: How often the result is measured.
+        measuring: Told what is measured next.
+
     Raises:
         ResourceError: Nothing fits: too little memory, or too little time for the four
             passes that cryptsetup asks at the least; or this machine has no room to measure.
     """
-    overhead = measure(Cell("argon2id", 8 * 1024, 1, 1), 1).peak_kib - 8 * 1024
+
+    def measured(cell: Cell, times: int) -> Cost:
+        measuring(cell)
+        return measure(cell, times)
+
+    overhead = measured(Cell("argon2id", 8 * 1024, 1, 1), 1).peak_kib - 8 * 1024
     room = available_kib(reserved_bytes, unpacked_bytes) - overhead - _SLACK_KIB
     memory = room // 1024 * 1024
     if memory < _LEAST_KIB:
@@ -92,7 +108,7 @@ def advise(
         )
     cell = Cell("argon2id", min(memory, _MOST_KIB), 1, parallel)
     while True:
-        one = measure(cell, 1)
+        one = measured(cell, 1)
         if one.refused:
             raise ResourceError(f"This has to be measured where there is room: {one.refused}.")
         passes = int(seconds * _TIME_MARGIN / one.seconds) if one.seconds else 1
@@ -103,13 +119,13 @@ def advise(
         cell = replace(cell, memory_kib=max(_LEAST_KIB, min(shrunk, cell.memory_kib - 1024) // 1024 * 1024))
     passes = max(passes, DEFAULT_PASSES)  # what that takes is measured below
     # The first pass is dearer than the others: it is the one that the memory is given out in.
-    first, many = one.seconds, measure(replace(cell, passes=passes), 1).seconds
+    first, many = one.seconds, measured(replace(cell, passes=passes), 1).seconds
     each = (many - first) / (passes - 1)
     if each > 0:
         passes = max(passes, 1 + int((seconds * _TIME_MARGIN - first) / each))
     cell = replace(cell, passes=passes)
     while True:
-        cost = measure(cell, runs)
+        cost = measured(cell, runs)
         if cost.refused:  # it has no time and no peak: it would look as if it fitted
             raise ResourceError(f"This has to be measured where there is room: {cost.refused}.")
         fits = cost.verdict(reserved_bytes, unpacked_bytes) is Verdict.FITS

@@ -40,10 +40,10 @@ def examine(
         now: Seconds since the epoch.
 
     Raises:
-        UsageError: `root` is no directory.
+        UsageError: `root` is not a directory.
     """
     if not root.is_dir():
-        raise UsageError(f"{root} is no directory.")
+        raise UsageError(f"{root} is not a directory.")
     host = Host(root.resolve())
     if host.is_kdump_kernel:
         raise UsageError("This is the kdump kernel; the doctor examines the first.")

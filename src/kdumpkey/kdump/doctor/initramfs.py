@@ -86,7 +86,7 @@ def _waiting(facts: HostFacts, device: CryptDevice) -> str:
 def _not_found(facts: HostFacts) -> Finding:
     what, loaded = "No initramfs for the kdump kernel is to be found.", facts.record.image
     if loaded is not None:
-        what = f"The initramfs that was loaded, {loaded.initrd or 'none'}, is not to be found."
+        what = f"The initramfs that was loaded, {loaded.initrd or 'none'}, cannot be found."
     # A directory that is empty, or that nobody may look into, proves nothing.
     sure = not facts.memory.is_loaded and facts.image.searched
     return Finding("initramfs", Verdict.BROKEN if sure else Verdict.UNKNOWN, what, _WHY, _anew(facts))
@@ -104,7 +104,7 @@ def _look(facts: HostFacts, shown: str, what: str) -> str:
         return fixes.install(facts.system, _PACKAGES.get(needed[1], needed[1]))
     if "ermission" in what:
         return fixes.to_read(facts.system, shown)
-    if "damaged" in what or "no initramfs" in what:
+    if "damaged" in what or "not an initramfs" in what:
         return fixes.rebuild(facts.system)
     return f"{'lsinitramfs' if facts.system.is_debian else 'lsinitrd'} {shown}"
 

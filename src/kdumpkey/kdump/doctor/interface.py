@@ -61,7 +61,7 @@ def _missing(facts: HostFacts) -> Finding:
         what = f"{name} has CONFIG_CRASH_DM_CRYPT, but configfs is not mounted."
         fix = "mount -t configfs configfs /sys/kernel/config"
         return Finding("configfs", Verdict.BROKEN, what, _WHY, fix)
-    what = "configfs is not mounted, and the kernel's configuration is not to be found."
+    what = "configfs is not mounted, and the kernel's configuration cannot be found."
     fix = "mount -t configfs configfs /sys/kernel/config && kdumpkey kdump doctor"
     return Finding("interface", Verdict.UNKNOWN, what, _WHY, fix)
 

@@ -37,7 +37,7 @@ class KdumpImage:
     """The initramfs.
 
     Attributes:
-        place: Its path; empty: it is not to be found.
+        place: Its path; empty: it cannot be found.
         searched: Whether there was anything where such files are, so that its absence is sure.
         content: What is in it; a text: why that cannot be told.
         changed: It is another file than the one that was loaded.

@@ -33,7 +33,7 @@ def check_programs(facts: HostFacts) -> list[Finding]:
 def _check(system: System, name: str, installed: Installed, least: int, major: str) -> Finding:
     version, needed = installed.version, f"{major}{least}"
     if version is None and installed.knows is None:
-        what = f"{name}'s library is not to be found."
+        what = f"{name}'s library cannot be found."
         fix = f"{name} --version, which has to be {needed} or newer"
         return Finding(name, Verdict.UNKNOWN, what, _WHY, fix)
     shown = f"{major}{version}" if version is not None else "of an unknown version"

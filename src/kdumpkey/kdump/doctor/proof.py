@@ -37,7 +37,7 @@ def unproven(facts: HostFacts) -> str:
     if test.release and test.release != facts.system.release:
         return f"{when} was of {test.release}, another kernel"
     if not image.place or image.modified_at is None:
-        return f"{when} was of an initramfs that is not to be found"
+        return f"{when} was of an initramfs that cannot be found"
     if image.modified_at > test.made_at:
         return f"{when} is older than {image.place}"
     if not test.release and any(image.modified_at < other <= test.made_at for other in image.others_at):

@@ -73,7 +73,7 @@ def _by_kdump_conf(host: Host, found: list[Finding]) -> list[DumpTarget] | None:
         _unknown(found, f"/{KDUMP_CONF} cannot be read.", to_read(read_system(host), KDUMP_CONF))
         return None
     if "\ufffd" in text or "\0" in text:
-        _unknown(found, f"/{KDUMP_CONF} is no text.")
+        _unknown(found, f"/{KDUMP_CONF} is not a text file.")
         return None
     targets: list[DumpTarget] = []
     path = "/var/crash"

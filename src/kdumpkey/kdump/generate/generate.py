@@ -45,7 +45,7 @@ def generate(piece: str, root: Path, devices: Sequence[str] = ()) -> list[Change
         *others, last = PIECES
         raise UsageError(f"kdump generate makes {', '.join(others)} or {last}, not {piece!r}.")
     if not root.is_dir():
-        raise UsageError(f"{root} is no directory.")
+        raise UsageError(f"{root} is not a directory.")
     host = Host(root.resolve())
     # By its interpreter: dracut, mkinitramfs and systemd look for programs in few directories.
     program = (sys.executable, "-I", "-m", "kdumpkey")

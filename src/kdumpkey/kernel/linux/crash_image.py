@@ -84,7 +84,7 @@ def _start(path: Path) -> tuple[bytes, int]:
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode):
             raise kernel_error(
-                errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL, f"{path} is no file"
+                errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL, f"{path} is not a file"
             )
         # Of a unified kernel image, the kernel in it is loaded.
         section = read_sections(path).get(KERNEL, Section(0, found.st_size))

@@ -331,7 +331,7 @@ class SimulatedKeyrings:
     def _ring(self, process: Process, keyring: int, needed: Permission) -> Key:
         ring = self._valid(self.resolve(process, keyring))
         if ring.type != "keyring":
-            raise keyring_error(errno.ENOTDIR, f"key {ring.serial} is no keyring")
+            raise keyring_error(errno.ENOTDIR, f"key {ring.serial} is not a keyring")
         self._permit(process, ring, needed, possessed=keyring < 0 or self._possesses(process, ring.serial))
         return ring
 

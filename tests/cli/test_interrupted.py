@@ -1,0 +1,159 @@
+"""Ctrl-C at any moment: no traceback, and nothing that was measured is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from both import ours
+from kdumpkey.cli.commands import argon2 as command
+from kdumpkey.kdump.cost.measure import Cell, Cost
+
+# Interrupts the program when it imports a module, or, with a *, when it calls into the system the first time.
+INTERRUPTING = """
+import os, signal, sys
+wanted = sys.argv.pop(1)
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == wanted:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from kdumpkey.cli import entry_point
+entry_point()
+"""
+QUIET = (130, -signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "kdumpkey.cli.main",
+        "typer",
+        "kdumpkey.cli.options",
+        "kdumpkey.cli.streams",
+        "kdumpkey.hardening",
+        "kdumpkey.cli.commands.headers",
+        "kdumpkey.luks",
+        "kdumpkey.luks.header",
+    ],
+)
+def test_an_interrupt_while_modules_are_imported_prints_no_traceback(module: str, folder: Path) -> None:
+    words = [sys.executable, "-c", INTERRUPTING, module, "luksUUID", folder / "luks2.img"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode in QUIET
+    assert done.stderr in ("", "Interrupted.\n")
+    assert done.stdout == ""
+
+
+def test_an_interrupt_that_was_ignored_stays_ignored(folder: Path) -> None:
+    words = [sys.executable, "-c", INTERRUPTING, "typer", "luksUUID", folder / "luks2.img"]
+    done = subprocess.run(
+        ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("-") == 4
+
+
+def interrupted(words: list[str], ready: str) -> tuple[int, str]:
+    """Run it as a terminal's foreground job, and interrupt all of it once it has said something."""
+    command = [sys.executable, "-m", "kdumpkey", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as job:
+        assert job.stdout is not None
+        said = ""
+        while ready not in said:
+            line = job.stdout.readline()
+            assert line, said
+            said += line
+        os.killpg(job.pid, signal.SIGINT)
+        said += job.stdout.read()
+    return job.returncode, said
+
+
+SCRIPT = """#@disk root.img root 64M
+#@first-kernel
+kdumpkey kdump status
+echo ready
+sleep 60
+"""
+IN_KDUMPKEY = """#@disk root.img root 64M
+#@first-kernel
+echo ready
+sleep 60 | kdumpkey open --test-passphrase root.img
+"""
+
+
+@pytest.mark.parametrize("script", [SCRIPT, IN_KDUMPKEY], ids=["shell", "kdumpkey"])
+def test_an_interrupted_scenario_prints_no_traceback_and_leaves_no_machine(
+    script: str, tmp_path: Path
+) -> None:
+    (tmp_path / "script").write_text(script)
+    before = set(Path("/dev/shm").glob("kdumpkey-mock-*"))  # noqa: S108 - where machines are made
+    code, said = interrupted(["mock", "run", str(tmp_path / "script")], "ready")
+    assert code == 130
+    assert "Traceback" not in said
+    assert said.splitlines()[-1] == "Interrupted."
+    assert set(Path("/dev/shm").glob("kdumpkey-mock-*")) <= before  # noqa: S108
+
+
+def test_an_interrupted_demo_prints_no_traceback() -> None:
+    code, said = interrupted(["demo"], "kdumpkey kdump name")
+    assert code == 130
+    assert "Traceback" not in said
+
+
+# -- argon2 compare: what was measured counts
+
+GRID = ["argon2", "compare", "--memory", "8M,16M,32M", "--parallel", "1", "--runs", "1"]
+
+
+def measured_once(cell: Cell, *_words: object, **_how: object) -> Cost:
+    if cell.memory_kib == 16 * 1024:
+        raise KeyboardInterrupt
+    return Cost(cell, 0.5, cell.memory_kib + 1000)
+
+
+def test_an_interrupted_comparison_shows_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command.costs, "measure", measured_once)
+    result = ours(GRID)
+    assert result.code == 130
+    assert "8 MiB" in result.out
+    assert "32 MiB" not in result.out
+    assert result.err.splitlines()[-1] == "Interrupted."
+
+
+def test_a_plot_that_cannot_be_drawn_is_refused_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command.costs, "measure", lambda *_words, **_how: pytest.fail("it was measured"))
+    result = ours([*GRID, "--plot", tmp_path / "picture.jpg"])
+    assert (result.code, result.out) == (1, "")
+    assert "a file called .png or .svg" in result.err
+    monkeypatch.setattr("kdumpkey.cli.plots.find_spec", lambda _name: None)
+    result = ours([*GRID, "--plot", tmp_path / "picture.png"])
+    assert (result.code, result.out) == (1, "")
+    assert "needs matplotlib" in result.err
+
+
+@pytest.mark.parametrize("option", ["--plot", "--csv"])
+def test_a_file_that_cannot_be_written_loses_no_measurement(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        command.costs, "measure", lambda cell, *_words, **_how: Cost(cell, 0.5, cell.memory_kib)
+    )
+    result = ours([*GRID, option, tmp_path / "missing" / "file.png"])
+    assert result.code == 1
+    assert "32 MiB" in result.out
+    assert "Cannot write" in result.err
