@@ -228,7 +228,7 @@ def test_without_device_mapper_the_way_without_it_is_named(
     monkeypatch: pytest.MonkeyPatch, root: bool
 ) -> None:
     monkeypatch.setattr(dmsetup, "running_as_root", lambda: root)
-    monkeypatch.setattr("kdumpkey.cli.mapped.running_as_root", lambda: root)
+    monkeypatch.setattr("kdumpkey.luks.activation.running_as_root", lambda: root)
     monkeypatch.setattr(dmsetup, "_kernel_has_it", lambda: False)
     first = NO_MODULE if root else NO_ROOT
     said = first + NO_NAME + (OTHERWISE if root else "")

@@ -25,13 +25,13 @@ def key_handed_over(
         DeviceError: There is no machine.
     """
     if not names_machine(session, choice) and can_restore():
-        from kdumpkey.kdump.linux_restored import key_from_linux  # noqa: PLC0415 - a simulated machine needs none
+        from kdumpkey.luks.restored_key import restored_key  # noqa: PLC0415 - a simulated machine needs none
 
-        return key_from_linux(restore_keys, luks)
+        return restored_key(restore_keys, luks)
     if (kernel := linux_kernel(session, choice, mount_configfs=mount_configfs)) is not None:
-        from kdumpkey.kdump.linux_restored import key_from_linux  # noqa: PLC0415
+        from kdumpkey.luks.restored_key import restored_key  # noqa: PLC0415
 
-        return key_from_linux(kernel.restore, luks)
+        return restored_key(kernel.restore, luks)
     from kdumpkey.kdump.keys import key_from_kdump  # noqa: PLC0415 - nor does Linux's own kernel need the other
 
     with open_machine(session, choice) as machine:

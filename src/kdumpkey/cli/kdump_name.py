@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdumpkey.errors import UsageError
-from kdumpkey.kdump.keys import description_of, give_key
+from kdumpkey.kdump.keys import give_key
+from kdumpkey.luks.restored_key import description_of
 
 if TYPE_CHECKING:
     from kdumpkey.cli.named_key import KeyToName

@@ -131,29 +131,3 @@ def _resized(key: SecretBuffer, used: int, nbytes: int) -> SecretBuffer:
         resized = SecretBuffer.copy_of(content, nbytes)
     key.close()
     return resized
-
-
-def read_exactly(path: str, nbytes: int) -> SecretBuffer:
-    """Read a volume key of a known length from the beginning of a file.
-
-    Raises:
-        UsageError: It cannot be read, or has fewer bytes.
-    """
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"Cannot read keyfile {path}.") from error
-    try:
-        key = SecretBuffer(nbytes)
-        done = 0
-        with memoryview(key) as view:
-            while done < nbytes and (got := os.readv(fd, [view[done:]])):
-                done += got
-        if done == nbytes:
-            return key
-        key.close()
-    except OSError as error:
-        raise UsageError(f"Cannot read {nbytes} bytes from keyfile {path}.") from error
-    finally:
-        os.close(fd)
-    raise UsageError(f"Cannot read {nbytes} bytes from keyfile {path}.")

@@ -82,7 +82,7 @@ def name(session: Session, kernel: LinuxKernel, what: KeyToName, *, as_json: boo
         if word is not None:
             from kdumpkey.cli.opening import open_data_and_header  # noqa: PLC0415
             from kdumpkey.cli.unlocking import volume_key  # noqa: PLC0415
-            from kdumpkey.kdump.keys import description_of  # noqa: PLC0415
+            from kdumpkey.luks.restored_key import description_of  # noqa: PLC0415
 
             with (
                 open_data_and_header(word, what.header) as luks,

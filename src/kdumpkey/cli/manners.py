@@ -17,6 +17,7 @@ from typer.core import TyperCommand
 from kdumpkey.cli import options
 from kdumpkey.cli.action import ActionCommand, LazyGroup, Option, options_in
 from kdumpkey.errors import UsageError
+from kdumpkey.outcome import OptionError
 
 _KEY_FILE: Final = "--key-file"
 _TYPE: Final = "--type"
@@ -25,10 +26,6 @@ _DECLARED: Final = {name: option for option in options_in(vars(options)) for nam
 SPELLINGS: Final[Mapping[str, Option]] = _DECLARED | {
     name: _DECLARED[usual] for name, usual in options.OTHER_SPELLINGS.items()
 }
-
-
-class OptionError(UsageError):
-    """An option is unknown, lacks its value, or has one and takes none; the message begins with the word."""
 
 
 class Alias(NamedTuple):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.cli.commands.mapping import device_mapper
-from kdumpkey.errors import DeviceMapperError, KdumpkeyError
-from kdumpkey.luks.activation import FLAGS, check_mappable, map_volume
-from kdumpkey.mapping.dmsetup import DIRECTORY, running_as_root
+from kdumpkey.errors import KdumpkeyError
+from kdumpkey.luks.activation import FLAGS, map_volume, mapper_for
+from kdumpkey.mapping.dmsetup import DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,18 +34,9 @@ def mapping_to(
     Raises:
         OverlapError: The data would begin inside the header.
         DeviceMapperError: There is no device-mapper, or not for this user.
-        KdumpkeyError: As `check_mappable`.
+        KdumpkeyError: As `mapper_for`.
     """
-    luks.check_data_apart()
-    try:
-        mapper = device_mapper(session)
-    except DeviceMapperError as error:
-        lines = [str(error), f"Cannot use device {name}, name is invalid or still in use."]
-        if running_as_root():
-            lines.append(f"kdumpkey unlock {luks.device.name} --to FILE decrypts without device-mapper.")
-        raise DeviceMapperError("\n".join(lines)) from error
-    check_mappable(mapper, luks, name)
-
+    mapper = mapper_for(luks, name, session.streams.environment.get("PATH"))
     asked = {
         flag
         for flag, given in (

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import HeaderError, NotLuksError
+from kdumpkey.errors import NotLuksError
+from kdumpkey.luks.words import device_path, refusing
 
 if TYPE_CHECKING:
     from kdumpkey.cli.header_choice import HeaderChoice
     from kdumpkey.cli.session import Session
     from kdumpkey.luks.device import LuksDevice
 
+__all__ = [
+    "VERSIONS",
+    "device_path",
+    "open_data_and_header",
+    "open_header_alone",
+    "refusing",
+    "uuid_of",
+]
+
 VERSIONS: Final = {None: None, "luks": None, "luks1": 1, "luks2": 2}
-_BY: Final = {"UUID=": "/dev/disk/by-uuid/", "PARTUUID=": "/dev/disk/by-partuuid/"}
-
-
-def device_path(word: str) -> str:
-    """The path that a word stands for: itself, or that of ``UUID=…`` or ``PARTUUID=…``."""
-    for prefix, folder in _BY.items():
-        if word.startswith(prefix):
-            return folder + word.removeprefix(prefix)
-    return word
 
 
 def open_data_and_header(
@@ -98,18 +97,3 @@ def _version(wanted: str | None) -> int | None:
     if wanted not in VERSIONS:
         raise NotLuksError("")
     return VERSIONS[wanted]
-
-
-@contextmanager
-def refusing(path: str) -> Iterator[None]:
-    """Say of a header that cannot be read what cryptsetup says, after what is wrong with it."""
-    refusal = f"Device {path} is not a valid LUKS device."
-    try:
-        yield
-    except NotLuksError as error:
-        from kdumpkey.luks.elsewhere import hint  # noqa: PLC0415 - only what is not LUKS is looked through
-
-        found = hint(path)
-        raise NotLuksError(f"{found}\n{refusal}" if found else refusal) from error
-    except HeaderError as error:
-        raise type(error)(f"{error}\n{refusal}") from error

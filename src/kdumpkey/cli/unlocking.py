@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import KeySource, MachineChoice, UnlockSource
-from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.passphrase import is_typed, read_passphrase
 from kdumpkey.errors import KeyringError, KeyslotError, ResourceError, UsageError, WrongKeyError
-from kdumpkey.luks.model import Luks1Header
+from kdumpkey.luks.volume_key_file import key_size, read_exactly
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
@@ -43,7 +42,7 @@ def volume_key(
         KdumpkeyError: Whatever else was wrong.
     """
     if keys.volume_key_file is not None:
-        with read_exactly(keys.volume_key_file, key_size(luks, keys.key_size_bits)) as key:
+        with read_exactly(keys.volume_key_file, key_size(luks.header, keys.key_size_bits)) as key:
             luks.verify(key)
             yield key, None
         return
@@ -173,27 +172,6 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def key_size(luks: LuksDevice, bits: int | None) -> int:
-    """Bytes of the volume key: what the header says, else what --key-size says in bits.
-
-    Raises:
-        KeyslotError: Neither does: a LUKS2 header says it in its keyslots alone.
-    """
-    header = luks.header
-    if isinstance(header, Luks1Header):
-        return header.key_size
-    for segment in header.data_segments:
-        digest = header.digest_of_segment(segment.id)
-        for number in digest.keyslots if digest else ():
-            if number in header.keyslots:
-                return header.keyslots[number].key_size
-    if bits:
-        return bits // 8
-    raise KeyslotError(
-        "Cannot determine volume key size for LUKS without keyslots, please use --key-size option."
-    )
 
 
 def by_token(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kdumpkey.errors import KernelError, KeyringError, WrongKeyError
 from kdumpkey.keyring.service import SpecialKeyring
+from kdumpkey.luks.restored_key import description_of
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
     from kdumpkey.kernel.simulated.machine import Machine
     from kdumpkey.keyring import LinkTarget
     from kdumpkey.luks.device import LuksDevice
-
-PREFIX: Final = "kdump-cryptsetup:vk-"
-
-
-def description_of(uuid: str) -> str:
-    """The name by which kdump's tools know a LUKS device's volume key."""
-    return PREFIX + uuid
 
 
 def give_key(

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.host.host import Host
 from kdumpkey.host.keys import ListedKey, listed_keys
 from kdumpkey.kdump.freshness import State, keys_now
-from kdumpkey.kdump.keys import PREFIX
 from kdumpkey.kernel.linux.record import RECORD
 from kdumpkey.kernel.protocol import Stage
+from kdumpkey.luks.restored_key import PREFIX
 
 if TYPE_CHECKING:
     from kdumpkey.kernel.linux.kernel import LinuxKernel

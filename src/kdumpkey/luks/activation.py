@@ -9,12 +9,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto.cipher_spec import is_null_cipher
-from kdumpkey.errors import BusyError, CipherError, DeviceError, InactiveError, MappingError, WriteError
+from kdumpkey.errors import (
+    BusyError,
+    CipherError,
+    DeviceError,
+    DeviceMapperError,
+    InactiveError,
+    MappingError,
+    WriteError,
+)
 from kdumpkey.keyring import SpecialKeyring, add_key, invalidate_key, join_session
 from kdumpkey.luks.model import Luks2Header
 from kdumpkey.luks.unlock import check_requirements
 from kdumpkey.mapping.device import device_number, is_readonly, name_of
-from kdumpkey.mapping.dmsetup import check_name
+from kdumpkey.mapping.dmsetup import DeviceMapper, check_name, running_as_root
 from kdumpkey.mapping.table import SECTOR, CryptTarget, KeyReference
 from kdumpkey.storage.device import open_readonly, open_readwrite
 from kdumpkey.storage.loop import attached
@@ -23,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from kdumpkey.luks.device import LuksDevice
-    from kdumpkey.mapping.dmsetup import DeviceMapper, Info
+    from kdumpkey.mapping.dmsetup import Info
     from kdumpkey.secret import SecretBuffer
     from kdumpkey.storage.device import Device
 
@@ -38,6 +46,31 @@ FLAGS: Final = (
 )
 UUID_PREFIX: Final = "CRYPT-"  # of all that cryptsetup maps
 _LONGEST_UUID: Final = 128  # bytes: device-mapper's, cut where a long name makes it longer
+
+
+def mapper_for(luks: LuksDevice, name: str, search_path: str | None = None) -> DeviceMapper:
+    """Device-mapper, for mapping a volume; before anyone is asked for a key, nothing else is missing.
+
+    Args:
+        luks: The open device.
+        name: The mapping's name.
+        search_path: As $PATH, where dmsetup is looked for.
+
+    Raises:
+        OverlapError: The data would begin inside the header.
+        DeviceMapperError: There is no device-mapper, or not for this user.
+        KdumpkeyError: As `check_mappable`.
+    """
+    luks.check_data_apart()
+    try:
+        mapper = DeviceMapper.find(search_path)
+    except DeviceMapperError as error:
+        lines = [str(error), f"Cannot use device {name}, name is invalid or still in use."]
+        if running_as_root():
+            lines.append(f"kdumpkey unlock {luks.device.name} --to FILE decrypts without device-mapper.")
+        raise DeviceMapperError("\n".join(lines)) from error
+    check_mappable(mapper, luks, name)
+    return mapper
 
 
 def check_mappable(mapper: DeviceMapper, luks: LuksDevice, name: str) -> None:

@@ -32,3 +32,14 @@ def save_file(volume: Volume, source: str) -> int:
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise DeviceError(f"{source} cannot be read: {reason}.") from error
+
+
+def saved_line(nbytes: int, source: str, device: str) -> str:
+    """What to say of a dump that was written.
+
+    Args:
+        nbytes: How many bytes of it.
+        source: The file's path.
+        device: What messages call the device.
+    """
+    return f"{nbytes} bytes of {source} are encrypted in {device}."

@@ -22,9 +22,9 @@ from kdumpkey.errors import KeyNotFoundError, NothingToReadError
 from kdumpkey.kdump.arm import KeyToArm, ready
 from kdumpkey.kdump.arm import arm as arm_keys
 from kdumpkey.kdump.freshness import origin_of
-from kdumpkey.kdump.keys import description_of
 from kdumpkey.kdump.linux_keys import LinuxKeys, read_user_key
 from kdumpkey.luks.data_access import check_data_opens
+from kdumpkey.luks.restored_key import description_of
 
 if TYPE_CHECKING:
     from kdumpkey.luks.device import LuksDevice

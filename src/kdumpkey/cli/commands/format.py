@@ -22,7 +22,6 @@ from kdumpkey.cli.changing import (
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.kdf_choice import KdfChoice
 from kdumpkey.cli.key_source import PassphraseSource, UnlockSource, by_key
-from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.options import (
     EVERYWHERE,
@@ -59,6 +58,7 @@ from kdumpkey.errors import CipherError, OutputError, PermissionDeniedError, Usa
 from kdumpkey.luks.create import Format, canonical_cipher, cipher_warnings, format_device, volume_key_size
 from kdumpkey.luks.header import primary_version
 from kdumpkey.luks.layout import LUKS1_SLOTS
+from kdumpkey.luks.volume_key_file import read_exactly
 from kdumpkey.storage.device import open_readonly
 from kdumpkey.storage.publish import write_file
 

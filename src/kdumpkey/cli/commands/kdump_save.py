@@ -15,7 +15,7 @@ from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.options import Json, MountConfigfs
 from kdumpkey.cli.session import Run
 from kdumpkey.luks.device import open_luks
-from kdumpkey.volume.save import save_file
+from kdumpkey.volume.save import save_file, saved_line
 
 app = typer.Typer()
 
@@ -42,4 +42,4 @@ def save(
         if as_json:
             session.say(json.dumps({"device": luks.device.name, "from": source, "nbytes": nbytes}))
         else:
-            session.say(f"{nbytes} bytes of {source} are encrypted in {luks.device.name}.")
+            session.say(saved_line(nbytes, source, luks.device.name))

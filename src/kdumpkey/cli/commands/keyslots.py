@@ -24,7 +24,6 @@ from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.kdf_choice import KdfChoice
 from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import KeyringPassphrase, UnlockSource, by_key
-from kdumpkey.cli.keyfile import read_exactly
 from kdumpkey.cli.options import (
     EVERYWHERE,
     ExternalTokensPath,
@@ -42,13 +41,14 @@ from kdumpkey.cli.options import (
 from kdumpkey.cli.passphrase import STDIN, passphrase_in_keyring, read_passphrase
 from kdumpkey.cli.refusing import refuse_external_tokens
 from kdumpkey.cli.session import Run, Session
-from kdumpkey.cli.unlocking import by_token, interruptible, key_size, volume_key_in_keyring
+from kdumpkey.cli.unlocking import by_token, interruptible, volume_key_in_keyring
 from kdumpkey.errors import KeyslotError, UsageError
 from kdumpkey.luks.add_key import add_key, add_unbound_key
 from kdumpkey.luks.change_key import change_key
 from kdumpkey.luks.configure import assign_token
 from kdumpkey.luks.unlock import verify_volume_key
 from kdumpkey.luks.unlock_by_token import token_passphrase
+from kdumpkey.luks.volume_key_file import key_size, read_exactly
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def _existing_key(
     """The volume key: from its file or keyring, by a token if one is asked for, or by any passphrase."""
     luks = as_device(store)
     if volume_key_file is not None:
-        with read_exactly(volume_key_file, key_size(luks, key_size_bits)) as key:
+        with read_exactly(volume_key_file, key_size(luks.header, key_size_bits)) as key:
             verify_volume_key(store.header, key)
             yield key
         return

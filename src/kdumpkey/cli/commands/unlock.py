@@ -53,7 +53,8 @@ from kdumpkey.cli.refusing import refuse_external_tokens, refuse_first
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import KeyNotFoundError, KeyringError, UsageError
-from kdumpkey.luks.data_access import check_data_opens, warnings_of_nothing
+from kdumpkey.luks.data_access import warnings_of_nothing
+from kdumpkey.luks.words import warnings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,9 +215,8 @@ def unlock(
                 "version": luks.header.version,
                 "keyslot": keyslot,
             }
-            for warning in (*check_data_opens(luks.header, luks.device.name), luks.missing_end()):
-                if warning:
-                    session.complain(f"WARNING: {warning}")
+            for warning in warnings_of(luks):
+                session.complain(f"WARNING: {warning}")
             if map_it is not None:
                 result["map"] = map_it(key)
             if output.to is not None:

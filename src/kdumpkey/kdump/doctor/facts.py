@@ -27,9 +27,9 @@ from kdumpkey.kdump.doctor.kdump_image import KdumpImage, read_kdump_image
 from kdumpkey.kdump.estimate.machine import Machine, estimate_machine, kernel_size
 from kdumpkey.kdump.estimate.rules import Estimate, Keyslot
 from kdumpkey.kdump.freshness import Freshness, State, key_now
-from kdumpkey.kdump.keys import PREFIX
 from kdumpkey.kernel.linux.record import RECORD, KeyOrigin, LoadRecord, parse_record
 from kdumpkey.keyring import SpecialKeyring, request_key, search_keyring
+from kdumpkey.luks.restored_key import PREFIX
 
 if TYPE_CHECKING:
     from kdumpkey.kernel.linux.record import RecordedImage

@@ -27,7 +27,7 @@ from kdumpkey.kernel.linux.crash_image import check_image
 from kdumpkey.kernel.linux.files import alone, doing, replace_private, text_of, tools_waiting, write_once
 from kdumpkey.kernel.linux.kexec import load_crash_image, unload_crash_image
 from kdumpkey.kernel.linux.record import RECORD, KeyOrigin, LoadRecord, RecordedImage, parse_record
-from kdumpkey.kernel.linux.restore import DIRECTORY
+from kdumpkey.kernel.linux.restore import DIRECTORY, absent, restore_keys
 from kdumpkey.kernel.protocol import CrashImage, HeldKey, KernelStatus, Loaded, NamedKey, Restored, Stage
 from kdumpkey.region.handover import LONGEST_DESCRIPTION, MOST_KEYS
 
@@ -248,12 +248,7 @@ class LinuxKernel:
 
     def restore(self) -> Restored:
         """Put the keys into root's user keyring; see `Kernel`. Linux says nothing of what came back."""
-        interface = self.interface
-        if interface is None:
-            raise kernel_error(errno.ENOENT, self._absent())
-        if self._stage() is not Stage.KDUMP:
-            raise kernel_error(errno.EPERM, "this is not the kdump kernel")
-        self._write(interface / "restore", "1")
+        restore_keys(self.root, self.write)
         return Restored(None)
 
     def _check_reuse(self, record: LoadRecord | None) -> None:
@@ -299,7 +294,7 @@ class LinuxKernel:
     def _warnings(self, named: tuple[NamedKey, ...], *, known: bool, since: str) -> tuple[str, ...]:
         found = []
         if self.interface is None:
-            found.append(self._absent())
+            found.append(absent())
         if since:
             found.append(f"{since}, after the load that the record is of: which keys are loaded is not known")
         elif not known and text_of(self.root / RECORD) is None and not Host(self.root).absent(RECORD):
@@ -313,13 +308,10 @@ class LinuxKernel:
         ]
         return tuple(found)
 
-    def _absent(self) -> str:
-        return f"there is no /{INTERFACE}: this kernel hands no keys over, or configfs is not mounted"
-
     def _first_interface(self) -> Path:
         interface = self.interface
         if interface is None:
-            raise kernel_error(errno.ENOENT, self._absent())
+            raise kernel_error(errno.ENOENT, absent())
         if self._stage() is Stage.KDUMP:
             raise kernel_error(errno.EPERM, "this is the kdump kernel; it only restores keys")
         return interface

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from kdumpkey.errors import kernel_error
 from kdumpkey.kernel.linux.files import doing, write_once
 
 DIRECTORY: Final = "sys/kernel/config/crash_dm_crypt_keys"
+
+
+def absent() -> str:
+    """What to say of a kernel that has no interface."""
+    return f"there is no /{DIRECTORY}: this kernel hands no keys over, or configfs is not mounted"
 
 
 def can_restore(root: Path = Path("/")) -> bool:
@@ -15,11 +23,22 @@ def can_restore(root: Path = Path("/")) -> bool:
     return (root / DIRECTORY / "restore").exists()
 
 
-def restore_keys(root: Path = Path("/")) -> None:
+def restore_keys(root: Path = Path("/"), write: Callable[[Path, str], None] = write_once) -> None:
     """Have the kernel put the keys into root's user keyring; Linux says nothing of what came back.
 
+    Args:
+        root: Where the kernel's files are.
+        write: Writes a value into one of them.
+
     Raises:
-        KernelError: The kernel's errno.
+        KernelError: ENOENT: there is no interface; EPERM: it is not the kdump kernel's; or what the kernel
+            says.
     """
-    path = root / DIRECTORY / "restore"
-    doing(lambda: write_once(path, "1"), f"{path} does not take '1'")
+    folder = root / DIRECTORY
+    path = folder / "restore"
+    if not can_restore(root):
+        if not folder.is_dir():
+            raise kernel_error(errno.ENOENT, absent())
+        if not (root / "proc/vmcore").exists():
+            raise kernel_error(errno.EPERM, "this is not the kdump kernel")
+    doing(lambda: write(path, "1"), f"{path} does not take '1'")

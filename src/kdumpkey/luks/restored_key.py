@@ -1,11 +1,10 @@
-"""The hand-over on this machine's own kernel, in the kdump kernel: out of root's user keyring, checked."""
+"""A volume key that the crashed kernel handed over, out of root's user keyring, and checked."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import KeyNotFoundError, WrongKeyError
-from kdumpkey.kdump.keys import description_of
 from kdumpkey.keyring import SpecialKeyring, read_key, search_keyring
 
 if TYPE_CHECKING:
@@ -14,8 +13,17 @@ if TYPE_CHECKING:
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
+PREFIX: Final = "kdump-cryptsetup:vk-"
 
-def key_from_linux(restore: Callable[[], object], luks: LuksDevice) -> SecretBuffer:
+
+def description_of(uuid: str) -> str:
+    """The name by which kdump's tools know a LUKS device's volume key."""
+    return PREFIX + uuid
+
+
+def restored_key(
+    restore: Callable[[], object], luks: LuksDevice, description: str | None = None
+) -> SecretBuffer:
     """Have the kdump kernel put the keys back, and take the device's: no passphrase, no Argon2.
 
     Linux reports a restore as done whatever happened, so the keyring is what tells.
@@ -23,13 +31,14 @@ def key_from_linux(restore: Callable[[], object], luks: LuksDevice) -> SecretBuf
     Args:
         restore: Has the kdump kernel do so.
         luks: The device.
+        description: The key's name; None: the one that kdump's tools give the device's key.
 
     Raises:
         KernelError: It is not the kdump kernel that runs.
-        WrongKeyError: No key of the device's name came back, or it is not the device's any more.
+        WrongKeyError: No key of the name came back, or it is not the device's any more.
         KeyringError: The key cannot be read.
     """
-    name = description_of(luks.header.uuid)
+    name = description_of(luks.header.uuid) if description is None else description
     restore()
     try:
         key = read_key(search_keyring(SpecialKeyring.USER, "user", name))

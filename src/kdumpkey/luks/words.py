@@ -1,0 +1,50 @@
+"""How a command line names a device, and the words for what is wrong with one, which are cryptsetup's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from kdumpkey.errors import HeaderError, NotLuksError
+
+if TYPE_CHECKING:
+    from kdumpkey.luks.device import LuksDevice
+
+_BY: Final = {"UUID=": "/dev/disk/by-uuid/", "PARTUUID=": "/dev/disk/by-partuuid/"}
+
+
+def device_path(word: str) -> str:
+    """The path that a word stands for: itself, or that of ``UUID=…`` or ``PARTUUID=…``."""
+    for prefix, folder in _BY.items():
+        if word.startswith(prefix):
+            return folder + word.removeprefix(prefix)
+    return word
+
+
+@contextmanager
+def refusing(path: str) -> Iterator[None]:
+    """Say of a header that cannot be read what cryptsetup says, after what is wrong with it."""
+    refusal = f"Device {path} is not a valid LUKS device."
+    try:
+        yield
+    except NotLuksError as error:
+        from kdumpkey.luks.elsewhere import hint  # noqa: PLC0415 - only what is not LUKS is looked through
+
+        found = hint(path)
+        raise NotLuksError(f"{found}\n{refusal}" if found else refusal) from error
+    except HeaderError as error:
+        raise type(error)(f"{error}\n{refusal}") from error
+
+
+def warnings_of(luks: LuksDevice) -> list[str]:
+    """Warn of data that not everything opens, or that are not all there.
+
+    Raises:
+        RequirementsError: The header demands features that are not implemented.
+        CipherError: Nothing opens the data.
+    """
+    from kdumpkey.luks.data_access import check_data_opens  # noqa: PLC0415 - other actions do not ask
+
+    missing = luks.missing_end()
+    return [*check_data_opens(luks.header, luks.device.name), *([missing] if missing else [])]
