@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from kdumpkey.cli.keyfile import MAXIMUM, read_key, read_key_file
+from kdumpkey.cli import keyfile
+from kdumpkey.cli.keyfile import MAXIMUM, read_exactly, read_key, read_key_file
 from kdumpkey.errors import UsageError
+from kdumpkey.secret import SecretBuffer
 
 
 @pytest.fixture
@@ -106,3 +109,91 @@ def test_an_empty_file_is_an_empty_passphrase(tmp_path: Path) -> None:
     path.touch()
     with read_key_file(str(path)) as key:
         assert len(key) == 0
+
+
+class Counted:
+    """How many bytes were read, and into how many buffers."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.nbytes, self.buffers = 0, 0
+        readv = os.readv
+
+        def counting(fd: int, buffers: list[memoryview]) -> int:
+            got = readv(fd, buffers)
+            self.nbytes += got
+            return got
+
+        def made(nbytes: int) -> SecretBuffer:
+            self.buffers += 1
+            return SecretBuffer(nbytes)
+
+        made.copy_of = SecretBuffer.copy_of  # type: ignore[attr-defined]
+        monkeypatch.setattr(os, "readv", counting)
+        monkeypatch.setattr(keyfile, "SecretBuffer", made)
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Iterator[Path]:
+    """A FIFO whose writer never stops of its own accord."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    writer = subprocess.Popen(["/bin/sh", "-c", 'exec cat /dev/zero > "$0"', path], stderr=subprocess.DEVNULL)
+    yield path
+    writer.kill()
+    writer.wait()
+
+
+def test_a_file_without_an_end_is_read_to_one_byte_beyond_the_limit(
+    endless: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in ("/dev/zero", str(endless)):
+        with monkeypatch.context() as patched:
+            counted = Counted(patched)
+            with pytest.raises(UsageError, match="Maximum keyfile size exceeded"):
+                read_key_file(path)
+        assert counted.nbytes == MAXIMUM + 1
+
+
+def test_a_file_without_an_end_is_read_as_far_as_was_asked(
+    endless: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in ("/dev/zero", str(endless)):
+        with monkeypatch.context() as patched:
+            counted = Counted(patched)
+            with read_key_file(path, nbytes=70_000) as key:
+                assert len(key) == 70_000
+        assert counted.nbytes == 70_000
+
+
+def test_a_volume_key_is_read_to_its_length_and_no_farther(
+    endless: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in ("/dev/zero", str(endless)):
+        with monkeypatch.context() as patched:
+            counted = Counted(patched)
+            with read_exactly(path, 64) as key:
+                assert len(key) == 64
+        assert counted.nbytes == 64
+
+
+def test_a_file_is_read_into_one_buffer_of_its_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "key"
+    path.write_bytes(bytes(3_000_000))
+    counted = Counted(monkeypatch)
+    with read_key_file(str(path), offset=1000) as key:
+        assert len(key) == 2_999_000
+    assert (counted.nbytes, counted.buffers) == (2_999_000, 1)
+
+
+def test_a_file_beyond_the_limit_takes_no_more_memory_than_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "key"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    counted = Counted(monkeypatch)
+    with pytest.raises(UsageError, match="Maximum keyfile size exceeded"):
+        read_key_file(str(path))
+    assert (counted.nbytes, counted.buffers) == (MAXIMUM + 1, 1)

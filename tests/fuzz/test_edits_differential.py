@@ -15,6 +15,7 @@ import pytest
 from examples import examples
 from fuzz.edits import EDITS, Bench, Edited, last_line, mutated_header
 from fuzz.judges import is_strict
+from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import HeaderError
 from kdumpkey.luks import read_header
 from kdumpkey.luks.model import Luks2Header
@@ -57,17 +58,33 @@ def _is_documented(edit: str, header: Luks2Header, mine: Edited) -> bool:
     digests = header.digests.values()
     if action == "luksAddKey":
         # "At use": a digest that every key fits, or none; and the key of an unbound keyslot.
-        usable = all(each.salt and each.digest and 20 <= len(each.digest) <= 64 for each in digests)
+        usable = all(len(each.salt or b"") > 3 and 20 <= len(each.digest or b"") <= 64 for each in digests)
         known = all(each.type == "pbkdf2" and each.hash == "sha256" for each in digests)
         named = all(0 < slot.key_size <= 512 for slot in header.keyslots.values())
-        return not (usable and known and named) or "--unbound" in edit or len(digests) > 1
+        return not (usable and known and named)
     if action == "repair":
         return any(name.startswith(_REENCRYPTION) for name in header.requirements)
     if action in ("erase", "luksKillSlot"):
-        # They always work here: in mid-reencryption, for unknown types and for keyslots named twice, too.
-        return mine.result.code == 0
-    # What LUKS1 cannot hold is cut there.
-    return action == "convert" and mine.result.code == 1
+        return mine.result.code == 0 and _is_hard_to_erase(header)
+    return action == "convert" and mine.result.code == 1 and _is_cut_in_luks1(header)
+
+
+def _is_hard_to_erase(header: Luks2Header) -> bool:
+    """Whether keyslots go here alone: in mid-reencryption, of unknown types, and where named twice."""
+    named = (each.keyslots for group in (header.digests, header.tokens) for each in group.values())
+    return (
+        any(name.startswith(_REENCRYPTION) for name in header.requirements)
+        or any(slot.type not in ("luks2", "reencrypt") for slot in header.keyslots.values())
+        or any(len(set(numbers)) < len(numbers) for numbers in named)
+    )
+
+
+def _is_cut_in_luks1(header: Luks2Header) -> bool:
+    """Whether LUKS1 has too few bits for an iteration count, or another length for a salt."""
+    kdfs = [slot.kdf for slot in header.keyslots.values() if isinstance(slot.kdf, Pbkdf2)]
+    counts = [each.iterations for each in (*kdfs, *header.digests.values())]
+    salts = [each.salt for each in (*kdfs, *header.digests.values())]
+    return any(not 0 <= count < 1 << 32 for count in counts) or any(len(salt or b"") != 32 for salt in salts)
 
 
 def test_both_edit_the_same_headers_and_cryptsetup_takes_what_kdumpkey_leaves(bench: Bench) -> None:

@@ -1,4 +1,8 @@
-"""Passphrases and keys from files and from standard input, straight into secret memory."""
+"""Passphrases and keys from files and from standard input, straight into secret memory.
+
+Nothing is read beyond a bound: of a volume key its length, of a passphrase the size that was asked for, or
+one byte more than `MAXIMUM`, which tells that there are too many. A file without an end is refused there.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +79,9 @@ def read_key(
 
 def _skip(fd: int, nbytes: int) -> None:
     refusal = UsageError("Cannot seek to requested keyfile offset.")
-    if nbytes and stat.S_ISREG(os.fstat(fd).st_mode):
+    if not nbytes:
+        return
+    if stat.S_ISREG(os.fstat(fd).st_mode):
         if os.lseek(fd, 0, os.SEEK_CUR) + nbytes > os.fstat(fd).st_size:
             raise refusal
         os.lseek(fd, nbytes, os.SEEK_CUR)
@@ -90,12 +96,12 @@ def _skip(fd: int, nbytes: int) -> None:
 
 def _read(fd: int, limit: int, line: bool) -> tuple[SecretBuffer, bool]:
     """At most `limit` bytes, and whether a newline ended them."""
-    key = SecretBuffer(min(limit, _CHUNK))
+    key = SecretBuffer(min(limit, _expected(fd)))
     done = 0
     try:
         while done < limit:
             if done == len(key):
-                key = _resized(key, done, min(limit, 4 * done))
+                key = _resized(key, done, min(limit, max(4 * done, _CHUNK)))
             with memoryview(key) as view:
                 # A line is read byte by byte: what follows it belongs to the next reader.
                 got = os.readv(fd, [view[done : done + 1] if line else view[done:]])
@@ -108,6 +114,14 @@ def _read(fd: int, limit: int, line: bool) -> tuple[SecretBuffer, bool]:
     except BaseException:
         key.close()
         raise
+
+
+def _expected(fd: int) -> int:
+    """The bytes to have a buffer for: a file's and one, to meet its end; what has no length begins small."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        return _CHUNK
+    return max(status.st_size - os.lseek(fd, 0, os.SEEK_CUR), 0) + 1
 
 
 def _resized(key: SecretBuffer, used: int, nbytes: int) -> SecretBuffer:
