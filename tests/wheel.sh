@@ -1,7 +1,7 @@
 #!/bin/sh
 # Build the sdist, the wheel from the sdist alone, and both once more from sources in another folder: they must be the same, byte for
-# byte. Then run the tests marked every_python against the wheel in an empty environment, with no checkout on the path. What the sdist or the wheel lacks
-# fails here. The two stay in dist/.
+# byte. Then run the tests marked every_python against the wheel in an empty environment, with no checkout on
+# the path. What the sdist or the wheel lacks fails here. The two stay in dist/.
 #
 #   tests/wheel.sh PYTHON    PYTHON: one with `build` and what pyproject.toml builds with
 #
