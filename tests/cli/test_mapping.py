@@ -204,6 +204,7 @@ def test_status_in_cryptsetups_words(fake: FakeDmsetup) -> None:
         ("1 allow_discards", "discards "),
         ("2 allow_discards no_read_workqueue", "discards no_read_workqueue "),
         ("2 same_cpu_crypt no_write_workqueue", "same_cpu_crypt no_write_workqueue"),
+        ("2 same_cpu_crypt high_priority", "same_cpu_crypt high_priority"),
     ],
 )
 def test_status_shows_flags_to_the_last_space(fake: FakeDmsetup, options: str, flags: str) -> None:

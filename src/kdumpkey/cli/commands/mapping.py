@@ -86,6 +86,6 @@ def _lines(found: Mapping) -> list[str]:
     mode = "readonly" if found.info.readonly else "read/write"
     lines.append(f"mode:    {mode}{' (suspended)' if found.info.suspended else ''}")
     if flags := [_SAID.get(flag, flag) for flag in FLAGS if flag in target.options]:
-        # cryptsetup ends all of them but the last possible one with a space.
-        lines.append(f"flags:   {' '.join(flags)}{'' if FLAGS[-1] in flags else ' '}")
+        # cryptsetup ends all of them but the last two possible ones with a space.
+        lines.append(f"flags:   {' '.join(flags)}{'' if flags[-1] in FLAGS[-2:] else ' '}")
     return lines
