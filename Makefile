@@ -7,7 +7,7 @@ LOCK := requirements-dev.lock
 NATIVE_SOURCES := $(wildcard cext/*/kdk_*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
 GENERATED := $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx))
 
-.PHONY: typer-releases compat lab lock man build demo test test-pythons bench bench-once lint format asan dist clean
+.PHONY: typer-releases compat lab lock man build demo test test-all test-pythons bench bench-once lint format asan dist clean
 build: $(VENV)/native.stamp
 	@$(BIN)/python -m compileall -q src/kdumpkey  # as installing does: where bytecode is not kept, each start would compile anew
 
@@ -36,8 +36,12 @@ demo: build
 	@$(BIN)/python tests/demo.py
 	@$(BIN)/kdumpkey demo
 
+# On all processors, with few examples of the generative tests; `make test-all` tries all of them.
 test: build
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+
+test-all: build
+	KDUMPKEY_ALL_EXAMPLES=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 test-pythons: build
 	$(BIN)/python tests/pythons.py

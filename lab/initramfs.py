@@ -226,6 +226,7 @@ def hook_archive(uuid: str) -> bytes:
             ("scripts/local-top/kdumpkey", UNLOCK.read_text()),
             ("etc/kdumpkey/devices", f"{uuid} target\n"),
             ("bin/kdumpkey", '#!/bin/sh\nexec python3 -m kdumpkey "$@"\n'),
+            ("bin/kdumpkey-capture", '#!/bin/sh\nexec python3 -m kdumpkey.capture "$@"\n'),
         ):
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,16 +6,25 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import cuts
 import newer_cryptsetup as newer
+from examples import ALL_EXAMPLES
 from tools import unavailable
+
+# The same examples every time: no test may depend on chance. `make test-all` tries more of them.
+settings.register_profile("few", deadline=None, derandomize=True, database=None, max_examples=30)
+settings.register_profile("all", deadline=None, derandomize=True, database=None, max_examples=100)
 
 
 def pytest_configure() -> None:
-    """Have Ctrl-C work in children even where this was started in the background, with SIGINT ignored."""
+    """Have signals work in children, even if this runs in the background with some of them ignored."""
+    settings.load_profile("all" if ALL_EXAMPLES else "few")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as nohup does
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,6 +51,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("losing power")
         for line in cuts.summary():
             terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Have one process run all tests of a file, which share fixtures, unless the test names another group."""
+    if item.get_closest_marker("xdist_group") is None:
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import os
+import signal
 import traceback
 from collections.abc import Callable
 
+HANGS_AFTER_S = 300
 
-def in_child(body: Callable[[], None]) -> None:
-    """Run `body` in a forked child; its failure is a failure here, with the child's traceback."""
+
+def in_child(body: Callable[[], None], hangs_after_s: int = HANGS_AFTER_S) -> None:
+    """Run `body` in a forked child; its failure is a failure here, with the child's traceback.
+
+    A child that hangs is killed by SIGALRM, even in the middle of C code.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
             os.close(reading)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(hangs_after_s)
             body()
             status = 0
         except BaseException:  # noqa: BLE001 (a failed assertion is one; it is told to the parent)

@@ -3,6 +3,7 @@
 out=/tmp/out
 
 kdumpkey() { python3 -m kdumpkey "$@"; }
+capture() { python3 -m kdumpkey.capture "$@"; }
 
 ok() { echo "LAB ok $stage: $*"; }
 wrong() { echo "LAB NOT OK $stage: $*"; }

@@ -16,7 +16,7 @@ kdump() {
         echo 1 >$interface/restore
         ends 0 cryptsetup open --volume-key-keyring "%user:kdump-cryptsetup:vk-$uuid0" /dev/vda target
     else
-        ends 0 kdumpkey unlock /dev/vda --map target --from-kdump
+        ends 0 capture open /dev/vda target
     fi
     ends 0 mount -t ext4 /dev/mapper/target /target
     ends 0 makedumpfile --message-level 1 -l -d 31 /proc/vmcore /target/vmcore

@@ -14,14 +14,14 @@ measured() {
 
 kdump() {
     # What is read the first time comes from the initramfs into no cache of anyone's: once each.
-    ends 0 kdumpkey unlock /dev/vda --map target --from-kdump
+    ends 0 capture open /dev/vda target
     ends 0 kdumpkey close target
     ends 0 python3 -m bare
     ends 0 python3 -m barest
     for turn in 1 2 3 4 5; do
         echo "bare $(measured python3 -m bare)"
         echo "barest $(measured python3 -m barest)"
-        echo "map $(measured python3 -m kdumpkey unlock /dev/vda --map target --from-kdump)"
+        echo "map $(measured python3 -m kdumpkey.capture open /dev/vda target)"
         [ -b /dev/mapper/target ] || wrong "turn $turn mapped nothing"
         dmsetup remove --verifyudev target
     done | tee /tmp/times

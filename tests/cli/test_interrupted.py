@@ -64,8 +64,14 @@ def test_an_interrupt_that_was_ignored_stays_ignored(folder: Path) -> None:
     assert done.stdout.count("-") == 4
 
 
-def interrupted(words: list[str], ready: str) -> tuple[int, str]:
-    """Run it as a terminal's foreground job, and interrupt all of it once it has said something."""
+def interrupted(words: list[str], ready: str, waits_at: Path | None = None) -> tuple[int, str]:
+    """Run it as a terminal's foreground job, and interrupt all of it once it has said something.
+
+    Args:
+        words: The command line.
+        ready: What it says then.
+        waits_at: A FIFO that a command of it opens: by then its Python has started.
+    """
     command = [sys.executable, "-m", "kdumpkey", *words]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -76,21 +82,26 @@ def interrupted(words: list[str], ready: str) -> tuple[int, str]:
             line = job.stdout.readline()
             assert line, said
             said += line
+        writer = None if waits_at is None else waits_at.open("wb", buffering=0)
         os.killpg(job.pid, signal.SIGINT)
         said += job.stdout.read()
+        if writer is not None:
+            writer.close()
     return job.returncode, said
 
 
 SCRIPT = """#@disk root.img root 64M
 #@first-kernel
 kdumpkey kdump status
+echo "machine $KDUMPKEY_MACHINE"
 echo ready
-sleep 60
+sleep 600
 """
 IN_KDUMPKEY = """#@disk root.img root 64M
 #@first-kernel
+echo "machine $KDUMPKEY_MACHINE"
 echo ready
-sleep 60 | kdumpkey open --test-passphrase root.img
+kdumpkey open --test-passphrase root.img --key-file FIFO
 """
 
 
@@ -98,13 +109,16 @@ sleep 60 | kdumpkey open --test-passphrase root.img
 def test_an_interrupted_scenario_prints_no_traceback_and_leaves_no_machine(
     script: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "script").write_text(script)
-    before = set(Path("/dev/shm").glob("kdumpkey-mock-*"))  # noqa: S108 - where machines are made
-    code, said = interrupted(["mock", "run", str(tmp_path / "script")], "ready")
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    (tmp_path / "script").write_text(script.replace("FIFO", str(fifo)))
+    words = ["mock", "run", str(tmp_path / "script")]
+    code, said = interrupted(words, "ready", fifo if "FIFO" in script else None)
     assert code == 130
     assert "Traceback" not in said
     assert said.splitlines()[-1] == "Interrupted."
-    assert set(Path("/dev/shm").glob("kdumpkey-mock-*")) <= before  # noqa: S108
+    (machine,) = [line.removeprefix("machine ") for line in said.splitlines() if line.startswith("machine /")]
+    assert not os.path.lexists(machine)
 
 
 def test_an_interrupted_demo_prints_no_traceback() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from both import ours, run
+from both import Result, ours, run
 
 LINE = b"correct horse\n"
 
@@ -174,8 +174,15 @@ REFUSED = (
     "open --test-passphrase luks1.img --type plain",
     "open --test-passphrase luks1.img --type nonsense",
     "open --test-passphrase luks1.img --type luks2x",
-    "open -v --test-passphrase damaged.img -d pass",  # why comes before
+    "luksChangeKey -q damaged.img pass other",
 )
+
+
+def without_hint(result: Result) -> Result:
+    """Less kdumpkey's own line on a key that ends in a newline, which test_key_hint.py looks at."""
+    lines = result.err.splitlines(keepends=True)
+    kept = [line for line in lines if "ends in a newline, which is part of the key" not in line]
+    return Result(result.code, result.out, "".join(kept))
 
 
 @pytest.mark.parametrize("line", SAME)
@@ -184,7 +191,8 @@ def test_both_do_and_say_the_same(
 ) -> None:
     monkeypatch.chdir(folder)
     words = line.split()
-    assert ours(words, SAME[line]) == run([cryptsetup, *words], SAME[line])
+    mine = ours(words, SAME[line])
+    assert without_hint(mine) == run([cryptsetup, *words], SAME[line])
 
 
 @pytest.mark.parametrize("line", REFUSED)

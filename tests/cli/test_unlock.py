@@ -10,7 +10,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -176,10 +175,12 @@ def test_the_device_itself_is_no_place_for_its_plaintext(folder: Path) -> None:
 def test_a_fifo_is_no_device_and_does_not_hang(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    began = time.monotonic()
-    for action in ("isLuks", "luksDump", "luksUUID", "unlock", "open --test-passphrase"):
-        assert ours([*action.split(), fifo]).code == 4
-    assert time.monotonic() - began < 5
+
+    def body() -> None:
+        for action in ("isLuks", "luksDump", "luksUUID", "unlock", "open --test-passphrase"):
+            assert ours([*action.split(), fifo]).code == 4
+
+    in_child(body)
 
 
 def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:

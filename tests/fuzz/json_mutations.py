@@ -12,6 +12,7 @@ from typing import Any
 from fuzz.values import DIGITS, INTS, NAMES, NUMBERS, OTHERS, SALTS, WORDS
 
 _RAW = "@number@"
+_MOST_DIGITS = 4000  # Python converts no more than 4300
 
 
 def text_of(metadata: Any, *, ascii_alone: bool = True, errors: str = "strict") -> bytes:
@@ -85,12 +86,15 @@ def _retype(random: Random, metadata: Any) -> None:
         container[key] = random.choice(changed)
 
 
+def _is_countable(leaf: object) -> bool:
+    """Whether it is a number, or the digits of one that Python converts."""
+    if isinstance(leaf, str):
+        return leaf.isdecimal() and len(leaf) < _MOST_DIGITS
+    return type(leaf) is int and 0 <= leaf < 10**_MOST_DIGITS
+
+
 def _nudge(random: Random, metadata: Any) -> None:
-    numbers = [
-        path
-        for path in paths(metadata)
-        if path and isinstance(leaf := _at(metadata, path), (int, str)) and str(leaf).isdecimal()
-    ]
+    numbers = [path for path in paths(metadata) if path and _is_countable(_at(metadata, path))]
     if numbers:
         path = random.choice(numbers)
         old = _at(metadata, path)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from examples import examples
 from fuzz.edits import EDITS, Bench, Edited, last_line, mutated_header
 from fuzz.judges import is_strict
 from kdumpkey.crypto.kdf import Pbkdf2
@@ -21,7 +22,7 @@ from kdumpkey.luks.model import Luks2Header
 from kdumpkey.storage.device import open_readonly
 from tools import require_tool
 
-COUNT = int(os.environ.get("KDUMPKEY_EDIT_COUNT", "8"))
+COUNT = examples("KDUMPKEY_EDIT_COUNT", 4, 16)
 SEED = int(os.environ.get("KDUMPKEY_EDIT_SEED", "0"))
 _MOST_ITERATIONS = 1_000_000  # of a digest: cryptsetup would compute for minutes
 _REENCRYPTION = "online-reencrypt"

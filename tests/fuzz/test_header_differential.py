@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from examples import examples
 from fuzz.base_headers import BASES, base
 from fuzz.images import image_of, luks1_image
 from fuzz.json_mutations import paths
@@ -24,7 +25,7 @@ from fuzz.judges import cryptsetup, disagreement, kdumpkey, write
 from fuzz.mutated_headers import mutated_image
 from tools import require_tool
 
-COUNT = int(os.environ.get("KDUMPKEY_FUZZ_COUNT", "400"))
+COUNT = examples("KDUMPKEY_FUZZ_COUNT", 200, 2000)
 SEED = int(os.environ.get("KDUMPKEY_FUZZ_SEED", "0"))
 WORKERS = 2
 
@@ -93,7 +94,11 @@ DIGITS = st.integers(0, 2**65).map(str)
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
+    max_examples=examples("KDUMPKEY_FUZZ_VALUES", 60, 300),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+    database=None,
 )
 @given(data=st.data(), name=st.sampled_from(sorted(BASES)), value=JSON | DIGITS)
 def test_the_judges_agree_whatever_stands_in_a_field(

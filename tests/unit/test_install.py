@@ -13,7 +13,8 @@ import pytest
 
 from kdumpkey.errors import OutputError, UsageError
 from kdumpkey.kdump import runtime_modules
-from kdumpkey.kdump.install import PACKAGES, PROGRAM, Installed, install
+from kdumpkey.kdump.install import CAPTURE_PROGRAM, PACKAGES, PROGRAM, Installed, install
+from kdumpkey.luks.device import open_luks
 from roots import IMAGE, UUID
 from tools import chrooted
 
@@ -65,6 +66,22 @@ def test_it_opens_an_image_there_with_nothing_else_around(made: tuple[Path, Inst
     assert json.loads(done.stdout)["uuid"] == UUID
 
 
+def test_the_kdump_kernels_program_checks_a_volume_key_there(made: tuple[Path, Installed]) -> None:
+    root, _ = made
+    (root / "disk.img").write_bytes(lzma.decompress(IMAGE.read_bytes()))
+    with open_luks(root / "disk.img") as luks, luks.unlock(b"correct horse battery staple") as opened:
+        (root / "volume-key").write_bytes(bytes(memoryview(opened.volume_key)))
+    for key, code in (("/volume-key", 0), ("/disk.img", 2)):
+        done = subprocess.run(
+            [*chrooted(root), CAPTURE_PROGRAM, "test", "/disk.img", "--volume-key-file", key],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": os.defpath + ":/usr/sbin"},
+        )
+        assert done.returncode == code, done.stderr
+
+
 def test_every_module_that_it_may_import_can_be_imported_there_alone(made: tuple[Path, Installed]) -> None:
     root, _ = made
     listed = subprocess.run(
@@ -88,7 +105,8 @@ def test_a_second_run_leaves_all_as_it_is(made: tuple[Path, Installed]) -> None:
     root, first = made
     before = {path: path.lstat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
     assert install(root).files < first.files / 10
-    del before[root / str(PROGRAM)[1:]]
+    for program in (PROGRAM, CAPTURE_PROGRAM):
+        del before[root / str(program)[1:]]
     assert {path: path.lstat().st_mtime_ns for path in before} == before
 
 

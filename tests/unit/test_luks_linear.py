@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -18,33 +16,11 @@ from fuzz.judges import write
 from kdumpkey.cli.dump_text import header_text
 from kdumpkey.luks import read_header
 from kdumpkey.luks.model import Luks2Header
+from work import steps
 
 METADATA = 4 << 20
 AREAS = 16777216
 FEW, MANY = 500, 4000
-
-
-def _work(action: Callable[[], object]) -> int:
-    """Lines of Python run, and calls into C."""
-    count = 0
-
-    def on_line(_frame: FrameType, event: str, _argument: object) -> Any:
-        nonlocal count
-        count += event == "line"
-        return on_line
-
-    def on_call(_frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal count
-        count += event == "c_call"
-
-    sys.settrace(on_line)
-    sys.setprofile(on_call)
-    try:
-        action()
-    finally:
-        sys.setprofile(None)
-        sys.settrace(None)
-    return count
 
 
 def _image(metadata: dict[str, Any]) -> Image:
@@ -141,7 +117,7 @@ def test_reading_and_dumping_a_header_is_linear(kind: str) -> None:
             assert isinstance(header, Luks2Header)
             _questions(header)
 
-        return _work(action)
+        return steps(action)
 
     few, many = work(FEW), work(MANY)
     assert _is_linear(few, many), (few, many)
@@ -175,7 +151,7 @@ def test_every_action_on_many_tokens_is_linear(tmp_path: Path, name: str) -> Non
         places = {"DEV": str(device), "TOKEN": str(tmp_path / "token"), "BACKUP": str(tmp_path / f"b{count}")}
         words = [places.get(word, word) for word in ACTIONS[name].split()]
         codes = []
-        spent = _work(lambda: codes.append(ours(words).code))
+        spent = steps(lambda: codes.append(ours(words).code))
         assert codes[0] == (2 if name == "open" else 0)
         return spent
 
@@ -186,6 +162,6 @@ def test_every_action_on_many_tokens_is_linear(tmp_path: Path, name: str) -> Non
 
 def test_a_second_copy_of_the_same_text_is_not_judged_again() -> None:
     image = _image(_prepared(_with_tokens, MANY))
-    both = _work(lambda: read_header(SparseReader(image)))
+    both = steps(lambda: read_header(SparseReader(image)))
     one = Image(image.size, image.chunks[:1])
-    assert both < 1.1 * _work(lambda: read_header(SparseReader(one)))
+    assert both < 1.1 * steps(lambda: read_header(SparseReader(one)))

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from examples import examples
 from kdumpkey.errors import KernelDeniedError, KernelError
 from kdumpkey.kernel.protocol import Stage
 from kdumpkey.region.model import Policy
@@ -175,5 +176,8 @@ class MachineRules(RuleBasedStateMachine):
 
 TestMachineRules = MachineRules.TestCase
 TestMachineRules.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples("KDUMPKEY_MACHINE_COUNT", 10, 40),
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )

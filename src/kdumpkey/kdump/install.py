@@ -22,12 +22,14 @@ from kdumpkey.storage.publish import write_file
 
 PACKAGES: Final = Path("/usr/lib/kdumpkey")
 PROGRAM: Final = Path("/usr/bin/kdumpkey")
+CAPTURE_PROGRAM: Final = Path("/usr/bin/kdumpkey-capture")
+_ENTRIES: Final = {PROGRAM: "kdumpkey.cli", CAPTURE_PROGRAM: "kdumpkey.capture"}
 # Isolated, and without site: nothing but the standard library and what lies beside kdumpkey is ever imported.
 _LAUNCHER: Final = """\
 #!{python} -IS
 import sys
 sys.path.insert(0, {packages!r})
-from kdumpkey.cli import entry_point
+from {module} import entry_point
 entry_point()
 """
 _LONGEST_LINE: Final = 127  # bytes of a #! line that any kernel still reads whole
@@ -46,7 +48,7 @@ def install(destination: Path) -> Installed:
     """Put all that kdumpkey needs below a directory, at the paths where it will be looked for; and try it.
 
     Python and the standard library go where they are on this machine, packages to /usr/lib/kdumpkey, the
-    program to /usr/bin. Bytecode goes alone: it starts faster, and takes less of a kdump kernel's memory.
+    programs to /usr/bin. Bytecode goes alone: it starts faster, and takes less of a kdump kernel's memory.
 
     Args:
         destination: A root file system that is being made, such as dracut's $initdir.
@@ -68,8 +70,9 @@ def install(destination: Path) -> Installed:
         for source, target in sorted(_files(python).items()):
             root.copy(source, target)
         root.strip()
-        text = _LAUNCHER.format(python=python, packages=str(PACKAGES))
-        root.write(PROGRAM, text.encode(), 0o755)
+        for program, module in _ENTRIES.items():
+            text = _LAUNCHER.format(python=python, packages=str(PACKAGES), module=module)
+            root.write(program, text.encode(), 0o755)
         tried = _try(root.path)
     except (OSError, py_compile.PyCompileError) as error:
         raise OutputError(f"Cannot put kdumpkey below {destination}: {error}.") from error
@@ -131,7 +134,7 @@ def _libraries(binary: Path) -> list[Path]:
 
 
 def _try(root: Path) -> bool:
-    """Run the program there, as the kdump kernel will; False: only root may."""
+    """Run the programs there, as the kdump kernel will; False: only root may."""
     if os.geteuid() != 0:
         return False
 
@@ -139,19 +142,21 @@ def _try(root: Path) -> bool:
         os.chroot(root)
         os.chdir("/")
 
-    try:
-        done = subprocess.run(
-            [PROGRAM, "--version"],
-            preexec_fn=enter,
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except OSError as error:
-        raise OutputError(f"kdumpkey does not run below {root}: {error}.") from error
-    if done.returncode:
-        raise OutputError(f"kdumpkey does not run below {root}: {(done.stderr or done.stdout).strip()}")
+    for program in _ENTRIES:
+        try:
+            done = subprocess.run(
+                [program, "--version"],
+                preexec_fn=enter,
+                capture_output=True,
+                text=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise OutputError(f"{program.name} does not run below {root}: {error}.") from error
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip()
+            raise OutputError(f"{program.name} does not run below {root}: {said}")
     return True
 
 

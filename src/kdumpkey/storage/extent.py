@@ -22,6 +22,7 @@ _GET_STATUS: Final = 0x4C05
 _STATUS: Final = struct.Struct(
     "=4Q216x"
 )  # of 232 bytes: the file's device, inode and rdevice, and the offset
+_LARGEST: Final = 1 << 63
 _SECTOR: Final = 512  # sysfs counts in these, whatever the disk's own sectors
 
 
@@ -65,6 +66,78 @@ def overlap(one: Extent, one_bytes: range, other: Extent, other_bytes: range) ->
     start = max(one.offset_bytes + one_bytes.start, other.offset_bytes + other_bytes.start)
     stop = min(one.offset_bytes + one_bytes.stop, other.offset_bytes + other_bytes.stop)
     return start < stop
+
+
+def share_bytes(one: int, other: int, sysfs: Path = _SYSFS) -> bool:
+    """Say whether to write one open file or device may change what another holds.
+
+    It does where both have bytes of one file or disk; or where one is a device that the kernel puts together
+    of others (a mapping, a RAID), and the other is among these.
+
+    Args:
+        one: A descriptor of a regular file or block device; of a file, O_PATH is enough.
+        other: Another.
+        sysfs: Where the kernel lists block devices by number.
+    """
+    mine, theirs = _runs_of(one, sysfs), _runs_of(other, sysfs)
+    return _meet(mine, theirs + _parts_of(other, sysfs)) or _meet(_parts_of(one, sysfs), theirs)
+
+
+def _meet(some: list[tuple[Extent, int]], others: list[tuple[Extent, int]]) -> bool:
+    return any(
+        overlap(one, range(size), other, range(other_size))
+        for one, size in some
+        for other, other_size in others
+    )
+
+
+def _runs_of(fd: int, sysfs: Path) -> list[tuple[Extent, int]]:
+    """Where an open file or device is, and its size in bytes; of a loop device, also as the disk it is."""
+    status = os.fstat(fd)
+    if stat.S_ISREG(status.st_mode):
+        return [(extent_of(fd, sysfs), max(status.st_size, 1))]  # an empty file is still itself
+    if not stat.S_ISBLK(status.st_mode):
+        return []
+    size = _size_of(sysfs / f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}")
+    disk, start = _disk_of(status.st_rdev, sysfs)
+    return [(each, size) for each in {extent_of(fd, sysfs), Extent(Backing(disk), start)}]
+
+
+def _size_of(folder: Path) -> int:
+    """The size in bytes of a block device by its folder in sysfs; without one, as large as can be."""
+    try:
+        return int((folder / "size").read_text()) * _SECTOR
+    except (OSError, ValueError):
+        return _LARGEST
+
+
+def _parts_of(fd: int, sysfs: Path) -> list[tuple[Extent, int]]:
+    """The devices that a block device is put together of, and what these are, down to disks."""
+    status = os.fstat(fd)
+    if not stat.S_ISBLK(status.st_mode):
+        return []
+    found: dict[int, tuple[Extent, int]] = {}
+    left = [status.st_rdev]
+    while left:
+        number = left.pop()
+        for folder in _slaves(sysfs / f"{os.major(number)}:{os.minor(number)}"):
+            try:
+                major, _, minor = (folder / "dev").read_text().strip().partition(":")
+                part = os.makedev(int(major), int(minor))
+            except (OSError, ValueError):
+                continue
+            if part not in found:
+                disk, start = _disk_of(part, sysfs)
+                found[part] = (Extent(Backing(disk), start), _size_of(folder))
+                left.append(part)
+    return list(found.values())
+
+
+def _slaves(folder: Path) -> list[Path]:
+    try:
+        return sorted((folder / "slaves").iterdir())
+    except OSError:
+        return []
 
 
 def _behind_loop(fd: int, sysfs: Path) -> Extent | None:

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import OutputError, OutputExistsError
+from kdumpkey.storage.extent import share_bytes
 from kdumpkey.storage.signals import HeldSignals, SignalledError
 from kdumpkey.storage.transfer import write_in_full
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from typing_extensions import Buffer
 
@@ -64,15 +65,21 @@ def write_file(
     mode: int = PRIVATE,
     replace: bool = False,
     sync: bool = False,
+    apart_from: Sequence[int] = (),
 ) -> None:
     """Write a file, whole or not at all; see `new_file`."""
-    with new_file(path, mode=mode, replace=replace, sync=sync) as fd:
+    with new_file(path, mode=mode, replace=replace, sync=sync, apart_from=apart_from) as fd:
         write_in_full(fd, content)
 
 
 @contextmanager
 def new_file(
-    path: str | os.PathLike[str], *, mode: int = PRIVATE, replace: bool = False, sync: bool = False
+    path: str | os.PathLike[str],
+    *,
+    mode: int = PRIVATE,
+    replace: bool = False,
+    sync: bool = False,
+    apart_from: Sequence[int] = (),
 ) -> Iterator[int]:
     """Make a file that gets its name at the end of the `with` block, if that ends without an error.
 
@@ -81,6 +88,7 @@ def new_file(
         mode: Its permissions, whatever the umask.
         replace: Take the place of a regular file of that name.
         sync: Wait until content and name are on the medium.
+        apart_from: Open files and devices that the output must not be, or hold a byte of, by any name.
 
     Yields:
         A file descriptor, open for reading and writing.
@@ -89,7 +97,8 @@ def new_file(
         OutputExistsError: There is such a file, and `replace` was not asked for.
         OutputError: The file cannot be written; nothing is left that was not there before.
     """
-    with _open(path, mode=mode, replace=replace, sync=sync, devices=False) as output:
+    what = _Wanted(mode=mode, replace=replace, sync=sync, apart_from=tuple(apart_from))
+    with _open(path, what) as output:
         yield output.fd
 
 
@@ -151,22 +160,48 @@ def sync_folder(folder: str | os.PathLike[str]) -> None:
 
 @contextmanager
 def open_output(
-    path: str | os.PathLike[str], *, mode: int = PRIVATE, replace: bool = False
+    path: str | os.PathLike[str],
+    *,
+    mode: int = PRIVATE,
+    replace: bool = False,
+    apart_from: Sequence[int] = (),
 ) -> Iterator[Output]:
     """Make a new file, as `new_file` does, or open the block device of that name where `replace` is set.
+
+    Args:
+        path: The file's name, or the device's.
+        mode: A new file's permissions, whatever the umask.
+        replace: Take the place of a regular file of that name, or overwrite the device.
+        apart_from: Open files and devices that the output must not be, or hold a byte of, by any name.
 
     Raises:
         OutputExistsError: There is such a file or block device, and `replace` was not asked for.
         OutputError: It cannot be written, or the block device is in use.
     """
-    with _open(path, mode=mode, replace=replace, sync=False, devices=True) as output:
+    what = _Wanted(mode=mode, replace=replace, devices=True, apart_from=tuple(apart_from))
+    with _open(path, what) as output:
         yield output
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """How an output is to be opened."""
+
+    mode: int
+    replace: bool = False
+    sync: bool = False
+    devices: bool = False
+    apart_from: tuple[int, ...] = ()
+
+    def check_apart(self, fd: int, shown: str) -> None:
+        if any(share_bytes(fd, each) for each in self.apart_from):
+            raise OutputError(
+                f"{shown} is, or holds, what is being read, under this name or another: name another output."
+            )
+
+
 @contextmanager
-def _open(
-    path: str | os.PathLike[str], *, mode: int, replace: bool, sync: bool, devices: bool
-) -> Iterator[Output]:
+def _open(path: str | os.PathLike[str], what: _Wanted) -> Iterator[Output]:
     shown = os.fsdecode(path)
     if "\0" in shown:
         raise OutputError(f"Cannot write {shown!r}: a name cannot hold a NUL character.")
@@ -174,12 +209,15 @@ def _open(
         parent, name = os.path.split(shown)
         folder = os.open(parent or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            device = _block_device_at(folder, name, shown, replace=replace, devices=devices)
+            device = _block_device_at(folder, name, shown, what)
             if device is None:
-                with _new_file(_Name(folder, name, shown), mode, replace=replace, sync=sync) as fd:
+                with _new_file(
+                    _Name(folder, name, shown), what.mode, replace=what.replace, sync=what.sync
+                ) as fd:
                     yield Output(fd, block_device=False)
             else:
                 try:
+                    what.check_apart(device, shown)
                     yield Output(device, block_device=True)
                     os.fsync(device)
                 finally:
@@ -190,7 +228,7 @@ def _open(
         raise OutputError(f"Cannot write {shown}: {error.strerror or error}.") from error
 
 
-def _block_device_at(folder: int, name: str, shown: str, *, replace: bool, devices: bool) -> int | None:
+def _block_device_at(folder: int, name: str, shown: str, what: _Wanted) -> int | None:
     """Open the block device of that name; None: there is nothing, or a file to be replaced."""
     try:
         found = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)  # opens no device
@@ -200,8 +238,10 @@ def _block_device_at(folder: int, name: str, shown: str, *, replace: bool, devic
         raise
     try:
         status = os.fstat(found)
-        if stat.S_ISREG(status.st_mode) or (devices and stat.S_ISBLK(status.st_mode)):
-            if not replace:
+        if stat.S_ISREG(status.st_mode):
+            what.check_apart(found, shown)
+        if stat.S_ISREG(status.st_mode) or (what.devices and stat.S_ISBLK(status.st_mode)):
+            if not what.replace:
                 kind = "is a block device" if stat.S_ISBLK(status.st_mode) else "exists already"
                 does = "overwrites" if stat.S_ISBLK(status.st_mode) else "replaces"
                 raise OutputExistsError(f"File {shown} {kind}; --force {does} it.")

@@ -13,7 +13,7 @@ from kdumpkey.storage.publish import open_output
 from kdumpkey.storage.transfer import write_in_full
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from kdumpkey.storage.pipeline import Progress
     from kdumpkey.volume.volume import Volume
@@ -64,6 +64,7 @@ def decrypt_to_file(
     *,
     sparse: bool = False,
     replace: bool = False,
+    apart_from: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> None:
     """Decrypt into a file that gets its name when it is complete, and not before.
@@ -75,6 +76,7 @@ def decrypt_to_file(
         part: Which bytes of the plaintext, from `part_of`.
         sparse: Leave runs of zeros as holes.
         replace: Take the place of a file of that name, or overwrite the block device.
+        apart_from: Open files and devices, the volume's own above all, that the output must not touch.
         progress: Told how much was done, possibly by other threads.
 
     Raises:
@@ -82,7 +84,7 @@ def decrypt_to_file(
         OutputError: The file cannot be written: nothing is left under its name that was not there before.
         DeviceError: The volume's device cannot be read; likewise.
     """
-    with open_output(path, replace=replace) as output:
+    with open_output(path, replace=replace, apart_from=apart_from) as output:
         fd = output.fd
         if output.block_device:
             _check_room(fd, path, len(part))

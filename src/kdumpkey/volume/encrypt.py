@@ -33,7 +33,8 @@ def encrypt_file(
         How many bytes were written; what lies behind them in the volume stays.
 
     Raises:
-        UsageError: It has more than the volume has room for: of a file before anything is written.
+        UsageError: It has more than the volume has room for: of a file before anything is written. Or it has
+            bytes of the device itself.
         DeviceError: The file cannot be read, or the device cannot be written; part of it may have been.
     """
     done = encrypt_from(volume, fd, name, start=start, progress=progress)
@@ -46,6 +47,8 @@ def encrypt_from(
     volume: Volume, fd: int, name: str, *, start: int = 0, progress: Progress | None = None
 ) -> int:
     """Encrypt what a file descriptor gives into a volume, unsynchronised; see `encrypt_file`."""
+    if volume.shares_bytes_with(fd):
+        raise UsageError(f"{name} is, or holds, the device itself, under this name or another.")
     if not 0 <= start <= volume.size:
         raise UsageError(f"The volume has {volume.size} bytes: byte {start} is not in it.")
     room = volume.size - start

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 from kdumpkey.crypto.cipher import SECTOR, CipherSpec, SectorCipher, sector_cipher
 from kdumpkey.errors import CipherError, DeviceError
 from kdumpkey.storage.device import Device
+from kdumpkey.storage.extent import share_bytes
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -145,6 +146,10 @@ class Volume:
             if part.there < part.segment.size_bytes:
                 break
         return there
+
+    def shares_bytes_with(self, fd: int) -> bool:
+        """Whether an open file or device has bytes of the volume's own device, by whatever name."""
+        return isinstance(self._device, Device) and share_bytes(fd, self._device.fileno())
 
     def read_into(self, buffer: WriteableBuffer, offset: int) -> None:
         """Fill a buffer with plaintext.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -29,8 +29,9 @@ from kdumpkey.cli.options import (
 from kdumpkey.cli.passphrase import STDIN, confirm
 from kdumpkey.cli.refusing import refuse_external_tokens, refuse_first
 from kdumpkey.cli.session import Run, Session
-from kdumpkey.errors import OutputError, UsageError
+from kdumpkey.errors import DeviceError, OutputError, UsageError
 from kdumpkey.luks import configure
+from kdumpkey.storage.device import open_readonly
 from kdumpkey.storage.publish import write_file
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ def token(
             case "unassign":
                 configure.unassign_token(store, number, key_slot or 0)
             case _:
-                _write(session, store, json_file, configure.token_json(store.header, number))
+                data = device if header.header is not None else None
+                _write(session, store, json_file, configure.token_json(store.header, number), data=data)
 
 
 def _read(session: Session, path: str | None) -> bytes:
@@ -171,15 +173,20 @@ def _read(session: Session, path: str | None) -> bytes:
             os.close(fd)
 
 
-def _write(session: Session, store: HeaderStore, path: str | None, content: bytes) -> None:
+def _write(
+    session: Session, store: HeaderStore, path: str | None, content: bytes, *, data: str | None
+) -> None:
+    """Write a token's JSON; never in the place of the device, nor of the data of a detached header."""
     if path is None or path == STDIN:
         session.streams.show_json(content.decode())
         return
     refusal = f"Failed to open file {path} in write mode."
-    with suppress(OSError, ValueError):  # where there is no such file, it is not the device
-        if os.path.samestat(os.stat(path), os.fstat(store.device.fileno())):
-            raise UsageError(f"{path} is the device itself.\n{refusal}")
-    try:
-        write_file(path, content, replace=True)
-    except OutputError as error:
-        raise UsageError(f"{error}\n{refusal}") from error
+    with ExitStack() as stack:
+        kept = [store.device.fileno()]
+        if data is not None:
+            with suppress(DeviceError):  # where there is no such device, nothing is lost
+                kept.append(stack.enter_context(open_readonly(data)).fileno())
+        try:
+            write_file(path, content, replace=True, apart_from=kept)
+        except OutputError as error:
+            raise UsageError(f"{error}\n{refusal}") from error

@@ -21,6 +21,7 @@ from kdumpkey.cli.session import Run
 from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import DeviceError, PermissionDeniedError, UsageError
 from kdumpkey.luks.data_access import warnings_of_nothing
+from kdumpkey.storage.extent import share_bytes
 from kdumpkey.volume.encrypt import encrypt_file
 
 app = typer.Typer()
@@ -47,8 +48,8 @@ def encrypt(
     fd = session.streams.stdin if source == STDIN else _open(source)
     try:
         with open_data_and_header(device, header, writable=True) as luks:
-            if os.path.samestat(os.fstat(fd), os.fstat(luks.device.fileno())):
-                raise UsageError(f"{source} is the device itself.")
+            if share_bytes(fd, luks.device.fileno()):
+                raise UsageError(f"{source} is the device itself, or has bytes of it.")
             try:
                 confirm(session, f"This will overwrite data on {device} irrevocably.")
             except PermissionDeniedError as error:

@@ -55,6 +55,7 @@ from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import KeyNotFoundError, KeyringError, UsageError
 from kdumpkey.luks.data_access import warnings_of_nothing
 from kdumpkey.luks.words import warnings_of
+from kdumpkey.storage.extent import share_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -337,12 +338,13 @@ def _decrypt(
         cut_short=bool(luks.missing_end()),
         to_the_cut=wanted.force,
     )
-    if output != "-" and _same_file(output, luks):
-        raise UsageError(f"{output} is what is being decrypted: the plaintext must go elsewhere.")
+    sources = (luks.device.fileno(), luks.header_device.fileno())
     with progress_bar(session.streams, len(part)) as progress:
         if output == "-":
             if os.isatty(session.streams.stdout):
                 raise UsageError("The plaintext will not be written to a terminal: redirect standard output.")
+            if any(share_bytes(session.streams.stdout, each) for each in sources):
+                raise UsageError("Standard output is what is being decrypted: send the plaintext elsewhere.")
             decrypt_to_stream(volume, session.streams.stdout, part, progress=progress)
         else:
             decrypt_to_file(
@@ -351,19 +353,10 @@ def _decrypt(
                 part,
                 sparse=wanted.sparse,
                 replace=wanted.force,
+                apart_from=sources,
                 progress=progress,
             )
     return {"to": output, "from": part.start, "length": len(part)}
-
-
-def _same_file(output: str, luks: LuksDevice) -> bool:
-    try:
-        there = os.stat(output)
-    except (OSError, ValueError):
-        return False
-    return any(
-        os.path.samestat(there, os.fstat(device.fileno())) for device in (luks.device, luks.header_device)
-    )
 
 
 def _link_target(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.doctor.kdump_image import HOOK, LISTS, MOUNTING, OUR_HOOK, TABLE
+from kdumpkey.kdump.doctor.kdump_image import HOOK, LISTS, MOUNTING, OUR_HOOKS, TABLE
 from kdumpkey.kdump.doctor.proof import proven
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class _Checked:
 
     @property
     def _hooked(self) -> bool:
-        return bool(self.found.words & {HOOK, OUR_HOOK})
+        return bool(self.found.words & {HOOK, *OUR_HOOKS})
 
     @property
     def _ours(self) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kdumpkey.kernel.linux.record import RecordedImage
 
 HOOK: Final = "crash_dm_crypt_keys"  # whatever asks for the keys back has to name this directory,
-OUR_HOOK: Final = "--from-kdump"  # or to call this program
+OUR_HOOKS: Final = ("kdumpkey-capture", "--from-kdump")  # or to call this program
 # What lists the devices that are opened: kdump-utils' rules, and kdump generate's table.
 TABLE: Final = "/etc/kdumpkey/devices"
 LISTS: Final = ("/70-luks-kdump.rules", TABLE)
@@ -85,7 +85,7 @@ def _with_content(
     host: Host, read: KdumpImage, devices: Sequence[CryptDevice], image: RecordedImage | None
 ) -> KdumpImage:
     place = read.place.lstrip("/")
-    words = (HOOK, OUR_HOOK, *MOUNTING, *(device.uuid for device in devices if device.uuid))
+    words = (HOOK, *OUR_HOOKS, *MOUNTING, *(device.uuid for device in devices if device.uuid))
     try:
         path = host.path(place)
         content: Initramfs | str = _read(

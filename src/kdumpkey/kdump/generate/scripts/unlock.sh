@@ -63,7 +63,7 @@ while read -r uuid name; do
 		patience=0
 		say "this kernel was handed no keys: there is no $restore"
 		failed=1
-	elif ! kdumpkey unlock "$device" --map "$name" --from-kdump </dev/null; then
+	elif ! kdumpkey-capture open "$device" "$name" </dev/null; then
 		say "$device was not opened as $name"
 		failed=1
 	fi
