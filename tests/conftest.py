@@ -18,8 +18,9 @@ settings.register_profile("few", deadline=None, derandomize=True, database=None,
 settings.register_profile("all", deadline=None, derandomize=True, database=None, max_examples=100)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Have signals work in children, even if this runs in the background with some of them ignored."""
+    config.addinivalue_line("markers", "xdist_group: also known where pytest-xdist is not installed")
     settings.load_profile("all" if ALL_EXAMPLES else "few")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
