@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from kdumpkey.cli import keyfile
-from kdumpkey.cli.keyfile import MAXIMUM, read_exactly, read_key, read_key_file
+from kdumpkey.cli.keyfile import MAXIMUM, read_key, read_key_file
 from kdumpkey.errors import UsageError
+from kdumpkey.luks.volume_key_file import read_exactly
 from kdumpkey.secret import SecretBuffer
 
 

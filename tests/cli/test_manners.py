@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -318,3 +319,24 @@ def test_every_alias_leads_to_an_action_that_is_done() -> None:
 def test_an_unknown_option_is_an_error_of_its_own() -> None:
     with pytest.raises(OptionError):
         read_line(["--nonsense"])
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "-" + "9" * 5000])
+@pytest.mark.parametrize(
+    "parse", [parsers.int32, parsers.uint32, parsers.uint64, parsers.size("from"), parsers.device_size]
+)
+def test_a_number_of_thousands_of_digits_is_refused_as_any_that_is_too_large(
+    parse: Callable[[str], int], digits: str
+) -> None:
+    with pytest.raises(UsageError):
+        parse(digits)
+
+
+def test_zeros_before_a_number_count_for_nothing() -> None:
+    assert parsers.int32("-" + "0" * 5000 + "7") == -7
+    assert parsers.uint64("0" * 5000 + "7") == parsers.leading_number("0" * 5000 + "7 x") == 7
+    assert parsers.size_of("from", "0" * 5000 + "7k") == 7168
+
+
+def test_a_keyslot_of_thousands_of_digits_is_no_keyslot() -> None:
+    assert parsers.leading_number("9" * 5000) >= 1 << 64

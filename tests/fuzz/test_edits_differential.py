@@ -58,7 +58,7 @@ def _is_documented(edit: str, header: Luks2Header, mine: Edited) -> bool:
     digests = header.digests.values()
     if action == "luksAddKey":
         # "At use": a digest that every key fits, or none; and the key of an unbound keyslot.
-        usable = all(len(each.salt or b"") > 3 and 20 <= len(each.digest or b"") <= 64 for each in digests)
+        usable = all(len(each.salt or b"") == 32 and 20 <= len(each.digest or b"") <= 64 for each in digests)
         known = all(each.type == "pbkdf2" and each.hash == "sha256" for each in digests)
         named = all(0 < slot.key_size <= 512 for slot in header.keyslots.values())
         return not (usable and known and named)

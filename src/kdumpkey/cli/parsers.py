@@ -14,6 +14,7 @@ _UINT64: Final = 1 << 64
 _NUMBER: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?)([0-9]+)", re.ASCII)
 _SIZE: Final = re.compile(r"([0-9]+)(?:([kKmMgGtT])(iB|B)?|(s))?", re.ASCII)
 _UNITS: Final = "kmgt"
+_MOST_DIGITS: Final = 30  # more than 64 bits have
 _ANY: Final = -1  # leaves the choice open, as if the option were not there
 _KDFS: Final = ("pbkdf2", "argon2i", "argon2id")
 
@@ -43,7 +44,7 @@ def int32(text: str) -> int:
         UsageError: It is not one.
     """
     matched = _NUMBER.fullmatch(text)
-    number = int(matched[1] + matched[2]) if matched else 1 << 31
+    number = _integer(matched[1] + matched[2]) if matched else 1 << 31
     if not -(1 << 31) <= number < 1 << 31:
         raise UsageError(_BAD_NUMBER)
     return number
@@ -110,7 +111,7 @@ def size_of(name: str, text: str) -> int:
     factor = 512 if sectors else 1
     if unit:
         factor = (1000 if suffix == "B" else 1024) ** (_UNITS.index(unit.lower()) + 1)
-    if (number := int(digits) * factor) >= _UINT64:
+    if (number := _integer(digits) * factor) >= _UINT64:
         raise UsageError(refusal)
     return number
 
@@ -175,14 +176,24 @@ def kdf(text: str) -> str:
 def leading_number(text: str) -> int:
     """The number that a text begins with, as cryptsetup reads a keyslot's argument; without one, 0."""
     found = re.match(r"\s*([-+]?[0-9]+)", text)
-    return int(found[1]) if found else 0
+    return _integer(found[1]) if found else 0
+
+
+def _integer(text: str) -> int:
+    """The number of digits with an optional sign; one that is too large for every option if there are many.
+
+    Python converts no more than 4300 digits, and raises.
+    """
+    digits = text.lstrip("+-").lstrip("0")
+    number = int(digits or "0") if len(digits) <= _MOST_DIGITS else 10**_MOST_DIGITS
+    return -number if text.startswith("-") else number
 
 
 def _unsigned(text: str, end: int) -> int:
     matched = _NUMBER.fullmatch(text)
-    if not matched or int(matched[2]) >= _UINT64:
+    if not matched or _integer(matched[2]) >= _UINT64:
         raise UsageError(_BAD_NUMBER)
-    number = int(matched[1] + matched[2]) % _UINT64
+    number = _integer(matched[1] + matched[2]) % _UINT64
     if number >= end:
         raise UsageError(_BAD_NUMBER)
     return number

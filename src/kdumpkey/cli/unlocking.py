@@ -12,6 +12,7 @@ from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import KeySource, MachineChoice, UnlockSource
 from kdumpkey.cli.passphrase import is_typed, read_passphrase
 from kdumpkey.errors import KeyringError, KeyslotError, ResourceError, UsageError, WrongKeyError
+from kdumpkey.luks.unlock import check_other_keys
 from kdumpkey.luks.volume_key_file import key_size, read_exactly
 
 if TYPE_CHECKING:
@@ -26,7 +27,13 @@ _NOT_IN_KEYRING: Final = "Failed to read volume key candidate from keyring."
 
 @contextmanager
 def volume_key(
-    session: Session, luks: LuksDevice, keys: KeySource, *, unbound: bool = False, serialize: bool = False
+    session: Session,
+    luks: LuksDevice,
+    keys: KeySource,
+    *,
+    unbound: bool = False,
+    serialize: bool = False,
+    every_key: bool = False,
 ) -> Iterator[tuple[SecretBuffer, int | None]]:
     """The volume key that the options lead to, checked, and the keyslot that it came out of.
 
@@ -36,6 +43,7 @@ def volume_key(
         keys: What the options say.
         unbound: Whether keyslots that are bound to no segment count.
         serialize: Whether to take turns with others that derive keys in much memory.
+        every_key: As for `unlocked`.
 
     Raises:
         WrongKeyError: The passphrase opens nothing, or the key is another volume's.
@@ -65,6 +73,7 @@ def volume_key(
         unbound=unbound,
         machine=keys.machine,
         serialize=serialize,
+        every_key=every_key,
     ) as opened:
         session.explain(f"Key slot {opened.keyslot} unlocked.")
         yield opened.volume_key, opened.keyslot
@@ -81,6 +90,7 @@ def unlocked(
     tries: int | None = None,
     machine: MachineChoice | None = None,
     serialize: bool = False,
+    every_key: bool = False,
 ) -> Unlocked:
     """Unlock a keyslot: by a token, else by the passphrase from where the options say.
 
@@ -94,6 +104,7 @@ def unlocked(
         tries: How often a person may type the passphrase; default: what --tries says, or 3.
         machine: Whose kernel may have handed keys over.
         serialize: Whether to take turns with others that derive keys in much memory.
+        every_key: Whether it must open both keys of a reencryption that was begun, unless `key_slot` is one.
 
     Raises:
         WrongKeyError: It opens none, at the last try too where a person types.
@@ -116,13 +127,16 @@ def unlocked(
     def attempt(passphrase: SecretBuffer) -> Unlocked:
         try:
             with interruptible():
-                return luks.unlock(
+                opened = luks.unlock(
                     passphrase,
                     keyslot=key_slot,
                     unbound=unbound,
                     check_memory=source.checks_memory,
                     serialize=serialize,
                 )
+                if every_key and key_slot is None:
+                    _check_other_keys(luks, passphrase, opened, source.checks_memory, serialize)
+                return opened
         except ResourceError:
             from kdumpkey.cli.from_kdump import keys_are_handed_over  # noqa: PLC0415 - when all else has failed
 
@@ -133,6 +147,23 @@ def unlocked(
             raise
 
     return with_tries(session, source, prompt, tries, attempt)
+
+
+def _check_other_keys(
+    luks: LuksDevice, passphrase: SecretBuffer, opened: Unlocked, check_memory: bool, serialize: bool
+) -> None:
+    try:
+        check_other_keys(
+            luks.header_device,
+            luks.header,
+            passphrase,
+            opened,
+            check_memory=check_memory,
+            serialize=serialize,
+        )
+    except BaseException:
+        opened.volume_key.close()
+        raise
 
 
 def with_tries(

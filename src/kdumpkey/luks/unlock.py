@@ -35,6 +35,7 @@ from kdumpkey.luks.model import (
     LuksHeader,
     UnknownKdf,
 )
+from kdumpkey.luks.reencryption import state_of
 from kdumpkey.luks.requirements import unmet
 from kdumpkey.secret import SecretBuffer
 
@@ -132,6 +133,43 @@ def unlock(
     if not tried:
         raise KeyslotError("No usable keyslot is available.")
     raise WrongKeyError("No key available with this passphrase.")
+
+
+def check_other_keys(
+    device: Reader,
+    header: LuksHeader,
+    passphrase: Buffer,
+    opened: Unlocked,
+    *,
+    check_memory: bool = True,
+    serialize: bool = False,
+) -> None:
+    """See that a passphrase also opens the other volume key of a reencryption that was begun.
+
+    Args:
+        device: As for `unlock`, and so are the others.
+        header: Its header.
+        passphrase: What opened `opened`.
+        opened: One of the keys.
+        check_memory: As for `unlock`.
+        serialize: As for `unlock`.
+
+    Raises:
+        KdumpkeyError: As `unlock`: the data need both keys.
+    """
+    if state_of(header) is None:
+        return
+    for digest in header.digests.values():
+        if digest.segments and digest.id != opened.digest:
+            unlock(
+                device,
+                header,
+                passphrase,
+                unbound=True,  # the new key's segment is a backup until the first data are written
+                among=digest.keyslots,
+                check_memory=check_memory,
+                serialize=serialize,
+            ).volume_key.close()
 
 
 def open_keyslot(

@@ -175,7 +175,9 @@ def open_device(
                     "kdumpkey gives dm-crypt a key by the kernel's keyring alone, never in the table."
                 )
             map_it = _mapping_to(session, luks, name, flags, persistent=persistent)
-        with volume_key(session, luks, keys, unbound=unbound, serialize=serialize) as (key, _):
+        with volume_key(
+            session, luks, keys, unbound=unbound, serialize=serialize, every_key=test_passphrase
+        ) as (key, _):
             link(key)
             if map_it is not None:
                 for warning in warnings_of_nothing(luks.header, luks.device.name):
