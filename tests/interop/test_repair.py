@@ -204,7 +204,8 @@ def test_keyslots_are_suspected_as_cryptsetup_2_8_suspects_them(
             (8192, bytes(40) + b"\xff" * 40),
             (16384, bytes(range(64)) * 8),
             (20000, b"x" * 1000),  # as many ones as zeros: somewhere, and nobody says where
-            (4096 * 31 + 200, bytes(300)),  # in the last block, which is a short one
+            (4096 * 31 + 200, bytes(300)),  # in the last block, which begins in the one before it
+            (4096 * 31 - 500, bytes(300)),  # in both of them
             (128000, bytes(500)),  # behind the stripes
             (0, bytes(2048)),
         ):

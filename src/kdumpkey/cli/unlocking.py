@@ -12,7 +12,6 @@ from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import KeySource, MachineChoice, UnlockSource
 from kdumpkey.cli.passphrase import is_typed, read_passphrase
 from kdumpkey.errors import KeyringError, KeyslotError, ResourceError, UsageError, WrongKeyError
-from kdumpkey.luks.unlock import check_other_keys
 from kdumpkey.luks.volume_key_file import key_size, read_exactly
 
 if TYPE_CHECKING:
@@ -152,6 +151,8 @@ def unlocked(
 def _check_other_keys(
     luks: LuksDevice, passphrase: SecretBuffer, opened: Unlocked, check_memory: bool, serialize: bool
 ) -> None:
+    from kdumpkey.luks.unlock import check_other_keys  # noqa: PLC0415 - luksFormat needs none
+
     try:
         check_other_keys(
             luks.header_device,

@@ -70,7 +70,9 @@ def _judged(stripes: bytearray) -> list[int] | None:
     """Where parts of stripes are no noise; an empty list: somewhere; None: nowhere."""
     places: list[int] = []
     suspected = False
-    for start in range(0, len(stripes), _BLOCK):
+    for at_block in range(0, len(stripes), _BLOCK):
+        # The last block is a whole one too, and shares bytes with the block before it.
+        start = max(0, min(at_block, len(stripes) - _BLOCK))
         block = bytes(stripes[start : start + _BLOCK])
         if _bytes_statistic(block) > _BYTES_CRITICAL:
             suspected = True
