@@ -98,8 +98,8 @@ APPLETS = (
         "modprobe",
     ),
 )
-# What typer loads for its own help option, which kdumpkey has not: for programs to be measured against.
-PEER_PACKAGES = ("pydantic", "pydantic_core", "annotated_types", "typing_inspection")
+# typer as a whole, with what it imports: kdumpkey installs only the modules that it loads itself.
+PEER_PACKAGES = ("typer", "shellingham", "annotated_doc")
 PEER = {
     "bare": """import typer
 
