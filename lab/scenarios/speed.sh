@@ -31,7 +31,8 @@ kdump() {
     median() { awk -v what="$1" -v of="$2" '$1 == what { print $of }' /tmp/times | sort -n | sed -n 3p; }
     hundredths() { awk -v one="$1" -v other="$2" 'BEGIN { print int(100 * one / other + 0.5) }'; }
     echo "from exec to mapped $(median map 2) s, bare typer $(median bare 2) s, without help $(median barest 2) s"
-    at_most "hundredths of a bare typer program's time" "$(hundredths "$(median map 2)" "$(median bare 2)")" 150
+    # typer without pydantic takes half the time that it took with it: twice this one is less than 1.5 times that one.
+    at_most "hundredths of a bare typer program's time" "$(hundredths "$(median map 2)" "$(median bare 2)")" 200
     echo "hundredths of one without help: $(hundredths "$(median map 2)" "$(median barest 2)")"
     at_most "peak KiB" $(($(median map 3) / unit)) 51200
 }
