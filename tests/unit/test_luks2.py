@@ -225,10 +225,10 @@ def test_json_that_does_not_fit_its_area_is_not_written() -> None:
 
 
 def test_a_header_is_made_of_json_and_a_binary_header() -> None:
-    binary = Luks2Binary.unpack(content())
-    assert luks2.build(base("plain"), binary).json_text == TEXT
+    fields = luks2.BinaryFields.of(Luks2Binary.unpack(content()))
+    assert luks2.build(base("plain"), fields).json_text == TEXT
     with pytest.raises(HeaderError, match=r"invalid: segments is missing$"):
-        luks2.build(_without(base("plain"), "segments"), binary)
+        luks2.build(_without(base("plain"), "segments"), fields)
 
 
 def _without(metadata: dict[str, Any], name: str) -> dict[str, Any]:

@@ -93,8 +93,9 @@ def _describe_device(say: Callable[[str], None], given: Mapping[str, object], *,
         say(f"no header can be read: {type(error).__name__}: {error}")
         return
     _describe_header(say, found)
-    if json and isinstance(found, Luks2Header):
-        say(strict_json.pretty(found.json))
+    match found:
+        case Luks2Header() if json:
+            say(strict_json.pretty(found.json))
 
 
 def _describe_file(say: Callable[[str], None], path: str) -> None:
@@ -111,9 +112,10 @@ def _describe_file(say: Callable[[str], None], path: str) -> None:
 
 def _describe_header(say: Callable[[str], None], header: LuksHeader) -> None:
     say(f"LUKS{header.version} header, UUID {header.uuid}")
-    if isinstance(header, Luks2Header):
-        say(f"sequence number {header.seqid}, copies of {header.metadata_size} bytes")
-        say(f"requirements: {', '.join(header.requirements) or 'none'}")
+    match header:
+        case Luks2Header():
+            say(f"sequence number {header.seqid}, copies of {header.metadata_size} bytes")
+            say(f"requirements: {', '.join(header.requirements) or 'none'}")
     for number, slot in sorted(header.keyslots.items()):
         say(f"keyslot {number}: key of {slot.key_size} bytes, {_kdf(slot.kdf)}, priority {slot.priority}")
     for segment in header.data_segments:

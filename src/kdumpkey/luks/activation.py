@@ -6,7 +6,7 @@ import os
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.crypto.cipher_spec import is_null_cipher
 from kdumpkey.errors import (
@@ -19,7 +19,7 @@ from kdumpkey.errors import (
     WriteError,
 )
 from kdumpkey.keyring import SpecialKeyring, add_key, invalidate_key, join_session
-from kdumpkey.luks.model import Luks2Header
+from kdumpkey.luks.model import Luks1Header, Luks2Header
 from kdumpkey.luks.unlock import check_requirements
 from kdumpkey.mapping.device import device_number, is_readonly, name_of
 from kdumpkey.mapping.dmsetup import DeviceMapper, check_name, running_as_root
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from kdumpkey.luks.device import LuksDevice
+    from kdumpkey.luks.model import LuksHeader
     from kdumpkey.mapping.dmsetup import Info
     from kdumpkey.secret import SecretBuffer
     from kdumpkey.storage.device import Device
@@ -162,8 +163,7 @@ def target_of(
     if size % segment.sector_size:
         raise DeviceError("Device size is not aligned to requested sector size.")
     header = luks.header
-    stored = header.config.flags if stored_flags and isinstance(header, Luks2Header) else ()
-    wanted = {*flags, *(flag.replace("-", "_") for flag in stored)}
+    wanted = {*flags, *(_stored_flags(header) if stored_flags else ())}
     key = None
     if not is_null_cipher(segment.encryption):
         key = KeyReference(len(volume_key), "logon", f"cryptsetup:{header.uuid}-d{digest.id}")
@@ -179,6 +179,17 @@ def target_of(
         segment.sector_size,
     )
     return target, key
+
+
+def _stored_flags(header: LuksHeader) -> tuple[str, ...]:
+    """The flags that a header asks for, in dm-crypt's words."""
+    match header:
+        case Luks1Header():
+            return ()
+        case Luks2Header():
+            return tuple(flag.replace("-", "_") for flag in header.config.flags)
+        case _:
+            assert_never(header)
 
 
 def close_mapping(mapper: DeviceMapper, word: str, *, deferred: bool = False) -> bool:

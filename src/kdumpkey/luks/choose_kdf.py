@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.crypto import hashes
 from kdumpkey.crypto.kdf import ARGON2_MAX_MEMORY_KIB, ARGON2_VARIANTS, Argon2, Kdf, Pbkdf2
 from kdumpkey.errors import CipherError, KdfError
-from kdumpkey.luks.model import Luks1Header
+from kdumpkey.luks.model import Luks1Header, Luks2Header
 from kdumpkey.luks.new_keyslot import DEFAULT_HASH
 
 if TYPE_CHECKING:
@@ -82,12 +82,15 @@ def checked_request(request: KdfRequest, header: LuksHeader) -> KdfRequest:
     Raises:
         KdfError: As `choose_kdf`.
     """
-    if isinstance(header, Luks1Header):
-        if request.kind not in (None, "pbkdf2"):
-            raise KdfError(f"Requested PBKDF type is not supported for LUKS1.\n{_UNSET}")
-        kind, hash_name = "pbkdf2", header.hash_spec
-    else:
-        kind, hash_name = request.kind or _DEFAULT_KIND, request.af_hash
+    match header:
+        case Luks1Header():
+            if request.kind not in (None, "pbkdf2"):
+                raise KdfError(f"Requested PBKDF type is not supported for LUKS1.\n{_UNSET}")
+            kind, hash_name = "pbkdf2", header.hash_spec
+        case Luks2Header():
+            kind, hash_name = request.kind or _DEFAULT_KIND, request.af_hash
+        case _:
+            assert_never(header)
     if kind not in _MIN_ITERATIONS:
         raise KdfError(f"Unknown PBKDF type {kind}.\n{_UNSET}")
     for name in (request.af_hash, hash_name):  # LUKS1 has its own: what was asked for must be there, too

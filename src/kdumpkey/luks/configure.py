@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.errors import HeaderError, KeyslotError, UsageError
-from kdumpkey.luks import header_changes as edit
-from kdumpkey.luks import luks1, strict_json
+from kdumpkey.luks import header_changes, layout, luks1, strict_json
+from kdumpkey.luks.identity import checked_uuid
 from kdumpkey.luks.model import KEYRING_TOKEN, Luks1Header, Luks2Header
 from kdumpkey.luks.unlock import check_requirements
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from kdumpkey.luks.store import HeaderStore
     from kdumpkey.luks.strict_json import JsonObject
 
-_LABEL_BYTES: Final = 48
 _WHITE_SPACE: Final = b" \t\n\r"  # of JSON: an editor ends every file with a newline
 _RESERVED: Final = "luks2-"
 _KEYRING_MEMBERS: Final = 3
@@ -31,21 +29,19 @@ def set_uuid(store: HeaderStore, text: str) -> None:
     """Give a header another UUID.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not a UUID.
         KdumpkeyError: As `luks.store`.
     """
-    try:
-        wanted = str(uuid.UUID(text))
-    except ValueError as error:
-        raise UsageError("Wrong LUKS UUID format provided.") from error
-    if wanted != text.lower():
-        raise UsageError("Wrong LUKS UUID format provided.")
+    wanted = checked_uuid(text)
     with store.changing() as header:
         check_requirements(header, "luksUUID --uuid")
-        if isinstance(header, Luks1Header):
-            store.write(luks1.rebuilt(header, uuid=wanted))
-        else:
-            store.write(replace(cast("Luks2Header", header), uuid=wanted))
+        match header:
+            case Luks1Header():
+                store.write(luks1.rebuilt(header, uuid=wanted))
+            case Luks2Header():
+                store.write(replace(header, uuid=wanted))
+            case _:
+                assert_never(header)
 
 
 def set_names(store: HeaderStore, label: str | None, subsystem: str | None) -> None:
@@ -59,20 +55,9 @@ def set_names(store: HeaderStore, label: str | None, subsystem: str | None) -> N
     Raises:
         KdumpkeyError: As `luks.store`.
     """
-    with store.changing() as header:
+    with store.changing_luks2() as header:
         check_requirements(header, "config")
-        header = cast("Luks2Header", header)
-        store.write(
-            replace(
-                header,
-                label=_cut(label or ""),
-                subsystem=_cut(subsystem or ""),
-            )
-        )
-
-
-def _cut(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape")[: _LABEL_BYTES - 1].decode("utf-8", "surrogateescape")
+        store.write(replace(header, label=layout.label(label or ""), subsystem=layout.label(subsystem or "")))
 
 
 def set_priority(store: HeaderStore, keyslot: int, priority: str) -> None:
@@ -82,24 +67,23 @@ def set_priority(store: HeaderStore, keyslot: int, priority: str) -> None:
         KeyslotError: There is no such keyslot.
         KdumpkeyError: As `luks.store`.
     """
-    with store.changing() as header:
+    with store.changing_luks2() as header:
         check_requirements(header, "config")
         if keyslot not in header.keyslots:
-            raise KeyslotError("")
-        header = cast("Luks2Header", header)
-        store.write(edit.with_priority(header, keyslot, PRIORITIES[priority]))
+            raise KeyslotError(f"Keyslot {keyslot} is not active.")
+        store.write(header_changes.with_priority(header, keyslot, PRIORITIES[priority]))
 
 
 def set_flags(store: HeaderStore, flags: Iterable[str]) -> None:
-    """Say what every activation of a LUKS2 device is to have, in dm-crypt's words; none: nothing.
+    """Set the flags, in dm-crypt's words, that every activation of a LUKS2 device is to have.
 
     Raises:
         RequirementsError: The header demands features that are not implemented.
         KdumpkeyError: As `luks.store`.
     """
-    with store.changing() as header:
+    with store.changing_luks2() as header:
         check_requirements(header, "open")
-        store.write(edit.with_flags(cast("Luks2Header", header), [_stored(flag) for flag in flags]))
+        store.write(header_changes.with_flags(header, [_stored(flag) for flag in flags]))
 
 
 def _stored(flag: str) -> str:
@@ -144,8 +128,7 @@ def add_keyring_token(
         }
 
     _check_description(description)
-    with store.changing() as header:
-        header = cast("Luks2Header", header)
+    with store.changing_luks2() as header:
         check_requirements(header, "token")
         if keyslot is not None and keyslot not in header.keyslots:
             raise KeyslotError(f"Keyslot {keyslot} is not active.")
@@ -197,8 +180,7 @@ def import_token(
         KdumpkeyError: As `luks.store`.
     """
     refusal = "Failed to import token from file."
-    with store.changing() as header:
-        header = cast("Luks2Header", header)
+    with store.changing_luks2() as header:
         check_requirements(header, "token")
         if keyslot is not None and keyslot not in header.keyslots:
             raise KeyslotError(f"Keyslot {keyslot} is not active.")
@@ -233,14 +215,14 @@ def _put_token(
     store: HeaderStore, header: Luks2Header, token: JsonObject, number: int | None, replaces: bool
 ) -> int:
     if number is None:
-        number = edit.free_token(header)
+        number = header_changes.free_token(header)
         if number is None:
             raise UsageError("No free token slot.")
-    elif not 0 <= number < edit.MAX_TOKENS:
+    elif not 0 <= number < header_changes.MAX_TOKENS:
         raise UsageError(f"Token {number} is invalid.")
     elif number in header.tokens and not replaces:
         raise UsageError(f"Token {number} in use.")
-    store.write(edit.with_token(header, number, token))
+    store.write(header_changes.with_token(header, number, token))
     return number
 
 
@@ -251,12 +233,11 @@ def remove_token(store: HeaderStore, number: int) -> None:
         UsageError: There is none of this number.
         KdumpkeyError: As `luks.store`.
     """
-    with store.changing() as header:
-        header = cast("Luks2Header", header)
+    with store.changing_luks2() as header:
         check_requirements(header, "token")
         if number not in header.tokens:
             raise UsageError(f"Token {number} is not in use.")
-        store.write(edit.without_token(header, number))
+        store.write(header_changes.without_token(header, number))
 
 
 def assign_token(store: HeaderStore, number: int, keyslot: int) -> None:
@@ -266,15 +247,14 @@ def assign_token(store: HeaderStore, number: int, keyslot: int) -> None:
         UsageError: There is no token of this number.
         KdumpkeyError: As `luks.store`.
     """
-    with store.changing() as header:
-        header = cast("Luks2Header", header)
+    with store.changing_luks2() as header:
         check_requirements(header, "token")
         token = header.tokens.get(number)
         if token is None:
             raise UsageError(f"Token {number} is not in use.")
         if keyslot not in token.keyslots:
             named = [*(str(each) for each in token.keyslots), str(keyslot)]
-            store.write(edit.with_token(header, number, {**token.json, "keyslots": [*named]}))
+            store.write(header_changes.with_token(header, number, {**token.json, "keyslots": [*named]}))
 
 
 def unassign_token(store: HeaderStore, number: int, keyslot: int) -> None:
@@ -284,14 +264,13 @@ def unassign_token(store: HeaderStore, number: int, keyslot: int) -> None:
         UsageError: The token, if there is one of this number, does not name the keyslot.
         KdumpkeyError: As `luks.store`.
     """
-    with store.changing() as header:
-        header = cast("Luks2Header", header)
+    with store.changing_luks2() as header:
         check_requirements(header, "token")
         token = header.tokens.get(number)
         if token is None or keyslot not in token.keyslots:
             raise UsageError(f"Token {number} is not assigned to keyslot {keyslot}.")
         left = [str(each) for each in token.keyslots if each != keyslot]
-        store.write(edit.with_token(header, number, {**token.json, "keyslots": [*left]}))
+        store.write(header_changes.with_token(header, number, {**token.json, "keyslots": [*left]}))
 
 
 def token_json(header: LuksHeader, number: int) -> bytes:

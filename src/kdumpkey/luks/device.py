@@ -16,8 +16,8 @@ from kdumpkey.errors import (
     UsageError,
 )
 from kdumpkey.luks import read_header
-from kdumpkey.luks.header import header_bytes
-from kdumpkey.luks.model import SECTOR, LuksHeader, Segment
+from kdumpkey.luks.layout import SECTOR
+from kdumpkey.luks.model import LuksHeader, Segment
 from kdumpkey.luks.unlock import Unlocked, check_requirements, unlock, verify_volume_key
 from kdumpkey.storage.device import Device, FileObjectDevice, open_readonly, open_readwrite
 from kdumpkey.storage.extent import overlap
@@ -235,7 +235,7 @@ class LuksDevice:
             OverlapError: They do.
         """
         data, metadata = self.device.extent(), self.header_device.extent()
-        header = range(header_bytes(self.header))
+        header = range(self.header.areas_end)
         for segment in self.header.data_segments:
             stop = self.device.size if segment.size is None else segment.offset + segment.size
             if overlap(data, range(segment.offset, max(stop, segment.offset + 1)), metadata, header):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kdumpkey.errors import AmbiguousSignatureError, HeaderError, NotLuksError, RequirementsError
-from kdumpkey.luks import layout, lock, luks1, luks1_repair, luks2, reencryption, store
+from kdumpkey.luks import layout, lock, luks1_repair, luks2, reencryption, store
 from kdumpkey.luks.header import primary_version, read_header
 from kdumpkey.luks.keyslot_noise import suspicions
-from kdumpkey.luks.model import SECTOR, CopyState
+from kdumpkey.luks.model import CopyState
 from kdumpkey.luks.requirements import unmet
 from kdumpkey.luks.signatures import table_kind
 from kdumpkey.storage.device import open_readonly, open_readwrite
@@ -161,6 +161,6 @@ def _mended(device: Reader) -> tuple[Luks1Header, tuple[str, ...]]:
         raise NotLuksError(f"{device.size} bytes cannot hold a LUKS1 header")
     device.pread_into(block, 0)
     header, done = luks1_repair.repaired(block)
-    if not done or luks1.areas_end(header) * SECTOR > device.size:
+    if not done or header.areas_end > device.size:
         raise HeaderError("Repair failed.")
     return header, done

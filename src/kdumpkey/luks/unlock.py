@@ -23,15 +23,12 @@ from kdumpkey.errors import (
     WrongKeyError,
 )
 from kdumpkey.luks import lock
-from kdumpkey.luks.header import header_bytes
-from kdumpkey.luks.layout import LUKS1_STRIPES
+from kdumpkey.luks.layout import LUKS1_STRIPES, SALT_BYTES, stripes_bytes
 from kdumpkey.luks.model import (
     PRIORITY_NORMAL,
     PRIORITY_PREFER,
-    SECTOR,
     Digest,
     Keyslot,
-    Luks1Header,
     LuksHeader,
     UnknownKdf,
 )
@@ -51,7 +48,6 @@ ACTIONS_WITHOUT_REQUIREMENTS = frozenset(
 
 _OPENABLE_TYPES = frozenset({"luks1", "luks2"})
 _MAX_KEY_SIZE = 512  # bytes: 4096 bits, cryptsetup's limit
-_SALT_SIZE = 32
 _DIGEST_SIZES = range(20, 65)
 
 
@@ -117,7 +113,7 @@ def unlock(
     """
     tried, missing = False, None
     for candidate in _candidates(header, keyslot, unbound, among):
-        if candidate.area.offset >= device.size < header_bytes(header):
+        if candidate.area.offset >= device.size < header.areas_end:
             # The copy was cut short; the next keyslot may be there.
             missing = missing or candidate
             continue
@@ -237,18 +233,11 @@ def verify_volume_key(header: LuksHeader, key: Buffer, *, unbound: bool = False)
         size = view.nbytes
     for digest in header.digests.values():
         # PBKDF2 fills a short key with zeros: one that lacks zeros at its end would fit.
-        if size not in (_key_sizes(header, digest) or {size}):
+        if size not in (header.key_sizes(digest) or (size,)):
             continue
         if (unbound or not data.isdisjoint(digest.segments)) and _fits(digest, key):
             return digest
     raise WrongKeyError("Volume key does not match the volume.")
-
-
-def _key_sizes(header: LuksHeader, digest: Digest) -> set[int]:
-    """How long a digest's key is, as its keyslots say, or a LUKS1 header; none: nothing says it."""
-    if isinstance(header, Luks1Header):
-        return {header.key_size}
-    return {header.keyslots[each].key_size for each in digest.keyslots if each in header.keyslots}
 
 
 def _candidates(
@@ -306,7 +295,7 @@ def _checked_area(device: Reader, keyslot: Keyslot) -> int:
         )
     if keyslot.af is None or keyslot.af.stripes != LUKS1_STRIPES:
         raise KeyslotError(f"{name} does not have {LUKS1_STRIPES} stripes.")
-    size = -(-keyslot.key_size * LUKS1_STRIPES // SECTOR) * SECTOR
+    size = stripes_bytes(keyslot.key_size)
     if area.size < keyslot.key_size * LUKS1_STRIPES:
         raise KeyslotError(f"{name} has an area of {area.size} bytes; its stripes need {size}.")
     hashes.find(keyslot.af.hash)  # said now, not after a KDF of seconds
@@ -320,8 +309,8 @@ def _area_key(keyslot: Keyslot, passphrase: Buffer, check_memory: bool, serializ
     if function is None or isinstance(function, UnknownKdf):
         why = (function.problem or f"{function.type!r} is unknown") if function else "it has none"
         raise KdfError(f"keyslot {keyslot.id} has no usable KDF: {why}")
-    if len(function.salt) != _SALT_SIZE:
-        raise KdfError(f"keyslot {keyslot.id} has a salt of {len(function.salt)} bytes, not {_SALT_SIZE}")
+    if len(function.salt) != SALT_BYTES:
+        raise KdfError(f"keyslot {keyslot.id} has a salt of {len(function.salt)} bytes, not {SALT_BYTES}")
     kdf.check(function)
     if not isinstance(function, kdf.Argon2):
         return kdf.derive(function, passphrase, keyslot.area.key_size)

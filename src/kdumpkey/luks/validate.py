@@ -15,8 +15,13 @@ from itertools import pairwise
 from kdumpkey.errors import HeaderError
 from kdumpkey.luks import reencryption_rules
 from kdumpkey.luks.keyslot_rules import check_keyslot_types, without_leftover_parameters
-from kdumpkey.luks.layout import LUKS2_HEADER_SIZE, LUKS2_METADATA_SIZES
-from kdumpkey.luks.model import SECTOR
+from kdumpkey.luks.layout import (
+    LUKS2_AREA_ALIGNMENT,
+    LUKS2_HEADER_SIZE,
+    LUKS2_METADATA_SIZES,
+    LUKS2_MOST_KEYSLOTS_BYTES,
+    SECTOR,
+)
 from kdumpkey.luks.rules import (
     UINT64_MAX,
     array_member,
@@ -33,9 +38,6 @@ from kdumpkey.luks.rules import (
     uint64_member,
 )
 from kdumpkey.luks.strict_json import JsonObject
-
-_KEYSLOTS_ALIGNMENT = 4096
-_KEYSLOTS_MAX = 128 << 20
 
 
 def validated(metadata: JsonObject, json_size: int) -> JsonObject:
@@ -211,7 +213,7 @@ def _check_config(metadata: JsonObject) -> None:
     if metadata_size not in LUKS2_METADATA_SIZES:
         fail("config.json_size", "is not one of the nine sizes that LUKS2 allows")
     keyslots_size = strtoull_member(config, "keyslots_size", "config")
-    if keyslots_size % _KEYSLOTS_ALIGNMENT or keyslots_size > _KEYSLOTS_MAX:
+    if keyslots_size % LUKS2_AREA_ALIGNMENT or keyslots_size > LUKS2_MOST_KEYSLOTS_BYTES:
         fail("config.keyslots_size", "is not a multiple of 4096 bytes up to 128 MiB")
     data_offset = _data_offset(metadata)
     if data_offset and data_offset < keyslots_size + 2 * metadata_size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
 
 import typer
 
@@ -28,7 +29,11 @@ from kdumpkey.cli.refusing import refuse_external_tokens
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import UsageError
 from kdumpkey.luks import strict_json
-from kdumpkey.luks.model import Luks2Header
+from kdumpkey.luks.model import Luks1Header, Luks2Header
+
+if TYPE_CHECKING:
+    from kdumpkey.luks.model import LuksHeader
+    from kdumpkey.luks.strict_json import JsonObject
 
 app = typer.Typer()
 
@@ -84,7 +89,15 @@ def luks_dump(
         elif not dump_json_metadata:
             quoted = session.streams.quoted
             session.write(dump_text.header_text(luks.header, luks.header_device.name, quoted))
-        elif isinstance(luks.header, Luks2Header):
-            session.streams.show_json(strict_json.pretty(luks.header.json))
         else:
+            session.streams.show_json(strict_json.pretty(_metadata(luks.header)))
+
+
+def _metadata(header: LuksHeader) -> JsonObject:
+    match header:
+        case Luks1Header():
             raise UsageError("Dump operation is not supported for this device type.")
+        case Luks2Header():
+            return header.json
+        case _:
+            assert_never(header)
