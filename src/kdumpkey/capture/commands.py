@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kdumpkey.luks.activation import MappingOptions
 from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.words import device_path, refusing, warnings_of
 
@@ -47,7 +48,7 @@ def _open(arguments: Arguments, streams: Streams, root: Path, device: str, name:
         mapper = mapper_for(luks, name, streams.environment.get("PATH"))
         with _volume_key(arguments, streams, root, luks) as key:
             _warn(streams, luks)
-            map_volume(mapper, luks, key, name, readonly=arguments.readonly)
+            map_volume(mapper, luks, key, name, MappingOptions(readonly=arguments.readonly))
 
 
 def _test(arguments: Arguments, streams: Streams, root: Path, device: str) -> None:

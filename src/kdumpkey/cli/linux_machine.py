@@ -153,7 +153,11 @@ def crash(session: Session, kernel: LinuxKernel, *, this_machine: bool) -> None:
         )
     if not session.batch and not session.streams.stdin_is_terminal:
         raise PermissionDeniedError("Nobody is there to confirm it; --batch-mode needs no confirmation.")
-    confirm(session, "This machine will crash now. What is not on its disks is lost.", "It does not crash.")
+    confirm(
+        session,
+        "This machine will crash now. What is not on its disks is lost.",
+        PermissionDeniedError("It does not crash."),
+    )
     os.sync()
     kernel.crash()
 

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from kdumpkey.cli.kdump_report import duration
+from kdumpkey.cli.session import Reported
 from kdumpkey.errors import CannotTellError, NoDumpError
 from kdumpkey.kdump.freshness import Freshness, State, keys_now
 from kdumpkey.kernel.protocol import HandOver, HeldKey, KernelStatus, Stage
@@ -44,9 +45,9 @@ def status(session: Session, kernel: LinuxKernel, chosen: str, *, as_json: bool)
     if found.stage is Stage.KDUMP:
         return  # what would be handed over has been
     if stale or found.hand_over is HandOver.NOT_LOADED:
-        raise NoDumpError
+        raise Reported(NoDumpError("A crash now would hand no valid key over."))
     if found.hand_over is HandOver.UNKNOWN:
-        raise CannotTellError
+        raise Reported(CannotTellError("Whether a crash now would hand a key over cannot be told."))
 
 
 def _json(found: KernelStatus, now: float, fresh: dict[str, Freshness], chosen: str) -> dict[str, object]:

@@ -9,13 +9,12 @@ from kdumpkey.crypto.kdf import Pbkdf2, derive
 from kdumpkey.luks import header_changes, layout
 from kdumpkey.luks.header_changes import VolumeKeyDigest
 from kdumpkey.luks.new_keyslot import (
-    DEFAULT_HASH,
-    Recipe,
     choose_number,
     room_for,
     seal_keyslot,
     write_keyslot,
 )
+from kdumpkey.luks.seal import DEFAULT_HASH, Recipe
 from kdumpkey.luks.unlock import check_requirements, verify_volume_key
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from kdumpkey.errors import ConflictError, KeyslotError, WrongKeyError
 from kdumpkey.luks import header_changes, layout, luks1
 from kdumpkey.luks.layout import SECTOR
 from kdumpkey.luks.model import Luks1Header, Luks2Header
-from kdumpkey.luks.new_keyslot import Recipe, SealedKeyslot, remove, seal_keyslot, write_keyslot
+from kdumpkey.luks.new_keyslot import SealedKeyslot, remove, seal_keyslot, write_keyslot
+from kdumpkey.luks.seal import Recipe
 from kdumpkey.luks.unlock import check_requirements, verify_volume_key
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from kdumpkey.crypto import hashes
 from kdumpkey.crypto.kdf import ARGON2_MAX_MEMORY_KIB, ARGON2_VARIANTS, Argon2, Kdf, Pbkdf2
 from kdumpkey.errors import CipherError, KdfError
 from kdumpkey.luks.model import Luks1Header, Luks2Header
-from kdumpkey.luks.new_keyslot import DEFAULT_HASH
+from kdumpkey.luks.seal import DEFAULT_HASH
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.errors import HeaderError, KeyslotError, UsageError
@@ -91,24 +91,30 @@ def _stored(flag: str) -> str:
     return flag if flag == "high_priority" else flag.replace("_", "-")
 
 
+@dataclass(frozen=True)
+class TokenSlot:
+    """Where a token goes.
+
+    Attributes:
+        number: The token's number; None: the lowest free one.
+        replaces: It may take another token's place.
+    """
+
+    number: int | None = None
+    replaces: bool = False
+
+
 def add_keyring_token(
-    store: HeaderStore,
-    description: str,
-    *,
-    number: int | None,
-    keyslot: int | None,
-    every_keyslot: bool,
-    replaces: bool,
+    store: HeaderStore, description: str, slot: TokenSlot, *, keyslot: int | None, every_keyslot: bool
 ) -> int:
     """Add a token that names a key of the kernel's, whose payload is the passphrase.
 
     Args:
         store: The device.
         description: The key's.
-        number: The token's; None: the lowest free one.
-        keyslot: The keyslot that it opens; None: all of them, or none.
-        every_keyslot: Which of these.
-        replaces: Whether it may take another token's place.
+        slot: Where the token goes.
+        keyslot: The keyslot that it opens; None: all of them if `every_keyslot`, else none.
+        every_keyslot: Whether it opens all of them.
 
     Returns:
         The token's number.
@@ -132,7 +138,7 @@ def add_keyring_token(
         check_requirements(header, "token")
         if keyslot is not None and keyslot not in header.keyslots:
             raise KeyslotError(f"Keyslot {keyslot} is not active.")
-        return _put_token(store, header, token(header), number, replaces)
+        return _put_token(store, header, token(header), slot)
 
 
 def _check_description(description: str) -> None:
@@ -159,23 +165,20 @@ def _check_description(description: str) -> None:
         raise UsageError("The key description has a NUL in it, where the kernel would end it.")
 
 
-def import_token(
-    store: HeaderStore, content: bytes, *, number: int | None, keyslot: int | None, replaces: bool
-) -> int:
+def import_token(store: HeaderStore, content: bytes, slot: TokenSlot, *, keyslot: int | None) -> int:
     """Add a token from its JSON.
 
     Args:
         store: The device.
         content: The JSON.
-        number: The token's; None: the lowest free one.
+        slot: Where the token goes.
         keyslot: A keyslot to assign it to, beside those that it names.
-        replaces: Whether it may take another token's place.
 
     Returns:
         The token's number.
 
     Raises:
-        UsageError: It is no token, or the number is taken or impossible.
+        UsageError: It is not a token, or the number is taken or impossible.
         KeyslotError: The keyslot is not active.
         KdumpkeyError: As `luks.store`.
     """
@@ -190,16 +193,16 @@ def import_token(
             names = token.get("keyslots")
             if keyslot is not None and isinstance(names, list) and str(keyslot) not in names:
                 names.append(str(keyslot))
-            return _put_token(store, header, token, number, replaces)
+            return _put_token(store, header, token, slot)
         except HeaderError as error:
             raise UsageError(refusal) from error
 
 
 def _check_reserved(token: JsonObject) -> None:
-    """Refuse a token of a reserved type, if it is none of those that there are or breaks their rules.
+    """Refuse a token of a reserved type that does not exist, or that breaks the type's rules.
 
     Raises:
-        HeaderError: It is so.
+        HeaderError: It is such a token.
     """
     kind = token.get("type")
     if not isinstance(kind, str) or not kind.startswith(_RESERVED):
@@ -211,16 +214,15 @@ def _check_reserved(token: JsonObject) -> None:
         raise HeaderError("the key description is empty")
 
 
-def _put_token(
-    store: HeaderStore, header: Luks2Header, token: JsonObject, number: int | None, replaces: bool
-) -> int:
+def _put_token(store: HeaderStore, header: Luks2Header, token: JsonObject, slot: TokenSlot) -> int:
+    number = slot.number
     if number is None:
         number = header_changes.free_token(header)
         if number is None:
             raise UsageError("No free token slot.")
     elif not 0 <= number < header_changes.MAX_TOKENS:
         raise UsageError(f"Token {number} is invalid.")
-    elif number in header.tokens and not replaces:
+    elif number in header.tokens and not slot.replaces:
         raise UsageError(f"Token {number} in use.")
     store.write(header_changes.with_token(header, number, token))
     return number
@@ -230,7 +232,7 @@ def remove_token(store: HeaderStore, number: int) -> None:
     """Remove a token.
 
     Raises:
-        UsageError: There is none of this number.
+        UsageError: There is no token of this number.
         KdumpkeyError: As `luks.store`.
     """
     with store.changing_luks2() as header:
@@ -277,7 +279,7 @@ def token_json(header: LuksHeader, number: int) -> bytes:
     """A token's JSON, as it stands in the header.
 
     Raises:
-        UsageError: There is none of this number.
+        UsageError: There is no token of this number.
     """
     if number not in header.tokens:
         raise UsageError(f"Failed to get token {number} for export.")

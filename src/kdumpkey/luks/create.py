@@ -19,8 +19,9 @@ from kdumpkey.luks.identity import Identity, checked_uuid, new_uuid
 from kdumpkey.luks.layout import SECTOR
 from kdumpkey.luks.model import Luks1Header, Luks2Header
 from kdumpkey.luks.new_header import DataStart, Geometry
-from kdumpkey.luks.new_keyslot import AreaCipher, Recipe, choose_number, seal_keyslot
+from kdumpkey.luks.new_keyslot import choose_number, seal_keyslot
 from kdumpkey.luks.put_header import before_data, bytes_written, put_header
+from kdumpkey.luks.seal import AreaCipher, Recipe
 from kdumpkey.secret import SecretBuffer
 from kdumpkey.storage.device import Device, open_readonly, open_readwrite
 
@@ -42,10 +43,11 @@ _NOTHING_ASKED: Final = KdfRequest()
 class Format:
     """What is to be made; None: cryptsetup's default.
 
-    Sizes, `offset` and `alignment` are in bytes.
+    Sizes, `offset` and `alignment` are in bytes; `header` is the device or file for a detached header.
     """
 
     version: int = 2
+    header: str | None = None
     encryption: str = "aes-xts-plain64"
     key_size: int | None = None
     request: KdfRequest = _NOTHING_ASKED
@@ -113,7 +115,6 @@ def format_device(
     passphrase: Buffer,
     what: Format,
     *,
-    header: str | None = None,
     volume_key: Buffer | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> int:
@@ -125,7 +126,6 @@ def format_device(
         path: The device or file; a file that is too small for header and keyslots is grown.
         passphrase: What opens the new keyslot.
         what: What is to be made.
-        header: The device or file for a detached header.
         volume_key: The volume key; default: random.
         warn: Told what is worth knowing.
 
@@ -144,13 +144,13 @@ def format_device(
     _check_hash(what)
     with (
         _key(volume_key, key_size) as key,
-        open_readwrite(header or path, exclusive=True) as device,
+        open_readwrite(what.header or path, exclusive=True) as device,
     ):
         data_size = device.size
-        if header is not None:
+        if what.header is not None:
             with open_readonly(path) as data:
                 data_size = data.size
-        made = _empty_header(what, key, data_size, detached=header is not None)
+        made = _empty_header(what, key, data_size)
         recipe = Recipe(
             choose_kdf(what.request, made), what.request.af_hash, what.area_cipher, what.check_memory
         )
@@ -159,7 +159,7 @@ def format_device(
         if areas is not None and layout.area_bytes(key_size) > areas:
             raise KeyslotError("No space for new keyslot.")
         with seal_keyslot(made, key, passphrase, recipe) as sealed:
-            _grow(device, made, warn, data=header is None)
+            _grow(device, made, warn, data=what.header is None)
             if areas is not None and areas < new_header.SMALL_AREA:
                 warn(
                     f"WARNING: keyslots area ({areas} bytes) is very small, "
@@ -201,10 +201,10 @@ def _key(volume_key: Buffer | None, size: int) -> SecretBuffer:
         return SecretBuffer.copy_of(view)
 
 
-def _empty_header(what: Format, key: SecretBuffer, data_size: int, *, detached: bool) -> LuksHeader:
+def _empty_header(what: Format, key: SecretBuffer, data_size: int) -> LuksHeader:
     uuid = new_uuid() if what.uuid is None else checked_uuid(what.uuid)
     identity = Identity(uuid, what.label, what.subsystem)
-    data = DataStart(what.offset, what.alignment, detached)
+    data = DataStart(what.offset, what.alignment, detached=what.header is not None)
     if what.offset and what.offset % _LARGE:
         raise UsageError(f"Data offset is not multiple of {_LARGE} bytes.")
     if what.version == 1:

@@ -18,7 +18,7 @@ from kdumpkey.errors import (
 from kdumpkey.luks import read_header
 from kdumpkey.luks.layout import SECTOR
 from kdumpkey.luks.model import LuksHeader, Segment
-from kdumpkey.luks.unlock import Unlocked, check_requirements, unlock, verify_volume_key
+from kdumpkey.luks.unlock import Search, Unlocked, check_requirements, unlock, verify_volume_key
 from kdumpkey.storage.device import Device, FileObjectDevice, open_readonly, open_readwrite
 from kdumpkey.storage.extent import overlap
 
@@ -140,15 +140,8 @@ class LuksDevice:
             ResourceError: The memory that a keyslot's Argon2 needs is not available.
             KdumpkeyError: As `kdumpkey.luks.unlock.unlock`.
         """
-        return unlock(
-            self.header_device,
-            self.header,
-            passphrase,
-            keyslot=keyslot,
-            unbound=unbound,
-            check_memory=check_memory,
-            serialize=serialize,
-        )
+        search = Search(keyslot, unbound, check_memory=check_memory, serialize=serialize)
+        return unlock(self.header_device, self.header, passphrase, search)
 
     def verify(self, volume_key: Buffer) -> None:
         """Check that a volume key is this volume's.

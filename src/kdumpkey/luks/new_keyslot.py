@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self, assert_never
 
 from kdumpkey.crypto.cipher_spec import CipherSpec, is_null_cipher
@@ -11,7 +11,7 @@ from kdumpkey.errors import CipherError, KdfError, KeyslotError
 from kdumpkey.luks import header_changes, layout, luks1
 from kdumpkey.luks.layout import LUKS1_SLOTS, SECTOR
 from kdumpkey.luks.model import REENCRYPTION, Area, Luks1Header, Luks1Slot, Luks2Header
-from kdumpkey.luks.seal import seal
+from kdumpkey.luks.seal import AreaCipher, Recipe, seal
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -22,18 +22,9 @@ if TYPE_CHECKING:
     from kdumpkey.luks.strict_json import JsonObject
     from kdumpkey.secret import SecretBuffer
 
-DEFAULT_HASH: Final = "sha256"
 _DEFAULT_ENCRYPTION: Final = "aes-xts-plain64"
 _DEFAULT_KEY_SIZE: Final = 64
 _NOT_IN_LUKS1: Final = "Requested PBKDF type is not supported for LUKS1."
-
-
-@dataclass(frozen=True)
-class AreaCipher:
-    """How a keyslot's area is encrypted: the cipher's specification, and bytes of its key."""
-
-    encryption: str
-    key_size: int
 
 
 def area_cipher(encryption: str, key_size: int) -> AreaCipher:
@@ -56,24 +47,6 @@ def area_cipher(encryption: str, key_size: int) -> AreaCipher:
     if not spec.is_cryptsetups(key_size):  # which opens it by means of dm-crypt at best
         raise CipherError(f"Cannot use {encryption} cipher for keyslot encryption.")
     return AreaCipher(encryption, key_size)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a keyslot is made.
-
-    Attributes:
-        kdf: The key derivation function with its costs and a new salt; a LUKS1 header takes only PBKDF2
-            with its own hash.
-        af_hash: The hash of the anti-forensic splitter; in LUKS1 always the header's.
-        cipher: The area's encryption in LUKS2; default: as the data's.
-        check_memory: Compare Argon2's memory with what is available before it runs.
-    """
-
-    kdf: Kdf
-    af_hash: str = DEFAULT_HASH
-    cipher: AreaCipher | None = None
-    check_memory: bool = True
 
 
 @dataclass(frozen=True)
@@ -143,15 +116,7 @@ def seal_keyslot(header: LuksHeader, volume_key: Buffer, passphrase: Buffer, rec
             cipher = recipe.cipher or data_cipher(header, _data_key_size(header) or key_size)
         case _:
             assert_never(header)
-    area = seal(
-        volume_key,
-        passphrase,
-        kdf,
-        encryption=cipher.encryption,
-        key_size=cipher.key_size,
-        af_hash=af_hash,
-        check_memory=recipe.check_memory,
-    )
+    area = seal(volume_key, passphrase, replace(recipe, af_hash=af_hash), cipher)
     return SealedKeyslot(area, key_size, cipher, af_hash, kdf)
 
 

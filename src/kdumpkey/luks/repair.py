@@ -52,7 +52,7 @@ def diagnose(path: str | os.PathLike[str], *, version: int | None = None) -> Dia
         version: Take a header of this version of LUKS alone, 1 or 2.
 
     Raises:
-        HeaderError: It is damaged beyond what can be mended, or is none.
+        HeaderError: It is damaged beyond repair, or there is no header.
         DeviceError: The device cannot be read.
     """
     with open_readonly(path) as device:
@@ -75,8 +75,8 @@ def diagnose(path: str | os.PathLike[str], *, version: int | None = None) -> Dia
     return Diagnosis(Damage.COPY)
 
 
-def repair(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Mend what `diagnose` found, whatever else the device seems to be.
+def mend(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Mend what `diagnose` found, even if the device also has the signature of something else.
 
     Args:
         path: The device or file that the header is on.
@@ -137,7 +137,7 @@ class Aftermath:
 
 
 def examine(path: str | os.PathLike[str]) -> Aftermath:
-    """Look at what `repair` cannot mend; nothing is written.
+    """Look at what `mend` cannot mend; nothing is written.
 
     Args:
         path: The device or file that the header is on.

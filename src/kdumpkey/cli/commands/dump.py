@@ -27,6 +27,7 @@ from kdumpkey.cli.options import (
 )
 from kdumpkey.cli.refusing import refuse_external_tokens
 from kdumpkey.cli.session import Run
+from kdumpkey.cli.unlocking import KeyslotRequest
 from kdumpkey.errors import UsageError
 from kdumpkey.luks import strict_json
 from kdumpkey.luks.model import Luks1Header, Luks2Header
@@ -74,9 +75,8 @@ def luks_dump(
             from kdumpkey.cli import dump_key  # noqa: PLC0415 - the other dumps open no keyslot
 
             if dump_volume_key:
-                dump_key.dump_volume_key(
-                    session, luks, source, key_slot=key_slot, unbound=unbound, output=volume_key_file
-                )
+                request = KeyslotRequest(key_slot, unbound)
+                dump_key.dump_volume_key(session, luks, source, request, volume_key_file)
             else:
                 dump_key.dump_unbound_key(
                     session, luks, source, key_slot=key_slot or 0, output=volume_key_file

@@ -54,7 +54,7 @@ from kdumpkey.cli.passphrase import STDIN, confirm, read_passphrase
 from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import interruptible, volume_key_in_keyring
-from kdumpkey.errors import CipherError, OutputError, PermissionDeniedError, UsageError
+from kdumpkey.errors import CipherError, OutputError, UsageError
 from kdumpkey.luks.create import Format, canonical_cipher, cipher_warnings, format_device, volume_key_size
 from kdumpkey.luks.header import primary_version
 from kdumpkey.luks.layout import LUKS1_SLOTS
@@ -171,9 +171,7 @@ def luks_format(
                     f"{volume_key_size(what)}: --key-size sets another size."
                 )
         stack.enter_context(interruptible())
-        number = format_device(
-            path, secret, what, header=header.header, volume_key=volume_key, warn=session.say
-        )
+        number = format_device(path, secret, what, volume_key=volume_key, warn=session.say)
     session.explain(f"Key slot {number} created.")
 
 
@@ -248,7 +246,4 @@ def _check_device(session: Session, path: str, header: str | None, *, signatures
 
 
 def _confirmed(session: Session, warning: str) -> None:
-    try:
-        confirm(session, warning)
-    except PermissionDeniedError as error:
-        raise UsageError("Operation aborted.\n") from error
+    confirm(session, warning, UsageError("Operation aborted.\n"))

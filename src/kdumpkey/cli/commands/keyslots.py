@@ -40,8 +40,8 @@ from kdumpkey.cli.options import (
 )
 from kdumpkey.cli.passphrase import STDIN, passphrase_in_keyring, read_passphrase
 from kdumpkey.cli.refusing import refuse_external_tokens
-from kdumpkey.cli.session import Run, Session
-from kdumpkey.cli.unlocking import by_token, interruptible, volume_key_in_keyring
+from kdumpkey.cli.session import Reported, Run, Session
+from kdumpkey.cli.unlocking import KeyslotRequest, by_token, interruptible, volume_key_in_keyring
 from kdumpkey.errors import KeyslotError, UsageError
 from kdumpkey.luks.add_key import add_key, add_unbound_key
 from kdumpkey.luks.change_key import change_key
@@ -255,9 +255,9 @@ def _existing_key(
         raise KeyslotError("Cannot add key slot, all slots disabled and no volume key provided.")
     opened, key_file = None, source.passphrase.key_file
     if key_file is None and source.tokens.is_given:
-        opened = by_token(session, luks, source, key_slot=keyslot)
+        opened = by_token(session, luks, source, KeyslotRequest(keyslot))
         if opened is None and source.tokens.token_only:
-            raise KeyslotError("")
+            raise Reported(KeyslotError("No usable token is available."))
     if opened is None:
         with (
             read_passphrase(session, source.passphrase, "Enter any existing passphrase: ") as passphrase,

@@ -51,7 +51,7 @@ from kdumpkey.cli.options import (
 )
 from kdumpkey.cli.refusing import refuse_external_tokens, refuse_first
 from kdumpkey.cli.session import Run, Session
-from kdumpkey.cli.unlocking import volume_key
+from kdumpkey.cli.unlocking import KeyslotRequest, volume_key
 from kdumpkey.errors import KeyNotFoundError, KeyringError, UsageError
 from kdumpkey.luks.data_access import warnings_of_nothing
 from kdumpkey.luks.words import warnings_of
@@ -175,9 +175,8 @@ def open_device(
                     "kdumpkey gives dm-crypt a key by the kernel's keyring alone, never in the table."
                 )
             map_it = _mapping_to(session, luks, name, flags, persistent=persistent)
-        with volume_key(
-            session, luks, keys, unbound=unbound, serialize=serialize, every_key=test_passphrase
-        ) as (key, _):
+        request = KeyslotRequest(unbound=unbound, serialize=serialize, every_key=test_passphrase)
+        with volume_key(session, luks, keys, request) as (key, _):
             link(key)
             if map_it is not None:
                 for warning in warnings_of_nothing(luks.header, luks.device.name):
@@ -210,7 +209,8 @@ def unlock(
         if output.to is not None:
             luks.check_data_apart()
         map_it = None if map_name is None else _mapping_to(session, luks, map_name, flags)
-        with volume_key(session, luks, keys, unbound=unbound, serialize=serialize) as (key, keyslot):
+        request = KeyslotRequest(unbound=unbound, serialize=serialize)
+        with volume_key(session, luks, keys, request) as (key, keyslot):
             link(key)
             result: dict[str, object] = {
                 "device": luks.device.name,
