@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.cli.interruptible import interruptible
 from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import THIS_MACHINE, KeySource, MachineChoice, UnlockSource
 from kdumpkey.cli.passphrase import is_typed, read_passphrase
 from kdumpkey.cli.session import Reported
-from kdumpkey.errors import KeyringError, KeyslotError, ResourceError, UsageError, WrongKeyError
+from kdumpkey.errors import KeyslotError, ResourceError, WrongKeyError
 from kdumpkey.luks.unlock import Search, Unlocked, check_other_keys, unlock
 from kdumpkey.luks.volume_key_file import key_size, read_exactly
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from kdumpkey.secret import SecretBuffer
 
 _TRIES: Final = 3
-_NOT_IN_KEYRING: Final = "Failed to read volume key candidate from keyring."
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,9 @@ def volume_key(
             yield key, None
         return
     if keys.volume_key_keyring is not None:
-        with _from_keyring(session, keys.volume_key_keyring, keys.machine) as key:
+        from kdumpkey.cli.keyring_key import from_keyring  # noqa: PLC0415 - few keys lie in keyrings
+
+        with from_keyring(session, keys.volume_key_keyring, keys.machine) as key:
             luks.verify(key)
             yield key, None
         return
@@ -173,20 +173,6 @@ def with_tries(
                 session.complain(str(error))
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let Ctrl-C end the process while C code computes for seconds; nothing is half done by then."""
-    at_terminal = threading.current_thread() is threading.main_thread()
-    if not at_terminal or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def by_token(
     session: Session, luks: LuksDevice, source: UnlockSource, request: KeyslotRequest = ANY_KEYSLOT
 ) -> Unlocked | None:
@@ -215,33 +201,3 @@ def by_token(
     if opened is None and luks.header.version == 2:
         session.explain(f"No usable token {f'(type {wanted}) ' if wanted else ''}is available.")
     return opened
-
-
-def _from_keyring(session: Session, source: str, machine: MachineChoice) -> SecretBuffer:
-    from kdumpkey.cli.machines import names_machine  # noqa: PLC0415
-
-    try:
-        if names_machine(session, machine):
-            from kdumpkey.cli.from_kdump import read_simulated  # noqa: PLC0415
-
-            return read_simulated(session, source, machine)
-    except KeyringError as error:
-        raise UsageError(_NOT_IN_KEYRING) from error
-    return volume_key_in_keyring(source)
-
-
-def volume_key_in_keyring(source: str) -> SecretBuffer:
-    """Read a volume key candidate from the kernel's keyring; only a header's digest says whether it is right.
-
-    Args:
-        source: As --volume-key-keyring takes it: a number, or a name with or without its type.
-
-    Raises:
-        UsageError: There is no such key, or this process may not read it.
-    """
-    from kdumpkey import keyring  # noqa: PLC0415 - only who asks for keyrings pays for them
-
-    try:
-        return keyring.read_volume_key(keyring.parse_volume_key_source(source))
-    except KeyringError as error:
-        raise UsageError(_NOT_IN_KEYRING) from error

@@ -20,6 +20,7 @@ from kdumpkey.cli.changing import (
     warn_of_other_bytes,
 )
 from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.interruptible import interruptible
 from kdumpkey.cli.kdf_choice import KdfChoice
 from kdumpkey.cli.key_source import PassphraseSource, UnlockSource, by_key
 from kdumpkey.cli.opening import device_path
@@ -53,7 +54,6 @@ from kdumpkey.cli.options import (
 from kdumpkey.cli.passphrase import STDIN, confirm, read_passphrase
 from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.cli.session import Run, Session
-from kdumpkey.cli.unlocking import interruptible, volume_key_in_keyring
 from kdumpkey.errors import CipherError, OutputError, UsageError
 from kdumpkey.luks.create import Format, canonical_cipher, cipher_warnings, format_device, volume_key_size
 from kdumpkey.luks.header import primary_version
@@ -164,6 +164,8 @@ def luks_format(
         if volume_key_file is not None:
             volume_key = stack.enter_context(read_exactly(volume_key_file, volume_key_size(what)))
         elif volume_key_keyring is not None:
+            from kdumpkey.cli.keyring_key import volume_key_in_keyring  # noqa: PLC0415 - few keys lie in keyrings
+
             volume_key = stack.enter_context(volume_key_in_keyring(volume_key_keyring))
             if len(volume_key) != volume_key_size(what):
                 raise UsageError(

@@ -11,13 +11,13 @@ from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device, KeyFileArgument
 from kdumpkey.cli.changing import key_file_named, open_for_change
 from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.interruptible import interruptible
 from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import PassphraseSource, UnlockSource
 from kdumpkey.cli.options import EVERYWHERE, HwOpalFactoryReset, KdfMemoryCheck
 from kdumpkey.cli.parsers import leading_number
 from kdumpkey.cli.passphrase import confirm, read_passphrase
 from kdumpkey.cli.session import Run, Session
-from kdumpkey.cli.unlocking import interruptible
 from kdumpkey.errors import (
     KeyMismatchError,
     KeyslotError,
