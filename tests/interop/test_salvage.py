@@ -122,6 +122,8 @@ def test_nothing_is_salvaged_from_what_is_not_valid(tmp_path: Path) -> None:
     for more in ([(4096, b"x"), (20480, b"x")], [(16000, b"x"), (32000, b"x")]):
         device.write_bytes(over(whole, *both, *more))
         assert ours(["luksDump", device]).code == 1
+    device.write_bytes(whole[:300] + b"x" + whole[301:16896])  # it ends within the secondary header
+    assert ours(["luksDump", device]).code == 1
     device.write_bytes(os.urandom(MIB))
     assert ours(["repair", "-q", device]) == Result(1, "", f"Device {device} is not a valid LUKS device.\n")
 

@@ -156,6 +156,8 @@ def _what_is_left(reader: Reader, size: int) -> tuple[layout.Luks2Binary, bool]:
     )
     for offset, magic in ((0, layout.MAGIC), (size, layout.MAGIC_SECONDARY)):
         block = bytearray(layout.LUKS2_HEADER_SIZE)
+        if offset + len(block) > reader.size:
+            continue
         reader.pread_into(block, offset)
         found = layout.Luks2Binary.unpack(block)
         whole = found.magic == magic and (found.version, found.hdr_size, found.hdr_offset) == (
