@@ -4,7 +4,7 @@ A partition table or a filesystem that was written over a device's beginning spo
 leaves one JSON area and the keyslots. What such an area says is judged as always, but nothing vouches for it,
 so it is read and never written back: `salvaged` is for reading, `detached_header` for a file of its own.
 
-Source: the LUKS2 on-disk format, section "Header"; the places are those of spec/luks.md.
+Source: the LUKS2 on-disk format, section "Header"; the places are those of docs/spec/luks.md.
 """
 
 from __future__ import annotations
