@@ -6,6 +6,7 @@ from collections import Counter
 
 from kdumpkey.luks import reencryption_rules
 from kdumpkey.luks.rules import (
+    UINT32_MAX,
     c_int,
     c_text,
     fail,
@@ -39,7 +40,7 @@ def check_keyslot_types(keyslots: JsonObject, digests: JsonObject) -> None:
         kind = text_member(keyslot, "type", path)
         if kind == "luks2":
             _check_luks2(keyslot, path)
-            if uses[str(c_int(name))] != 1:
+            if uses[str(c_int(name) & UINT32_MAX)] != 1:  # as cryptsetup prints the number
                 fail(path, "does not belong to exactly one digest")
         elif kind == "reencrypt":
             reencryption_rules.check_keyslot(keyslot, path)
