@@ -11,6 +11,7 @@ import typer
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.changing import open_for_change
+from kdumpkey.cli.declaring import completing
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.options import (
     EVERYWHERE,
@@ -24,7 +25,6 @@ from kdumpkey.cli.options import (
     TokenId,
     TokenReplace,
     Unbound,
-    completing,
 )
 from kdumpkey.cli.passphrase import STDIN, confirm
 from kdumpkey.cli.refusing import refuse_external_tokens, refuse_first

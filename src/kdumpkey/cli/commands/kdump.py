@@ -12,6 +12,7 @@ import typer
 from kdumpkey.cli import kdump_report as report
 from kdumpkey.cli import linux_machine, linux_status, options
 from kdumpkey.cli.action import action
+from kdumpkey.cli.declaring import completing
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.image_choice import ImageChoice
 from kdumpkey.cli.key_source import KeySource, MachineChoice, UnlockSource
@@ -205,7 +206,7 @@ def reuse(
     word: Annotated[
         str,
         typer.Argument(
-            metavar="on|off", help="Whether to reuse them", autocompletion=options.completing("on", "off")
+            metavar="on|off", help="Whether to reuse them", autocompletion=completing("on", "off")
         ),
     ],
     call: Call,
