@@ -62,18 +62,29 @@ def choose_kdf(request: KdfRequest, header: LuksHeader) -> Kdf:
     if kind == "pbkdf2":
         iterations = checked.iterations
         if iterations is None:
-            from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
-
-            iterations = calibrate.pbkdf2_iterations(checked.af_hash, _KEY_BYTES, time_ms)
+            iterations = measured_iterations(checked.af_hash, _KEY_BYTES, time_ms)
         return Pbkdf2(checked.af_hash, iterations, salt)
     memory_kib, lanes = checked.memory_kib or _DEFAULT_MEMORY_KIB, threads(checked.parallel)
     if checked.iterations is not None:
         return Argon2(kind, checked.iterations, memory_kib, lanes, salt)
-    from kdumpkey.crypto import calibrate  # noqa: PLC0415
+    from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
 
     most = calibrate.memory_cap_kib(memory_kib)
     passes, memory_kib = calibrate.argon2_costs(kind, _KEY_BYTES, time_ms, most, lanes)
     return Argon2(kind, passes, memory_kib, lanes, salt)
+
+
+def measured_iterations(hash_name: str, key_bytes: int, time_ms: int) -> int:
+    """The iterations of PBKDF2 that take a time on this machine.
+
+    Args:
+        hash_name: PBKDF2's hash.
+        key_bytes: Length of the key to be derived.
+        time_ms: What it is to take.
+    """
+    from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
+
+    return calibrate.pbkdf2_iterations(hash_name, key_bytes, time_ms)
 
 
 def checked_request(request: KdfRequest, header: LuksHeader) -> KdfRequest:

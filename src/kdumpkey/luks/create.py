@@ -13,7 +13,7 @@ from kdumpkey.crypto.cipher_spec import NULL_CIPHER, CipherSpec, dm_crypt_refusa
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import CipherError, DeviceError, KdfError, KeyslotError, UsageError, WriteError
 from kdumpkey.luks import layout, new_header
-from kdumpkey.luks.choose_kdf import KdfRequest, choose_kdf
+from kdumpkey.luks.choose_kdf import KdfRequest, choose_kdf, measured_iterations
 from kdumpkey.luks.header_changes import VolumeKeyDigest
 from kdumpkey.luks.identity import Identity, checked_uuid, new_uuid
 from kdumpkey.luks.layout import SECTOR
@@ -241,9 +241,7 @@ def _digest(what: Format, key: SecretBuffer, size: int) -> VolumeKeyDigest:
     if what.request.iterations is not None:
         iterations = _DIGEST_FORCED
     else:
-        from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
-
-        iterations = max(_DIGEST_FORCED, calibrate.pbkdf2_iterations(name, size, _DIGEST_MS))
+        iterations = max(_DIGEST_FORCED, measured_iterations(name, size, _DIGEST_MS))
     salt = os.urandom(_SALT)
     with kdf.derive(Pbkdf2(name, iterations, salt), key, size) as value:
         return VolumeKeyDigest(name, iterations, salt, bytes(memoryview(value)))

@@ -16,6 +16,7 @@ from kdumpkey.luks.requirements import requirement
 from kdumpkey.luks.unlock import check_requirements
 
 if TYPE_CHECKING:
+    from kdumpkey.luks.device import LuksDevice
     from kdumpkey.luks.model import LuksHeader, Segment
 
 _SECTOR_SIZES: Final = (512, 1024, 2048, 4096)
@@ -89,6 +90,17 @@ def check_data_opens(header: LuksHeader, name: str) -> list[str]:
     elif access.dm_crypt:
         warnings.append(f"Only kdumpkey opens the data of {name}; dm-crypt does not: {access.dm_crypt}.")
     return warnings + warnings_of_nothing(header, name)
+
+
+def warnings_of(luks: LuksDevice) -> list[str]:
+    """Warn of data that not everything opens, or that are not all there.
+
+    Raises:
+        RequirementsError: The header demands features that are not implemented.
+        CipherError: Nothing opens the data.
+    """
+    missing = luks.missing_end()
+    return [*check_data_opens(luks.header, luks.device.name), *([missing] if missing else [])]
 
 
 def warnings_of_nothing(header: LuksHeader, name: str) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.crypto.kdf import Kdf, Pbkdf2
 from kdumpkey.errors import KeyslotError
 from kdumpkey.luks import layout, luks2
 from kdumpkey.luks.identity import Identity
@@ -19,7 +20,6 @@ from kdumpkey.luks.model import Luks2Header
 from kdumpkey.luks.rules import array_member, object_member
 
 if TYPE_CHECKING:
-    from kdumpkey.crypto.kdf import Kdf
     from kdumpkey.luks.model import Area
     from kdumpkey.luks.strict_json import JsonObject
 
@@ -84,8 +84,6 @@ def keyslot_json(key_size: int, area: Area, af_hash: str, kdf: Kdf) -> JsonObjec
 
 def kdf_json(kdf: Kdf) -> JsonObject:
     """The object of a key derivation function."""
-    from kdumpkey.crypto.kdf import Pbkdf2  # noqa: PLC0415  (keeps the edits of labels and tokens free of KDFs)
-
     salt = base64.b64encode(kdf.salt).decode("ascii")
     if isinstance(kdf, Pbkdf2):
         return {"type": "pbkdf2", "hash": kdf.hash, "iterations": kdf.iterations, "salt": salt}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import HeaderError, NotLuksError
 from kdumpkey.luks import checksum, layout
 from kdumpkey.luks.layout import SECTOR
@@ -108,8 +109,6 @@ def build(
 
     The arguments are the fields of `Luks1Header`; nothing is checked.
     """
-    from kdumpkey.crypto.kdf import Pbkdf2  # noqa: PLC0415  (a header that is only looked at needs no KDF)
-
     encryption = f"{cipher_name}-{cipher_mode}"
     active = tuple(number for number, slot in enumerate(slots) if slot.active)
     keyslots = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.luks import json_c
 from kdumpkey.luks.model import (
     KEYRING_TOKEN,
@@ -157,8 +158,6 @@ def _reencryption(json: JsonObject, area: JsonObject) -> Reencryption:
 
 
 def _kdf(json: JsonObject) -> Kdf:
-    from kdumpkey.crypto.kdf import Argon2, Pbkdf2  # noqa: PLC0415  (keeps the parser free of the KDFs' imports)
-
     kind = _text(json.get("type"))
     salt = json_c.octets(json.get("salt"))
     known = kind in ("pbkdf2", "argon2i", "argon2id")

@@ -12,8 +12,10 @@ from kdumpkey.luks.header import primary_version, read_header
 from kdumpkey.luks.keyslot_noise import suspicions
 from kdumpkey.luks.model import CopyState
 from kdumpkey.luks.requirements import unmet
+from kdumpkey.luks.salvage import detached_header, lost_data, salvaged
 from kdumpkey.luks.signatures import table_kind
 from kdumpkey.storage.device import open_readonly, open_readwrite
+from kdumpkey.storage.publish import write_file
 
 if TYPE_CHECKING:
     import os
@@ -111,9 +113,6 @@ def save_salvaged(path: str | os.PathLike[str], target: str | None) -> tuple[str
         OutputError: The file is there, or cannot be written.
         DeviceError: The device cannot be read.
     """
-    from kdumpkey.luks.salvage import detached_header, lost_data, salvaged  # noqa: PLC0415 - hardly ever needed
-    from kdumpkey.storage.publish import write_file  # noqa: PLC0415
-
     with open_readonly(path) as device:
         found = salvaged(device)
         if found is None:

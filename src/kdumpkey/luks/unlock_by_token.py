@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdumpkey.errors import KeyringError, KeyslotError, WrongKeyError
+from kdumpkey.keyring import read_key, request_key
 from kdumpkey.luks.model import KEYRING_TOKEN
 from kdumpkey.luks.unlock import EVERY_BOUND_KEYSLOT, Search, Unlocked, unlock
 
@@ -73,10 +74,8 @@ def token_passphrase(header: LuksHeader, number: int) -> SecretBuffer:
 
 
 def _passphrase(token: Token) -> SecretBuffer:
-    from kdumpkey import keyring  # noqa: PLC0415 - only headers with tokens pay for it
-
     description = token.json.get("key_description")
-    return keyring.read_key(keyring.request_key("user", description if isinstance(description, str) else ""))
+    return read_key(request_key("user", description if isinstance(description, str) else ""))
 
 
 def _unlock(luks: LuksDevice, token: Token, search: Search) -> Unlocked:

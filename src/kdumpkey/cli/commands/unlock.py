@@ -53,8 +53,7 @@ from kdumpkey.cli.refusing import refuse_external_tokens, refuse_first
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import KeyslotRequest, volume_key
 from kdumpkey.errors import KeyNotFoundError, KeyringError, UsageError
-from kdumpkey.luks.data_access import warnings_of_nothing
-from kdumpkey.luks.words import warnings_of
+from kdumpkey.luks.data_access import warnings_of, warnings_of_nothing
 from kdumpkey.storage.extent import share_bytes
 
 if TYPE_CHECKING:
