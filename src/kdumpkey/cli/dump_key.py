@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.cli.dump_text import unbound_key_text, volume_key_text
 from kdumpkey.cli.hex_lines import hex_bytes
 from kdumpkey.cli.passphrase import confirm
-from kdumpkey.cli.streams import write_all
 from kdumpkey.cli.unlocking import KeyslotRequest, unlocked
 from kdumpkey.errors import KeyslotError, OutputError, UsageError
 from kdumpkey.secret import wipe
@@ -94,7 +93,7 @@ def _give_out(session: Session, text: str, label: str, key: SecretBuffer, path: 
         lines = hex_bytes(octets, b"\t\t")
     try:
         session.write(f"{text}{label}\t")
-        write_all(session.streams.stdout, lines)
+        write_in_full(session.streams.stdout, lines)
     finally:
         wipe(lines)
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kdumpkey.cli.speech import Speech
-from kdumpkey.cli.streams import Streams
 from kdumpkey.errors import KdumpkeyError
+from kdumpkey.streams import Streams
 
 
 class NothingDone(Exception):  # noqa: N818 - not an error: the arguments are right, and --test-args asked no more
