@@ -72,7 +72,6 @@ def add_unbound_key(
     recipe: Recipe,
     *,
     keyslot: int | None = None,
-    digest_iterations: int = _DIGEST_ITERATIONS,
 ) -> int:
     """Add a keyslot with a key that belongs to no segment, and the digest of that key.
 
@@ -82,7 +81,6 @@ def add_unbound_key(
         passphrase: What is to open the keyslot.
         recipe: How the keyslot is made.
         keyslot: Its number; default: the lowest free one.
-        digest_iterations: PBKDF2 iterations of the digest.
 
     Returns:
         The keyslot's number.
@@ -95,10 +93,10 @@ def add_unbound_key(
     choose_number(store.header, keyslot)
     salt = os.urandom(layout.SALT_BYTES)
     with (
-        derive(Pbkdf2(DEFAULT_HASH, digest_iterations, salt), key, 32) as derived,
+        derive(Pbkdf2(DEFAULT_HASH, _DIGEST_ITERATIONS, salt), key, 32) as derived,
         memoryview(derived) as view,
     ):
-        digest = VolumeKeyDigest(DEFAULT_HASH, digest_iterations, salt, bytes(view))
+        digest = VolumeKeyDigest(DEFAULT_HASH, _DIGEST_ITERATIONS, salt, bytes(view))
     with (
         seal_keyslot(store.header, key, passphrase, recipe) as sealed,
         store.changing_luks2() as header,

@@ -109,6 +109,13 @@ def checked_request(request: KdfRequest, header: LuksHeader) -> KdfRequest:
             hashes.find(name)
         except CipherError as error:
             raise KdfError(f"Requested hash {name} is not supported.\n{_UNSET}") from error
+    _check_costs(request, kind)
+    return KdfRequest(
+        kind, hash_name, request.iterations, request.time_ms, request.memory_kib, request.parallel
+    )
+
+
+def _check_costs(request: KdfRequest, kind: str) -> None:
     low = _MIN_ITERATIONS[kind]
     if request.iterations is not None and request.iterations < low:
         raise KdfError(f"Forced iteration count is too low for {kind} (minimum is {low}).\n{_UNSET}")
@@ -123,9 +130,6 @@ def checked_request(request: KdfRequest, header: LuksHeader) -> KdfRequest:
                 f"Forced memory cost is too low for {kind} (minimum is {_MIN_MEMORY_KIB} kilobytes)."
                 f"\n{_UNSET}"
             )
-    return KdfRequest(
-        kind, hash_name, request.iterations, request.time_ms, request.memory_kib, request.parallel
-    )
 
 
 def threads(wanted: int | None) -> int:
