@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fuzz.base_headers import base
-from fuzz.images import Image, SparseReader, image_of
+from fuzz.images import HeaderImage, SparseReader, image_of
 from kdumpkey.crypto import af, kdf
 from kdumpkey.crypto.cipher import CipherSpec, sector_cipher
 from kdumpkey.errors import CipherError, DeviceError, KdfError, KeyslotError, ResourceError, WrongKeyError
@@ -54,7 +54,7 @@ def volume() -> tuple[SparseReader, Luks2Header]:
         (290816, area_of(KEY, b"one")),
         (548864, area_of(OTHER_KEY, b"two")),
     )
-    reader = SparseReader(Image(image.size, chunks))
+    reader = SparseReader(HeaderImage(image.size, chunks))
     header = read_header(reader)
     assert isinstance(header, Luks2Header)
     keyslots = {number: replace(slot, kdf=PBKDF2, priority=1) for number, slot in header.keyslots.items()}

@@ -50,11 +50,11 @@ def describe_error(run: Run, error: BaseException) -> None:
     say = _speaker(run)
     cause: BaseException | None = error
     while cause is not None:
-        trace, place = cause.__traceback__, ""
+        trace, where = cause.__traceback__, ""
         while trace is not None:
             path = Path(trace.tb_frame.f_code.co_filename)
             if path.is_relative_to(_PACKAGE):
-                place = f" at {path.relative_to(_PACKAGE)}:{trace.tb_lineno}"
+                where = f" at {path.relative_to(_PACKAGE)}:{trace.tb_lineno}"
             trace = trace.tb_next
         # The message of an error that is not ours may quote anything; ours never quote a secret.
         text = f": {cause}" if isinstance(cause, (KdumpkeyError, OSError)) and str(cause) else ""

@@ -69,7 +69,7 @@ _DEFAULT_CIPHER: Final = "aes-xts-plain64"
 
 
 @dataclass(frozen=True)
-class Layout:
+class NewLayout:
     """What a header says besides its keyslots, and where the data begin."""
 
     cipher: Cipher = None
@@ -101,7 +101,7 @@ def luks_format(
     device: Device,
     header: HeaderChoice,
     passphrase: PassphraseSource,
-    layout: Layout,
+    layout: NewLayout,
     kdf: KdfChoice,
     new_key_file: KeyFileArgument = None,
     key_slot: KeySlot = None,
@@ -177,7 +177,7 @@ def luks_format(
     session.explain(f"Key slot {number} created.")
 
 
-def _check_extras(layout: Layout, version: int) -> None:
+def _check_extras(layout: NewLayout, version: int) -> None:
     """Refuse what LUKS1 has not, and what kdumpkey does not make, before it is left out unnoticed."""
     if version == 1 and layout.integrity is not None:
         raise UsageError("Integrity option can be used only for LUKS2 format.")
@@ -191,7 +191,7 @@ def _check_extras(layout: Layout, version: int) -> None:
 
 
 def _format(
-    layout: Layout, kdf: KdfChoice, version: int, key_slot: int | None, checks_memory: bool
+    layout: NewLayout, kdf: KdfChoice, version: int, key_slot: int | None, checks_memory: bool
 ) -> Format:
     bits, offset, alignment = layout.key_size_bits, layout.offset_sectors, layout.align_sectors
     try:
