@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 import kdumpkey
 from both import Result, ours, run
 from kdumpkey.errors import HeaderError
+from noise import noise
 from tools import require_tool
 
 MIB = 1 << 20
@@ -111,5 +111,5 @@ def test_nothing_is_salvaged_from_what_is_not_valid(tmp_path: Path) -> None:
     for more in ([(4096, b"x"), (20480, b"x")], [(16000, b"x"), (32000, b"x")]):
         device.write_bytes(over(whole, *both, *more))
         assert ours(["luksDump", device]).code == 1
-    device.write_bytes(os.urandom(MIB))
+    device.write_bytes(noise(MIB))
     assert ours(["repair", "-q", device]) == Result(1, "", f"Device {device} is not a valid LUKS device.\n")
