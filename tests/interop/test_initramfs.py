@@ -1,4 +1,4 @@
-"""dracut and mkinitramfs make initramfs with what is generated for them, where kdumpkey-capture takes a key."""
+"""dracut and mkinitramfs make initramfs with what is generated for them, where the program takes a key."""
 
 from __future__ import annotations
 
@@ -110,8 +110,15 @@ def test_kdumpkey_capture_checks_the_key_of_an_image_in_it(root: Path) -> None:
     (root / "disk.img").write_bytes(lzma.decompress(IMAGE.read_bytes()))
     with open_luks(root / "disk.img") as luks, luks.unlock(b"correct horse battery staple") as opened:
         (root / "volume-key").write_bytes(bytes(memoryview(opened.volume_key)))
-    words = [*chrooted(root), "/usr/bin/kdumpkey-capture", "test", "/disk.img", "--volume-key-file", "/volume-key"]
-    done = subprocess.run([*words, "--verbose"], capture_output=True, text=True, check=False)
+    words = [
+        "/usr/bin/kdumpkey-capture",
+        "test",
+        "/disk.img",
+        "--volume-key-file",
+        "/volume-key",
+        "--verbose",
+    ]
+    done = subprocess.run([*chrooted(root), *words], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "The volume key of /disk.img is /volume-key.\n"
 

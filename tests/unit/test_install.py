@@ -89,10 +89,13 @@ def test_it_saves_a_file_there(
     (root / "vmcore").write_bytes(content)
     done = run_there("save", "/disk.img", "/vmcore", "--volume-key-file", "/volume-key")
     assert done.returncode == 0, done.stderr
-    with open_luks(root / "disk.img") as luks, luks.unlock(b"correct horse battery staple") as opened:
-        with luks.volume(opened.volume_key) as volume:
-            read = bytearray(len(content) + 1)
-            volume.read_into(read, 0)
+    with (
+        open_luks(root / "disk.img") as luks,
+        luks.unlock(b"correct horse battery staple") as opened,
+        luks.volume(opened.volume_key) as volume,
+    ):
+        read = bytearray(len(content) + 1)
+        volume.read_into(read, 0)
     assert read[:-1] == content
 
 

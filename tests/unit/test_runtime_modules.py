@@ -1,4 +1,4 @@
-"""The files that the kdump kernel's program may need: also those of modules that put another in their place."""
+"""The files that the kdump kernel's program may need, also of modules that put another in their place."""
 
 from __future__ import annotations
 

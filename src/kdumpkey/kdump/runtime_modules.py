@@ -23,7 +23,7 @@ _HOME: Final = Path(kdumpkey.__file__).parent
 _OPENSSL: Final = ("_hashlib", "_ssl")
 # Text of the command line, of file names and of locales: Python looks these up by name.
 _ENCODINGS: Final = ("encodings.ascii", "encodings.latin_1", "encodings.utf_8")
-# Its arguments are where kdumpkey is, what to leave out, and the modules, each with what its functions import.
+# Its arguments: where kdumpkey is, what to leave out, and the modules, each with what its functions import.
 # It prints a line for each module that was imported then and each file that its name may need.
 _IMPORT: Final = """
 import sys
