@@ -58,7 +58,7 @@ def describe_error(run: Run, error: BaseException) -> None:
             trace = trace.tb_next
         # The message of an error that is not ours may quote anything; ours never quote a secret.
         text = f": {cause}" if isinstance(cause, (KdumpkeyError, OSError)) and str(cause) else ""
-        say(f"{type(cause).__name__}{place}{text}")
+        say(f"{type(cause).__name__}{where}{text}")
         cause = cause.__cause__
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
 
 
-def open_luks(
+def open_luks(  # noqa: PLR0913 - the public API, all options by name
     path: PathLike | BinaryIO,
     *,
     header: PathLike | BinaryIO | None = None,

@@ -92,7 +92,7 @@ def parse(block: bytes | bytearray | memoryview) -> Luks1Header:
     )
 
 
-def build(
+def build(  # noqa: PLR0913 - the fields of a LUKS1 header, all by name
     *,
     uuid: str,
     cipher_name: str,
