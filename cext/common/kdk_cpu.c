@@ -15,7 +15,7 @@ static uint64_t read_xcr0(void)
     return ((uint64_t)high << 32) | low;
 }
 
-uint32_t kdk_cpu_features(void)
+static uint32_t detect(void)
 {
     uint32_t a, b1, c1, d1, b7 = 0, c7 = 0, d7 = 0, features = 0;
     if (!__get_cpuid(1, &a, &b1, &c1, &d1))
@@ -59,7 +59,7 @@ uint32_t kdk_cpu_features(void)
 #define HAS_SHA2 (1u << 6)
 #define HAS_SHA512 (1u << 21)
 
-uint32_t kdk_cpu_features(void)
+static uint32_t detect(void)
 {
     const unsigned long has = getauxval(AT_HWCAP);
     uint32_t features = KDK_CPU_NEON;
@@ -75,9 +75,23 @@ uint32_t kdk_cpu_features(void)
 
 #else
 
-uint32_t kdk_cpu_features(void)
+static uint32_t detect(void)
 {
     return 0;
 }
 
 #endif
+
+#define ASKED (1u << 31) /* no feature: tells an answer from none */
+
+uint32_t kdk_cpu_features(void)
+{
+    /* CPUID is slow under a hypervisor, some 25 µs each. Two threads that write the same answer do no harm. */
+    static uint32_t answer;
+    uint32_t features = __atomic_load_n(&answer, __ATOMIC_RELAXED);
+    if (!features) {
+        features = detect() | ASKED;
+        __atomic_store_n(&answer, features, __ATOMIC_RELAXED);
+    }
+    return features & ~ASKED;
+}
