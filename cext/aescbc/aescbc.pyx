@@ -9,7 +9,11 @@ from libc.stdint cimport UINT64_MAX, int32_t, uint8_t, uint64_t
 include "kdk_aescbc.pxi"
 
 cdef dict TIERS = {kdk_aescbc_tier_name(i).decode(): i for i in range(KDK_AESCBC_TIERS)}
-cdef dict STATUS = {KDK_AESCBC_OK: "usable", KDK_AESCBC_ERR_NOT_BUILT: "not built", KDK_AESCBC_ERR_NOT_ON_CPU: "not on this cpu"}
+cdef dict STATUS = {
+    KDK_AESCBC_OK: "usable",
+    KDK_AESCBC_ERR_NOT_BUILT: "not built",
+    KDK_AESCBC_ERR_NOT_ON_CPU: "not on this cpu",
+}
 
 
 cdef str message(kdk_aescbc_status status):
@@ -151,7 +155,7 @@ cdef kdk_aescbc_run run_of(sector_size, first_iv, iv_step, iv_bits, bint big_end
         run.iv = PyNumber_Index(first_iv)
         run.iv_step = PyNumber_Index(iv_step)
     except OverflowError:
-        raise ValueError("a sector's size, its IV's number, or the step is negative or past 64 bits") from None
+        raise ValueError("a sector size, an IV's number or its step is negative or past 64 bits") from None
     if run.sector_size == 0:
         raise ValueError(message(KDK_AESCBC_ERR_SECTOR_SIZE))
     return run

@@ -10,7 +10,11 @@ from libc.string cimport memcpy
 include "kdk_aesxts.pxi"
 
 cdef dict TIERS = {kdk_aesxts_tier_name(i).decode(): i for i in range(KDK_AESXTS_TIERS)}
-cdef dict STATUS = {KDK_AESXTS_OK: "usable", KDK_AESXTS_ERR_NOT_BUILT: "not built", KDK_AESXTS_ERR_NOT_ON_CPU: "not on this cpu"}
+cdef dict STATUS = {
+    KDK_AESXTS_OK: "usable",
+    KDK_AESXTS_ERR_NOT_BUILT: "not built",
+    KDK_AESXTS_ERR_NOT_ON_CPU: "not on this cpu",
+}
 
 
 cdef str message(kdk_aesxts_status status):

@@ -9,7 +9,8 @@ cdef extern from "kdk_secret.h":
 cdef extern from "kdk_aesxts.h" nogil:
     enum: KDK_AESXTS_TIERS
     enum kdk_aesxts_status:
-        KDK_AESXTS_OK, KDK_AESXTS_ERR_SECTOR_SIZE, KDK_AESXTS_ERR_LENGTH, KDK_AESXTS_ERR_NOT_BUILT, KDK_AESXTS_ERR_NOT_ON_CPU, KDK_AESXTS_ERR_CLOSED
+        KDK_AESXTS_OK, KDK_AESXTS_ERR_SECTOR_SIZE, KDK_AESXTS_ERR_LENGTH, KDK_AESXTS_ERR_NOT_BUILT
+        KDK_AESXTS_ERR_NOT_ON_CPU, KDK_AESXTS_ERR_CLOSED
     struct kdk_aesxts_ctx:
         int32_t tier
     struct kdk_aesxts_run:
