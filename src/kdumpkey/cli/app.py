@@ -43,7 +43,7 @@ class KdumpGroup(LazyGroup):
         "doctor": Entry("doctor", KDUMP, "Tell whether a crash now would leave a dump"),
         "estimate": Entry("estimate", KDUMP, "Estimate the crashkernel= that this machine needs"),
         "generate": Entry("generate", KDUMP, "Show, or --apply, what a configuration file needs"),
-        "install": Entry("install", KDUMP, "Install kdumpkey and its Python into an initramfs tree"),
+        "install": Entry("install", KDUMP, "Install kdumpkey-capture and its Python into an initramfs tree"),
         "name": Entry("kdump", KDUMP, "Name a volume key in the keyring, to be handed over"),
         "forget": Entry("kdump", KDUMP, "Take a named key back"),
         "load": Entry("kdump", KDUMP, "Load the kdump kernel together with the named keys"),

@@ -161,14 +161,19 @@ class _Rarer:
         self.sector_size = sector_size
         self._divisor, iv_step = _iv_counting(sector_size, large_iv)
         self._sectors: CbcSectors | LanedSectors
-        if spec.mode == "cbc":
-            from kdumpkey.crypto.cbc import CbcSectors  # noqa: PLC0415
+        try:
+            if spec.mode == "cbc":
+                from kdumpkey.crypto.cbc import CbcSectors  # noqa: PLC0415
 
-            self._sectors = CbcSectors(spec, key, sector_size, iv_step)
-        else:
-            from kdumpkey.crypto.modes import mode_sectors  # noqa: PLC0415
+                self._sectors = CbcSectors(spec, key, sector_size, iv_step)
+            else:
+                from kdumpkey.crypto.modes import mode_sectors  # noqa: PLC0415
 
-            self._sectors = mode_sectors(spec, key, sector_size, iv_step, tier)
+                self._sectors = mode_sectors(spec, key, sector_size, iv_step, tier)
+        except ImportError as error:  # in an initramfs
+            raise CipherError(
+                f"{spec.text} needs the Python package cryptography, which is not installed here"
+            ) from error
 
     def encrypt_into(self, src: ReadableBuffer, dst: WriteableBuffer, first_sector: int) -> None:
         for source, target, first in _runs(src, dst, first_sector, self.sector_size):
