@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from kdumpkey.crypto import af, hashes, kdf
+from kdumpkey.crypto.cipher_spec import CipherSpec, is_null_cipher
 from kdumpkey.errors import (
     DeviceError,
     KdfError,
@@ -255,14 +256,12 @@ def _candidates(header: LuksHeader, search: Search) -> list[Keyslot]:
 
 
 def _is_unencrypted(keyslot: Keyslot) -> bool:
-    from kdumpkey.crypto.cipher_spec import is_null_cipher  # noqa: PLC0415  (a volume key alone needs no cipher)
-
     return is_null_cipher(keyslot.area.encryption)
 
 
 def _stripes(device: Reader, keyslot: Keyslot, passphrase: Buffer, search: Search) -> SecretBuffer:
     """The decrypted area of a keyslot: the key's stripes, or noise if the passphrase is wrong."""
-    from kdumpkey.crypto.cipher import CipherSpec, sector_cipher  # noqa: PLC0415  (a volume key alone needs no cipher)
+    from kdumpkey.crypto.cipher import sector_cipher  # noqa: PLC0415 - a volume key alone needs no cipher
 
     size = _checked_area(device, keyslot)
     spec = CipherSpec.parse(keyslot.area.encryption, keyslot=True)
@@ -312,7 +311,7 @@ def _area_key(keyslot: Keyslot, passphrase: Buffer, search: Search) -> SecretBuf
     alone = search.serialize and function.memory_kib > lock.MEMORY_HARD_KIB
     # What is available is asked when the one before has given its memory back.
     with lock.memory_hard() if alone else contextlib.nullcontext():
-        from kdumpkey.memory import available as memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
+        from kdumpkey.memory import available as memory  # noqa: PLC0415 - only Argon2 asks for it
 
         if search.check_memory:
             memory.check_fits(function.memory_kib, f"keyslot {keyslot.id}", function.variant)

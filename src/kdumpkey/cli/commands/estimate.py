@@ -11,13 +11,13 @@ import typer
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Devices
 from kdumpkey.cli.columns import folded
-from kdumpkey.cli.opening import device_path, refusing
 from kdumpkey.cli.options import Arch, Json, ModulesSize, Release, Root
 from kdumpkey.cli.region_sizes import RegionSizes
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import UsageError
 from kdumpkey.kdump.estimate.machine import Found, Machine, estimate_machine, keyslots_of
 from kdumpkey.kdump.estimate.rules import Keyslot
+from kdumpkey.luks.words import device_path, refusing
 from kdumpkey.region.crashkernel import parse_crashkernel
 from kdumpkey.region.model import ImageSizes, Policy, segments_of
 from kdumpkey.region.placement import Layout

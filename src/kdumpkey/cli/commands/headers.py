@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import typer
 
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.header_choice import HeaderChoice
-from kdumpkey.cli.opening import open_header_alone, uuid_of
 from kdumpkey.cli.options import EVERYWHERE, Json, Uuid
 from kdumpkey.cli.session import Reported, Run, Session
 from kdumpkey.errors import HeaderError, NotLuksError
+from kdumpkey.luks import read_header
+from kdumpkey.luks.words import device_path, refusing
+from kdumpkey.storage.device import open_readonly
+
+if TYPE_CHECKING:
+    from kdumpkey.luks.model import LuksHeader
 
 app = typer.Typer()
 
@@ -41,23 +47,29 @@ def luks_uuid(run: Run, device: Device, header: HeaderChoice, uuid: Uuid = None)
 
 
 def _identity(session: Session, device: str, header: HeaderChoice) -> None:
-    from kdumpkey.luks.description import identity  # noqa: PLC0415
+    from kdumpkey.luks.description import identity  # noqa: PLC0415 - the exit code alone needs no JSON
 
     try:
-        with open_header_alone(device, header) as luks:
-            session.say(json.dumps({"luks": True, **identity(luks.header), "problem": None}, indent=2))
+        found = _read(device, header)
     except HeaderError as error:
         # The last line is cryptsetup's, and says no more than "luks" does.
         problem = str(error).rpartition("\n")[0] or str(error)
         session.say(json.dumps({"luks": False, "version": None, "uuid": None, "problem": problem}, indent=2))
         raise Reported(error) from error
+    session.say(json.dumps({"luks": True, **identity(found), "problem": None}, indent=2))
 
 
 def _quietly(session: Session, device: str, header: HeaderChoice) -> str:
     """The header's UUID; what is wrong with a header is told to those who want to know more."""
     try:
-        return uuid_of(device, header)
+        return _read(device, header).uuid
     except HeaderError as error:
         if session.verbose and not isinstance(error, NotLuksError):
             raise
         raise Reported(error) from error
+
+
+def _read(device: str, header: HeaderChoice) -> LuksHeader:
+    path = header.header or device_path(device)
+    with refusing(path), open_readonly(path) as reader:
+        return read_header(reader, version=header.version)

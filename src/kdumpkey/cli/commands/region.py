@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from kdumpkey.cli import options
+from kdumpkey.cli import options, region_plot
 from kdumpkey.cli import region_text as text
 from kdumpkey.cli.action import action
 from kdumpkey.cli.options import Json, Keys, Plot, Samples, Seed
@@ -189,6 +189,4 @@ def _plot(
 ) -> None:
     if path is None:
         return
-    from kdumpkey.cli import region_plot  # noqa: PLC0415 - matplotlib takes a second to import
-
     region_plot.plot(path, layouts, parts)
