@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kdumpkey import keyring
 from kdumpkey.cli.machines import names_machine
 from kdumpkey.errors import KeyNotFoundError, KeyringError, UsageError
+from kdumpkey.keyring.find import link_volume_key, resolve_keyring
+from kdumpkey.keyring.names import parse_link_target
 
 if TYPE_CHECKING:
     from kdumpkey.cli.key_source import MachineChoice
     from kdumpkey.cli.session import Session
-    from kdumpkey.keyring import LinkTarget
+    from kdumpkey.keyring.names import LinkTarget
     from kdumpkey.secret import SecretBuffer
 
 
@@ -27,17 +28,17 @@ def linking(session: Session, text: str, machine: MachineChoice) -> Callable[[Se
     Raises:
         UsageError: There is no such keyring; the function returned raises it if the key cannot be linked.
     """
-    target = keyring.parse_link_target(text)
+    target = parse_link_target(text)
     if names_machine(session, machine):
         return lambda key: _link_simulated(session, target, key, machine)
     try:
-        number = keyring.resolve_keyring(target.keyring)
+        number = resolve_keyring(target.keyring)
     except KeyNotFoundError as error:
         raise UsageError(f"{error}\nInvalid --link-vk-to-keyring value.") from error
 
     def link(key: SecretBuffer) -> None:
         try:
-            keyring.link_volume_key(number, target.key, key)
+            link_volume_key(number, target.key, key)
         except KeyringError as error:
             message = f"Failed to link volume key in user defined keyring.\n{error}"
             raise UsageError(message) from error
