@@ -154,7 +154,7 @@ def read_new_passphrase(
     A person types it twice, unless in batch mode.
 
     Raises:
-        UsageError: There is none to be had.
+        UsageError: No passphrase can be read.
         PermissionDeniedError: The two typed were not the same.
     """
     offset, nbytes = part.offset or 0, part.size or None

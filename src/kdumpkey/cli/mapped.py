@@ -35,7 +35,7 @@ def mapping_to(
 
     Raises:
         OverlapError: The data would begin inside the header.
-        DeviceMapperError: There is no device-mapper, or not for this user.
+        DeviceMapperError: Device-mapper is missing, or this user may not use it.
         KdumpkeyError: As `mapper_for`.
     """
     mapper = mapper_for(luks, name, session.streams.environment.get("PATH"))

@@ -22,7 +22,7 @@ def open_data_and_header(
     cut_short: bool = False,
     salvaging: Session | None = None,
 ) -> LuksDevice:
-    """Open the device, and its header wherever that is.
+    """Open the device and its header.
 
     Args:
         device: As it was named.

@@ -22,7 +22,7 @@ _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 def progress_bar(
     streams: Streams, total: int, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[int], None] | None]:
-    """Draw a bar on standard error while the block runs; None where that is no terminal.
+    """Draw a bar on standard error while the block runs; None: that is not a terminal.
 
     Args:
         streams: Where standard error is.

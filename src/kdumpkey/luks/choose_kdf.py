@@ -42,7 +42,7 @@ class KdfRequest:
 
     @property
     def af_hash(self) -> str:
-        """The hash of the anti-forensic splitter of a LUKS2 keyslot, whatever its function."""
+        """The hash of the anti-forensic splitter of a LUKS2 keyslot, with any function."""
         return DEFAULT_HASH if self.hash is None else self.hash
 
 

@@ -72,7 +72,7 @@ class Search:
     """Which keyslots a passphrase is tried on, and how.
 
     Attributes:
-        keyslot: Try this keyslot alone, whatever its priority and whether it is bound to a segment or not.
+        keyslot: Try this keyslot alone, even if it is to be ignored or is bound to no segment.
         unbound: Also try keyslots whose key opens no segment.
         among: Try only these, as a token demands; None: all.
         check_memory: Compare Argon2's memory with what is available before it runs.
@@ -195,7 +195,7 @@ def open_keyslot(
     if digest is None:
         raise KeyslotError(f"Keyslot {keyslot.id} is in no digest.")
     if memoryview(passphrase).nbytes and _is_unencrypted(keyslot):
-        # Every passphrase would open it, and nobody would notice a header that somebody else put there.
+        # Every passphrase would open it, and a header put there by an attacker would go unnoticed.
         raise KeyMismatchError(
             f"keyslot {keyslot.id} has the null cipher, which only an empty passphrase opens"
         )

@@ -158,7 +158,7 @@ def _show(
 
 
 def _measure(session: Session, cells: Sequence[Cell], runs: int, measured: list[Cost]) -> None:
-    """Measure every cell; what was measured is in the list, whatever ends it."""
+    """Measure every cell; even after an error, what was measured is in the list."""
     # In the bar's unit, work done: memory times passes.
     weights = [max(cell.memory_kib * cell.passes, 1) * 1024 for cell in cells]
     with progress_bar(session.streams, sum(weights) * runs) as advance:
