@@ -12,7 +12,7 @@ from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import KeySource, MachineChoice, UnlockSource
 from kdumpkey.cli.passphrase import is_typed, read_passphrase
 from kdumpkey.errors import KeyringError, KeyslotError, ResourceError, UsageError, WrongKeyError
-from kdumpkey.luks.volume_key_file import key_size, read_exactly
+from kdumpkey.luks.volume_key_file import read_volume_key
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
@@ -49,7 +49,7 @@ def volume_key(
         KdumpkeyError: Whatever else was wrong.
     """
     if keys.volume_key_file is not None:
-        with read_exactly(keys.volume_key_file, key_size(luks.header, keys.key_size_bits)) as key:
+        with read_volume_key(keys.volume_key_file, luks.header, keys.key_size_bits) as key:
             luks.verify(key)
             yield key, None
         return

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kdumpkey.luks.strict_json import JsonObject
 
 SECTOR = 512
+MAX_KEY_SIZE = 512  # bytes of a volume key: 4096 bits, cryptsetup's limit
 PRIORITY_IGNORE = 0
 PRIORITY_NORMAL = 1
 PRIORITY_PREFER = 2
