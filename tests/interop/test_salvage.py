@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 import kdumpkey
 from both import Result, ours, run
 from kdumpkey.errors import HeaderError
+from noise import noise
 from tools import require_tool
 
 MIB = 1 << 20
@@ -124,7 +124,7 @@ def test_nothing_is_salvaged_from_what_is_not_valid(tmp_path: Path) -> None:
         assert ours(["luksDump", device]).code == 1
     device.write_bytes(whole[:300] + b"x" + whole[301:16896])  # it ends within the secondary header
     assert ours(["luksDump", device]).code == 1
-    device.write_bytes(os.urandom(MIB))
+    device.write_bytes(noise(MIB))
     assert ours(["repair", "-q", device]) == Result(1, "", f"Device {device} is not a valid LUKS device.\n")
 
 
