@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdumpkey.cli.columns import folded
 from kdumpkey.kernel.protocol import HeldKey, KernelStatus, Stage
 
 if TYPE_CHECKING:
@@ -55,33 +56,38 @@ def status_lines(path: Path, machine: Machine, status: KernelStatus) -> list[str
     """The same for people: first what a crash would find."""
     state, now = machine.state, machine.clock()
     lines = [
-        _row("Machine", f"{path}: {_STAGES[status.stage]}, boot {state.boot}, policy {state.policy.value}"),
-        _row(
+        *_row("Machine", f"{path}: {_STAGES[status.stage]}, boot {state.boot}, policy {state.policy.value}"),
+        *_row(
             "Reserved", f"{state.reserved_bytes >> 20} MiB at {state.base:#x}, of {state.ram_bytes >> 20} MiB"
         ),
     ]
     if status.stage is Stage.FIRST:
-        lines += [
-            _row("Named", named.description or f"(item {named.item}, no description)")
-            for named in status.named
-        ]
-        lines += [] if status.named else [_row("Named", "no key")]
+        for named in status.named:
+            lines += _row("Named", named.description or f"(item {named.item}, no description)")
+        lines += [] if status.named else _row("Named", "no key")
         image = state.image
         loaded = "not loaded" if image is None else f"loaded {duration(now - image.loaded_at)} ago"
-        lines.append(_row("Image", loaded + (", keys will be reused" if status.reuse else "")))
+        lines += _row("Image", loaded + (", keys will be reused" if status.reuse else ""))
     else:
-        lines.append(_row("Booted with", state.command_line or "an empty command line"))
-        lines.append(_row("Restored", "yes" if status.restored else "not yet"))
-    lines += [_row("Holds key", line) for line in key_lines(status.keys or (), now)]
+        lines += _row("Booted with", state.command_line or "an empty command line")
+        lines += _row("Restored", "yes" if status.restored else "not yet")
+    for line in _held(status.keys or (), now):
+        lines += _row("Holds key", line)
     if not status.keys:
-        lines.append(_row("Holds key", "NONE"))
+        lines += _row("Holds key", "NONE")
     if status.address is not None:
-        lines.append(_row("Keys at", f"{status.address:#x}"))
-    return [*lines, *(_row("Warning", warning) for warning in status.warnings)]
+        lines += _row("Keys at", f"{status.address:#x}")
+    for warning in status.warnings:
+        lines += _row("Warning", warning)
+    return lines
 
 
-def key_lines(keys: Sequence[HeldKey], now: float) -> list[str]:
-    """One line for each key; where there are many, for the first and the last."""
+def key_lines(keys: Sequence[HeldKey], now: float, indent: int) -> list[str]:
+    """A row for each key; where there are many, for the first and the last."""
+    return [line for key in _held(keys, now) for line in folded(" " * indent, key, 2 * indent)]
+
+
+def _held(keys: Sequence[HeldKey], now: float) -> list[str]:
     lines = [_key_line(key, now) for key in keys]
     if len(lines) > 8:
         lines[3:-1] = [f"… {len(lines) - 4} more"]
@@ -97,9 +103,11 @@ def audit_lines(found: Sequence[KeyPages]) -> list[str]:
     """Where keys lie."""
     lines = []
     for place in found:
-        names = ", ".join(place.descriptions[:3]) or "not a record that can be read"
+        names = place.descriptions[:3] or ("not a record that can be read",)
         kind = "STALE copy" if place.stale else "loaded image"
-        lines.append(f"{place.address:#010x}  {place.nbytes // 4096:3} pages  {kind:12}  {names}")
+        pages = place.nbytes // 4096
+        what = f"{place.address:#010x}  {pages:3} page{' ' if pages == 1 else 's'}  {kind}"
+        lines += [what, *(f"    {name}" for name in names)]
     stale = sum(place.stale for place in found)
     if not found:
         return ["No keys are in the reserved memory."]
@@ -127,5 +135,5 @@ def duration(seconds: float) -> str:
     return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h"
 
 
-def _row(left: str, right: str) -> str:
-    return f"{left + ':':14}{right}"
+def _row(left: str, right: str) -> list[str]:
+    return folded(f"{left + ':':14}", right)

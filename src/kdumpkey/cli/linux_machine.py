@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kdumpkey.cli.columns import folded, folded_fix
 from kdumpkey.errors import PermissionDeniedError, UsageError, kernel_error
 from kdumpkey.kernel.protocol import CrashImage
 from kdumpkey.printable import printable
@@ -110,7 +111,8 @@ def _tell_named(session: Session, named: list[NamedKey], *, as_json: bool) -> No
         session.say(json.dumps({"machine": "linux", "item": last.item, "description": last.description}))
         return
     for key in named:
-        session.say(f"{key.description} will be handed over with the next load.")
+        for line in folded("", f"{key.description} will be handed over with the next load."):
+            session.say(line)
 
 
 def load(session: Session, kernel: LinuxKernel, choice: ImageChoice, *, as_json: bool) -> None:
@@ -168,7 +170,9 @@ def audit(session: Session, kernel: LinuxKernel, *, as_json: bool) -> None:
         session.say(json.dumps({"machine": "linux", "found": traces}))
         return
     for trace in found:
-        session.say(f"{'PROBLEM' if trace.problem else 'seen':8}{printable(trace.what)}")
+        lines = folded(f"{'PROBLEM' if trace.problem else 'seen':8}", printable(trace.what))
         if trace.fix:
-            session.say(f"        Fix: {printable(trace.fix)}")
-    session.say("Where in memory keys lie, Linux shows to nobody; only a simulated machine can be searched.")
+            lines += folded_fix(f"{'':8}Fix: ", printable(trace.fix))
+        for line in lines:
+            session.say(line)
+    session.say("Linux does not show where in memory the keys are. Only a simulated machine can be searched.")

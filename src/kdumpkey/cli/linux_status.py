@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from kdumpkey.cli.columns import folded
 from kdumpkey.cli.kdump_report import duration
 from kdumpkey.errors import CannotTellError, NoDumpError
 from kdumpkey.kdump.freshness import Freshness, State, keys_now
@@ -106,4 +107,4 @@ def _lines(
     if found.loaded and not found.keys:
         rows.append(("Holds key", "UNKNOWN" if found.keys is None else "NONE"))
     rows += [("Warning", warning) for warning in found.warnings]
-    return [f"{left + ':':14}{right}" for left, right in rows]
+    return [line for left, right in rows for line in folded(f"{left + ':':14}", right)]

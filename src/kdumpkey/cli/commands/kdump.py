@@ -12,6 +12,7 @@ import typer
 from kdumpkey.cli import kdump_report as report
 from kdumpkey.cli import linux_machine, linux_status, options
 from kdumpkey.cli.action import action
+from kdumpkey.cli.columns import folded
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.image_choice import ImageChoice
 from kdumpkey.cli.key_source import KeySource, MachineChoice, UnlockSource
@@ -122,7 +123,13 @@ def name(
             "description": named.description,
             "warnings": list(warnings),
         }
-        _tell(session, call, machine, [f"{named.description} will be handed over with the next load."], what)
+        _tell(
+            session,
+            call,
+            machine,
+            folded("", f"{named.description} will be handed over with the next load."),
+            what,
+        )
 
 
 @action(app, "forget", "<item>", example="kdumpkey kdump forget 1")
@@ -172,7 +179,7 @@ def load(run: Run, call: Call, choice: ImageChoice) -> None:
             "address": loaded.address,
             "warnings": list(loaded.warnings),
         }
-        _tell(session, call, machine, lines + [f"  {line}" for line in report.key_lines(keys, now)], what)
+        _tell(session, call, machine, lines + report.key_lines(keys, now, indent=2), what)
 
 
 @action(app, "status", example="kdumpkey kdump status")
