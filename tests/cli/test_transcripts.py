@@ -30,16 +30,17 @@ FENCE = re.compile(
     r"(?:^<!-- (?P<note>.*?) -->\n)?^```(?P<language>console|python)\n(?P<text>.*?)^```$", re.M | re.S
 )
 READS_THE_MACHINE = re.compile(r"kdumpkey kdump (doctor|estimate|generate)\b[^|&;]*")
+_UNARMED: roots.Tree = {
+    "etc/crypttab": f"root UUID={roots.UUID} none luks\n",
+    "sys/kernel/kexec_crash_loaded": "0\n",
+    "proc/keys": "",
+    roots.RECORD: None,
+}
 MACHINES: dict[str, roots.Tree] = {
     "fedora": {},
     "fedora without link-volume-key": {"etc/crypttab": f"root UUID={roots.UUID} none luks\n"},
-    "fedora that was never prepared": {
-        "etc/crypttab": f"root UUID={roots.UUID} none luks\n",
-        "sys/kernel/kexec_crash_size": "0\n",
-        "sys/kernel/kexec_crash_loaded": "0\n",
-        "proc/keys": "",
-        roots.RECORD: None,
-    },
+    "fedora with memory reserved": _UNARMED,
+    "fedora that was never prepared": _UNARMED | {"sys/kernel/kexec_crash_size": "0\n"},
 }
 
 
