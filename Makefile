@@ -7,7 +7,7 @@ LOCK := requirements-dev.lock
 NATIVE_SOURCES := $(wildcard cext/*/kdk_*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
 GENERATED := $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx))
 
-.PHONY: docs typer-releases compat lab lock man build demo test test-all test-pythons bench bench-once lint format asan dist clean
+.PHONY: coverage docs typer-releases compat lab lock man build demo test test-all test-pythons bench bench-once lint format asan dist clean
 build: $(VENV)/native.stamp
 	@$(BIN)/python -m compileall -q src/kdumpkey  # as installing does: where bytecode is not kept, each start would compile anew
 
@@ -42,6 +42,12 @@ test: build
 
 test-all: build
 	KDUMPKEY_ALL_EXAMPLES=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+
+# `make test-all`, and how much of each module of src/ it runs, also in the programs that the tests start.
+coverage: build
+	rm -rf .coverage
+	KDUMPKEY_ALL_EXAMPLES=1 $(BIN)/python -m coverage run -m pytest --numprocesses auto --dist loadgroup
+	$(BIN)/python tests/covered.py
 
 test-pythons: build
 	$(BIN)/python tests/pythons.py
@@ -95,4 +101,4 @@ dist: build
 	tests/wheel.sh $(BIN)/python
 
 clean:
-	rm -rf build dist .venv src/*.egg-info src/kdumpkey/_native/*.so $(GENERATED)
+	rm -rf build dist .venv .coverage src/*.egg-info src/kdumpkey/_native/*.so $(GENERATED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kdumpkey.key_description import description_of
 from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.words import device_path, refusing, warnings_of
 
@@ -94,7 +95,7 @@ def _volume_key(arguments: Arguments, streams: Streams, root: Path, luks: LuksDe
             raise
         source = path
     else:
-        from kdumpkey.luks.restored_key import description_of, restored_key  # noqa: PLC0415 - a file needs no keyring
+        from kdumpkey.luks.restored_key import restored_key  # noqa: PLC0415 - a key from a file needs no keyring
 
         source = arguments.key_description or description_of(luks.header.uuid)
         key = restored_key(partial(_restore, root), luks, source)

@@ -165,7 +165,7 @@ def open_device(
 
         refuse_to_open(device_path(device), kind)
     link = _link_target(session, link_vk_to_keyring, keys.machine)
-    with open_data_and_header(device, header, salvaging=session) as luks:
+    with open_data_and_header(device, header) as luks:
         map_it = None
         if name is not None and not test_passphrase:
             if refresh:
@@ -387,14 +387,12 @@ def _link_target(
 
 
 def _link_simulated(session: Session, target: LinkTarget, key: SecretBuffer, choice: MachineChoice) -> None:
-    from kdumpkey.cli.machines import open_machine  # noqa: PLC0415
-    from kdumpkey.kdump.keys import link  # noqa: PLC0415
+    from kdumpkey.cli.from_kdump import link_simulated  # noqa: PLC0415 - only simulated machines
 
-    with open_machine(session, choice) as machine:
-        try:
-            warnings = link(machine, target, key)
-        except KeyringError as error:
-            message = f"Failed to link volume key in user defined keyring.\n{error}"
-            raise UsageError(message) from error
+    try:
+        warnings = link_simulated(session, target, key, choice)
+    except KeyringError as error:
+        message = f"Failed to link volume key in user defined keyring.\n{error}"
+        raise UsageError(message) from error
     for warning in warnings:
         session.complain(f"WARNING: {warning}")
