@@ -62,18 +62,27 @@ def value(
 
 # What every action takes, and where the program is told what to do instead of an action.
 EVERY_ACTION: Final = "Options of every action"
-Help = Annotated[bool, flag("--help", "-?", help="Show this help", panel=EVERY_ACTION)]
-Usage = Annotated[bool, flag("--usage", help="Show a line of usage", panel=EVERY_ACTION)]
-Version = Annotated[bool, flag("--version", "-V", help="Print the version", panel=EVERY_ACTION)]
-BatchMode = Annotated[bool, flag("--batch-mode", "-q", help="Ask for no confirmation", panel=EVERY_ACTION)]
+Help = Annotated[bool, flag("--help", "-?", help="Show this help and exit", panel=EVERY_ACTION)]
+Usage = Annotated[bool, flag("--usage", help="Show one line of usage and exit", panel=EVERY_ACTION)]
+Version = Annotated[bool, flag("--version", "-V", help="Print the version and exit", panel=EVERY_ACTION)]
+BatchMode = Annotated[
+    bool, flag("--batch-mode", "-q", help="Do not ask for confirmation", panel=EVERY_ACTION)
+]
 Verbose = Annotated[
     bool,
-    flag("--verbose", "-v", help="Say which keyslot was used, and how it ended", panel=EVERY_ACTION),
+    flag(
+        "--verbose", "-v", help="Print which keyslot was used, and how the command ended", panel=EVERY_ACTION
+    ),
 ]
 Debug = Annotated[
-    bool, flag("--debug", help="Say on standard error what a bug report needs", panel=EVERY_ACTION)
+    bool,
+    flag(
+        "--debug", help="Print what a bug report needs to standard error; never a secret", panel=EVERY_ACTION
+    ),
 ]
-DebugJson = Annotated[bool, flag("--debug-json", help="The same, with LUKS2 metadata", panel=EVERY_ACTION)]
+DebugJson = Annotated[
+    bool, flag("--debug-json", help="Print that, and the LUKS2 metadata", panel=EVERY_ACTION)
+]
 TestArgs = Annotated[
     bool, flag("--test-args", help="Check the arguments, then do nothing", panel=EVERY_ACTION)
 ]
@@ -108,7 +117,7 @@ VolumeKeyFile = Annotated[
     value(
         "--volume-key-file",
         metavar="FILE",
-        help="Take the volume key itself from this file",
+        help="Read the volume key itself from this file",
     ),
 ]
 VolumeKeyOutput = Annotated[
@@ -121,17 +130,21 @@ VolumeKeyOutput = Annotated[
 ]
 VolumeKeyKeyring = Annotated[
     str | None,
-    value("--volume-key-keyring", metavar="KEY", help="Take the volume key from this key of the kernel's"),
+    value(
+        "--volume-key-keyring",
+        metavar="KEY",
+        help="Read the volume key from this key in the kernel's keyring",
+    ),
 ]
 LinkVkToKeyring = Annotated[
     str | None,
-    value("--link-vk-to-keyring", metavar="KEY", help="Link the volume key to a keyring (KEYRING::KEY)"),
+    value("--link-vk-to-keyring", metavar="KEY", help="Link the volume key into a keyring, as KEYRING::KEY"),
 ]
 FromKdump = Annotated[
     bool,
     flag(
         "--from-kdump",
-        help="Take the volume key that the crashed kernel handed over",
+        help="Use the volume key that the crashed kernel handed over",
     ),
 ]
 KeySlot = Annotated[
@@ -145,7 +158,7 @@ KeySize = Annotated[
         "-s",
         metavar="BITS",
         parser=parsers.key_bits,
-        help="Set the size of the volume key where the header does not say it",
+        help="Set the size of the volume key if no header gives it",
     ),
 ]
 Tries = Annotated[
@@ -155,7 +168,7 @@ Tries = Annotated[
         "-T",
         metavar="NUMBER",
         parser=parsers.uint32,
-        help="Ask for a mistyped passphrase this many times (3)",
+        help="Allow this many attempts at the passphrase (3)",
     ),
 ]
 Timeout = Annotated[
@@ -165,11 +178,11 @@ Timeout = Annotated[
         "-t",
         metavar="SECONDS",
         parser=parsers.uint32,
-        help="Wait this long for a passphrase to be typed",
+        help="Wait this long for the passphrase",
     ),
 ]
 VerifyPassphrase = Annotated[bool, flag("--verify-passphrase", "-y", help="Ask for the passphrase twice")]
-Unbound = Annotated[bool, flag("--unbound", help="Use keyslots that are bound to no segment, too")]
+Unbound = Annotated[bool, flag("--unbound", help="Also use keyslots that are not bound to a segment")]
 KdfMemoryCheck = Annotated[
     str | None,
     value(
@@ -184,20 +197,23 @@ TokenId = Annotated[
     int | None,
     value("--token-id", metavar="NUMBER", parser=parsers.number_or_any, help="Use only this token"),
 ]
-TokenOnly = Annotated[bool, flag("--token-only", help="Try tokens, and ask for no passphrase")]
+TokenOnly = Annotated[bool, flag("--token-only", help="Use only tokens, and do not ask for a passphrase")]
 TokenType = Annotated[str | None, value("--token-type", metavar="TYPE", help="Use only tokens of this type")]
 
 # What is opened.
 Header = Annotated[
-    str | None, value("--header", metavar="FILE", help="Find the header in this file or device")
+    str | None, value("--header", metavar="FILE", help="Read the header from this file or device")
 ]
 DeviceType = Annotated[
-    str | None, value("--type", "-M", metavar="TYPE", help="Expect luks, luks1 or luks2", words=_TYPES)
+    str | None,
+    value("--type", "-M", metavar="TYPE", help="Require this type: luks, luks1 or luks2", words=_TYPES),
 ]
-TestPassphrase = Annotated[bool, flag("--test-passphrase", help="Check the passphrase, and map nothing")]
-Test = Annotated[bool, flag("--test", help="Check the key, and write nothing (the default)")]
+TestPassphrase = Annotated[
+    bool, flag("--test-passphrase", help="Check the passphrase, but do not map the volume")
+]
+Test = Annotated[bool, flag("--test", help="Check the key and write nothing (default)")]
 Readonly = Annotated[bool, flag("--readonly", "-r", help="Map the volume read-only")]
-AllowDiscards = Annotated[bool, flag("--allow-discards", help="Let the mapping pass discards to the device")]
+AllowDiscards = Annotated[bool, flag("--allow-discards", help="Pass discards (TRIM) through to the device")]
 NoReadWorkqueue = Annotated[
     bool, flag("--perf-no_read_workqueue", help="Give dm-crypt the option no_read_workqueue")
 ]
@@ -209,27 +225,29 @@ SubmitFromCryptCpus = Annotated[
     bool, flag("--perf-submit_from_crypt_cpus", help="Give dm-crypt the option submit_from_crypt_cpus")
 ]
 HighPriority = Annotated[bool, flag("--perf-high_priority", help="Give dm-crypt the option high_priority")]
-Persistent = Annotated[bool, flag("--persistent", help="Keep the mapping's flags in the LUKS2 header")]
+Persistent = Annotated[bool, flag("--persistent", help="Store the mapping's flags in the LUKS2 header")]
 Refresh = Annotated[bool, flag("--refresh")]
 DisableKeyring = Annotated[bool, flag("--disable-keyring")]
-Deferred = Annotated[bool, flag("--deferred", help="Remove the mapping when its last user leaves")]
+Deferred = Annotated[bool, flag("--deferred", help="Remove the mapping once nobody uses it any more")]
 CancelDeferred = Annotated[bool, flag("--cancel-deferred", help="Cancel a deferred removal")]
 
 # Where plaintext goes and comes from.
 To = Annotated[str | None, value("--to", metavar="FILE", help="Decrypt to this file (-: standard output)")]
-Map = Annotated[str | None, value("--map", metavar="NAME", help="Make a dm-crypt mapping of this name")]
+Map = Annotated[str | None, value("--map", metavar="NAME", help="Map the volume as /dev/mapper/NAME")]
 Start = Annotated[
     int | None,
-    value("--from", metavar="SIZE", parser=parsers.size("from"), help="Start at this plaintext offset"),
+    value(
+        "--from", metavar="SIZE", parser=parsers.size("from"), help="Start at this offset in the plaintext"
+    ),
 ]
 Length = Annotated[
     int | None,
-    value("--length", metavar="SIZE", parser=parsers.size("length"), help="Decrypt no more than this"),
+    value("--length", metavar="SIZE", parser=parsers.size("length"), help="Decrypt at most this much"),
 ]
-Sparse = Annotated[bool, flag("--sparse", help="Leave holes in the file where the plaintext is zeros")]
+Sparse = Annotated[bool, flag("--sparse", help="Write zeros as holes in the file")]
 Force = Annotated[
     bool,
-    flag("--force", help="Replace the file if it exists; of a device that was cut short, take what is there"),
+    flag("--force", help="Replace an existing file; read a truncated device as far as it goes"),
 ]
 
 # What a header shows and stores.
@@ -237,9 +255,9 @@ DumpJsonMetadata = Annotated[bool, flag("--dump-json-metadata", help="Print the 
 DumpVolumeKey = Annotated[bool, flag("--dump-volume-key", help="Print the volume key")]
 HeaderBackupFile = Annotated[
     str | None,
-    value("--header-backup-file", metavar="FILE", help="Use this file for the header's backup"),
+    value("--header-backup-file", metavar="FILE", help="Use this file as the header backup"),
 ]
-Uuid = Annotated[str | None, value("--uuid", metavar="UUID", help="Set this UUID")]
+Uuid = Annotated[str | None, value("--uuid", metavar="UUID", help="Set the UUID")]
 Label = Annotated[str | None, value("--label", help="Set the LUKS2 device's label")]
 Subsystem = Annotated[str | None, value("--subsystem", help="Set the LUKS2 device's subsystem")]
 Priority = Annotated[
@@ -248,30 +266,30 @@ Priority = Annotated[
         "--priority",
         metavar="ignore|normal|prefer",
         parser=parsers.one_of("priority", ("ignore", "normal", "prefer")),
-        help="Set when the keyslot is tried",
+        help="Set the priority of the keyslot",
         words=("ignore", "normal", "prefer"),
     ),
 ]
 JsonFile = Annotated[
     str | None,
-    value("--json-file", metavar="FILE", help="Use this file for the token's JSON (-: standard streams)"),
+    value("--json-file", metavar="FILE", help="Read or write the token's JSON here (-: standard streams)"),
 ]
 KeyDescription = Annotated[
-    str | None, value("--key-description", help="Name the key in the kernel's keyring")
+    str | None, value("--key-description", help="Use this key description in the kernel's keyring")
 ]
 PassphraseKey = Annotated[
     str | None,
-    value("--key-description", metavar="KEY", help="Take the passphrase from this key of the user keyring"),
+    value("--key-description", metavar="KEY", help="Read the passphrase from this key in the user keyring"),
 ]
 NewPassphraseKey = Annotated[
     str | None,
     value(
         "--new-key-description",
         metavar="KEY",
-        help="Take the new passphrase from this key of the user keyring",
+        help="Read the new passphrase from this key in the user keyring",
     ),
 ]
-TokenReplace = Annotated[bool, flag("--token-replace", help="Replace the token that has this number")]
+TokenReplace = Annotated[bool, flag("--token-replace", help="Replace an existing token with this number")]
 
 # How a header or a keyslot is made.
 Cipher = Annotated[
@@ -286,7 +304,7 @@ Hash = Annotated[
         "--hash",
         "-h",
         metavar="HASH",
-        help="Use this hash in keyslots and for the key's digest (sha256)",
+        help="Use this hash for the keyslot and the digest (sha256)",
         words=_HASHES,
     ),
 ]
@@ -297,7 +315,7 @@ IterTime = Annotated[
         "-i",
         metavar="MS",
         parser=parsers.uint32,
-        help="Let unlocking a keyslot take this many milliseconds (2000)",
+        help="Make unlocking the keyslot take this many milliseconds (2000)",
     ),
 ]
 Pbkdf = Annotated[
@@ -306,7 +324,7 @@ Pbkdf = Annotated[
         "--pbkdf",
         metavar="KDF",
         parser=parsers.kdf,
-        help="Derive keys by pbkdf2, argon2i or argon2id",
+        help="Derive keys with pbkdf2, argon2i or argon2id",
         words=KDFS,
     ),
 ]
@@ -316,12 +334,14 @@ PbkdfForceIterations = Annotated[
         "--pbkdf-force-iterations",
         metavar="NUMBER",
         parser=parsers.uint32,
-        help="Use this cost instead of measuring one",
+        help="Use this many iterations instead of measuring them",
     ),
 ]
 PbkdfMemory = Annotated[
     int | None,
-    value("--pbkdf-memory", metavar="KIB", parser=parsers.uint32, help="Limit Argon2's memory (1048576)"),
+    value(
+        "--pbkdf-memory", metavar="KIB", parser=parsers.uint32, help="Limit Argon2's memory, in KiB (1048576)"
+    ),
 ]
 PbkdfParallel = Annotated[
     int | None,
@@ -332,7 +352,7 @@ KeyslotCipher = Annotated[
     value(
         "--keyslot-cipher",
         metavar="CIPHER",
-        help="Encrypt the LUKS2 keyslot with this cipher (the data's)",
+        help="Encrypt the LUKS2 keyslot with this cipher (that of the data)",
         words=_CIPHERS,
     ),
 ]
@@ -342,7 +362,7 @@ KeyslotKeySize = Annotated[
         "--keyslot-key-size",
         metavar="BITS",
         parser=parsers.key_bits,
-        help="Set that cipher's key size",
+        help="Set the key size of the keyslot's cipher",
     ),
 ]
 NewKeySlot = Annotated[
@@ -351,7 +371,7 @@ NewKeySlot = Annotated[
         "--new-key-slot",
         metavar="NUMBER",
         parser=parsers.number_or_any,
-        help="Put the new passphrase into this keyslot",
+        help="Use this keyslot for the new passphrase",
     ),
 ]
 NewKeyfile = Annotated[
@@ -363,7 +383,7 @@ NewKeyfileOffset = Annotated[
         "--new-keyfile-offset",
         metavar="BYTES",
         parser=parsers.uint64,
-        help="Skip this many bytes of the new passphrase's file",
+        help="Skip this many bytes of the new key file",
     ),
 ]
 NewKeyfileSize = Annotated[
@@ -372,7 +392,7 @@ NewKeyfileSize = Annotated[
         "--new-keyfile-size",
         metavar="BYTES",
         parser=parsers.uint32,
-        help="Read this many bytes of the new passphrase's file",
+        help="Read this many bytes of the new key file",
     ),
 ]
 NewTokenId = Annotated[int | None, value("--new-token-id", parser=parsers.number_or_any)]
@@ -382,7 +402,7 @@ AlignPayload = Annotated[
         "--align-payload",
         metavar="SECTORS",
         parser=parsers.uint32,
-        help="Align the data to this many sectors of 512 bytes",
+        help="Align the start of the data to this many 512-byte sectors",
     ),
 ]
 Offset = Annotated[
@@ -392,7 +412,7 @@ Offset = Annotated[
         "-o",
         metavar="SECTORS",
         parser=parsers.uint64,
-        help="Start the data at this sector of 512 bytes",
+        help="Start the data at this 512-byte sector",
     ),
 ]
 SectorSize = Annotated[
@@ -401,7 +421,7 @@ SectorSize = Annotated[
         "--sector-size",
         metavar="BYTES",
         parser=parsers.sector_size,
-        help="Encrypt in sectors of 512, 1024, 2048 or 4096 bytes",
+        help="Encrypt in sectors of this size: 512, 1024, 2048 or 4096",
         words=("512", "1024", "2048", "4096"),
     ),
 ]
@@ -411,7 +431,7 @@ Luks2KeyslotsSize = Annotated[
         "--luks2-keyslots-size",
         metavar="SIZE",
         parser=parsers.size("luks2-keyslots-size"),
-        help="Reserve this much for all LUKS2 keyslots",
+        help="Reserve this much space for the LUKS2 keyslots",
     ),
 ]
 Luks2MetadataSize = Annotated[
@@ -420,7 +440,7 @@ Luks2MetadataSize = Annotated[
         "--luks2-metadata-size",
         metavar="SIZE",
         parser=parsers.size("luks2-metadata-size"),
-        help="Reserve this much for each copy of the LUKS2 header",
+        help="Set the size of each copy of the LUKS2 header",
     ),
 ]
 Integrity = Annotated[str | None, value("--integrity", "-I")]
@@ -430,10 +450,10 @@ IntegrityKeySize = Annotated[int | None, value("--integrity-key-size", parser=pa
 HwOpal = Annotated[bool, flag("--hw-opal")]
 HwOpalOnly = Annotated[bool, flag("--hw-opal-only")]
 HwOpalFactoryReset = Annotated[bool, flag("--hw-opal-factory-reset")]
-DisableBlkid = Annotated[bool, flag("--disable-blkid", help="Do not look for what is on the device already")]
+DisableBlkid = Annotated[bool, flag("--disable-blkid", help="Do not look for existing data on the device")]
 UseRandom = Annotated[bool, flag("--use-random")]
 UseUrandom = Annotated[bool, flag("--use-urandom")]
-Tiers = Annotated[bool, flag("--tiers", help="Show a row for each implementation of AES-XTS")]
+Tiers = Annotated[bool, flag("--tiers", help="Show one row for each implementation of AES-XTS")]
 
 # Options of cryptsetup that change nothing here; some contradict others.
 ActiveName = Annotated[str | None, value("--active-name")]
@@ -465,7 +485,8 @@ Resilience = Annotated[str | None, value("--resilience")]
 ResilienceHash = Annotated[str | None, value("--resilience-hash")]
 ResumeOnly = Annotated[bool, flag("--resume-only")]
 SerializeMemoryHardPbkdf = Annotated[
-    bool, flag("--serialize-memory-hard-pbkdf", help="Take turns with others for Argon2")
+    bool,
+    flag("--serialize-memory-hard-pbkdf", help="Wait while another process runs Argon2 with much memory"),
 ]
 Shared = Annotated[bool, flag("--shared")]
 Size = Annotated[int | None, value("--size", "-b", parser=parsers.uint64)]
@@ -494,21 +515,31 @@ SessionName = Annotated[
     value(
         "--session",
         metavar="NAME",
-        help="Call from this session of the simulated machine ($KDUMPKEY_SESSION, login)",
+        help="Act from this session of the simulated machine ($KDUMPKEY_SESSION, login)",
     ),
 ]
-MountConfigfs = Annotated[bool, flag("--mount-configfs", help="Mount configfs first if it is not mounted")]
+MountConfigfs = Annotated[bool, flag("--mount-configfs", help="Mount configfs if it is not mounted")]
 Policy = Annotated[
     str | None,
-    value("--policy", metavar="POLICY", help="Place keys as upstream, hardened or v1 does", words=POLICIES),
+    value(
+        "--policy",
+        metavar="POLICY",
+        help="Place keys by this policy: upstream, hardened or v1",
+        words=POLICIES,
+    ),
 ]
 Crashkernel = Annotated[
     str | None,
-    value("--crashkernel", metavar="SIZE", help="Reserve memory as this crashkernel= says (256M)"),
+    value("--crashkernel", metavar="SIZE", help="Assume this crashkernel= parameter (256M)"),
 ]
 Ram = Annotated[
     int | None,
-    value("--ram", metavar="SIZE", parser=parsers.size("ram"), help="Give the machine this much memory (4G)"),
+    value(
+        "--ram",
+        metavar="SIZE",
+        parser=parsers.size("ram"),
+        help="Assume a machine with this much memory (4G)",
+    ),
 ]
 KernelSize = Annotated[
     int | None,
@@ -516,7 +547,7 @@ KernelSize = Annotated[
         "--kernel-size",
         metavar="SIZE",
         parser=parsers.size("kernel-size"),
-        help="Let the kdump kernel take this much (70M)",
+        help="Assume a kdump kernel of this size (70M)",
     ),
 ]
 InitrdSize = Annotated[
@@ -525,19 +556,21 @@ InitrdSize = Annotated[
         "--initrd-size",
         metavar="SIZE",
         parser=parsers.size("initrd-size"),
-        help="Let its initramfs take this much (40M)",
+        help="Assume an initramfs of this size (40M)",
     ),
 ]
-KernelFile = Annotated[str | None, value("--kernel", metavar="FILE", help="Use this kdump kernel, a bzImage")]
-InitrdFile = Annotated[str | None, value("--initrd", metavar="FILE", help="Use this initramfs with it")]
-CommandLine = Annotated[str | None, value("--command-line", help="Give the kdump kernel this command line")]
+KernelFile = Annotated[str | None, value("--kernel", metavar="FILE", help="Use this kdump kernel")]
+InitrdFile = Annotated[str | None, value("--initrd", metavar="FILE", help="Use this initramfs")]
+CommandLine = Annotated[
+    str | None, value("--command-line", help="Pass this command line to the kdump kernel")
+]
 Throwaway = Annotated[
-    bool, flag("--throwaway", help="Do not warn where keys are kept: these protect nothing")
+    bool, flag("--throwaway", help="Do not warn about stored keys: they are throw-away keys")
 ]
 Count = Annotated[
     int | None,
     value(
-        "--count", metavar="NUMBER", parser=parsers.uint32, help="Name this many keys like this one, numbered"
+        "--count", metavar="NUMBER", parser=parsers.uint32, help="Name this many numbered copies of the key"
     ),
 ]
 KeyTimeout = Annotated[
@@ -546,15 +579,15 @@ KeyTimeout = Annotated[
         "--key-timeout",
         metavar="SECONDS",
         parser=parsers.uint32,
-        help="Let the key expire after this long (300 on Linux)",
+        help="Let the key expire after this time (300 on Linux)",
     ),
 ]
-FromKeyring = Annotated[bool, flag("--from-keyring", help="Take the keys that are in the keyring already")]
-ThisMachine = Annotated[bool, flag("--this-machine", help="Crash the machine that this runs on")]
-Apply = Annotated[bool, flag("--apply", help="Change the file, and keep the old one beside it")]
+FromKeyring = Annotated[bool, flag("--from-keyring", help="Use the keys that are already in the keyring")]
+ThisMachine = Annotated[bool, flag("--this-machine", help="Really crash the machine that this runs on")]
+Apply = Annotated[bool, flag("--apply", help="Make the change, and keep the old file beside the new one")]
 Root = Annotated[
     str | None,
-    value("--root", metavar="DIR", help="Examine the machine whose files are here"),
+    value("--root", metavar="DIR", help="Examine the machine whose files are in this directory"),
 ]
 Arch = Annotated[
     str | None,
@@ -567,7 +600,7 @@ Arch = Annotated[
 ]
 Release = Annotated[
     str | None,
-    value("--release", metavar="NAME", help="Use this kernel of those under /boot (the newest)"),
+    value("--release", metavar="NAME", help="Use this kernel release from /boot (the newest)"),
 ]
 ModulesSize = Annotated[
     int | None,
@@ -575,18 +608,18 @@ ModulesSize = Annotated[
         "--modules-size",
         metavar="SIZE",
         parser=parsers.size("modules-size"),
-        help="Let the loaded modules take this much",
+        help="Assume that the loaded modules take this much",
     ),
 ]
 
 # What is measured and simulated.
 Keys = Annotated[
     int | None,
-    value("--keys", metavar="NUMBER", parser=parsers.uint32, help="Hand this many keys over (1)"),
+    value("--keys", metavar="NUMBER", parser=parsers.uint32, help="Hand over this many keys (1)"),
 ]
 Samples = Annotated[
     int | None,
-    value("--samples", metavar="NUMBER", parser=parsers.uint32, help="Place the keys this often (100000)"),
+    value("--samples", metavar="NUMBER", parser=parsers.uint32, help="Simulate this many loads (100000)"),
 ]
 Seed = Annotated[
     int | None,
@@ -605,10 +638,10 @@ Memory = Annotated[
     str | None,
     value("--memory", metavar="SIZES", help="Try these amounts of memory (64M,128M,256M,512M,1024M)"),
 ]
-Passes = Annotated[str | None, value("--passes", metavar="NUMBERS", help="Try these time costs (4)")]
+Passes = Annotated[str | None, value("--passes", metavar="NUMBERS", help="Try these numbers of passes (4)")]
 Parallel = Annotated[
     str | None,
-    value("--parallel", metavar="NUMBERS", help="Try these lanes (1, and the number of processors)"),
+    value("--parallel", metavar="NUMBERS", help="Try these numbers of lanes (1, and all processors)"),
 ]
 Runs = Annotated[
     int | None,
@@ -621,13 +654,16 @@ Runs = Annotated[
 ]
 Reserved = Annotated[
     str | None,
-    value("--reserved", metavar="SIZES", help="Judge for these amounts of reserved memory (128M,...,1G)"),
+    value("--reserved", metavar="SIZES", help="Judge for these sizes of reserved memory (128M,...,1G)"),
 ]
-Prove = Annotated[bool, flag("--prove", help="Run each verdict under a real limit of memory")]
+Prove = Annotated[bool, flag("--prove", help="Check each verdict under a real memory limit")]
 Csv = Annotated[str | None, value("--csv", metavar="FILE", help="Also write the results to this CSV file")]
-Time = Annotated[str | None, value("--time", metavar="TIME", help="Let unlocking take this long (2s; 500ms)")]
+Time = Annotated[
+    str | None,
+    value("--time", metavar="TIME", help="Allow this time for unlocking, such as 2s or 500ms (2s)"),
+]
 AdvisedDevice = Annotated[
-    str | None, value("--device", metavar="DEVICE", help="Start from the keyslots of this device")
+    str | None, value("--device", metavar="DEVICE", help="Compare with the keyslots of this device")
 ]
 FirstMemory = Annotated[
     int | None,
@@ -635,7 +671,7 @@ FirstMemory = Annotated[
         "--first-memory",
         metavar="SIZE",
         parser=parsers.size("first-memory"),
-        help="Limit the memory of the first kernel's programs",
+        help="Limit the memory of programs under the first kernel",
     ),
 ]
 KdumpMemory = Annotated[
@@ -644,7 +680,7 @@ KdumpMemory = Annotated[
         "--kdump-memory",
         metavar="SIZE",
         parser=parsers.size("kdump-memory"),
-        help="Limit the memory of the kdump kernel's programs",
+        help="Limit the memory of programs under the kdump kernel",
     ),
 ]
 UnpackedSize = Annotated[
@@ -653,7 +689,7 @@ UnpackedSize = Annotated[
         "--unpacked-size",
         metavar="SIZE",
         parser=parsers.size("unpacked-size"),
-        help="Let the kdump kernel's unpacked initramfs take this much (52M)",
+        help="Assume an unpacked initramfs of this size (52M)",
     ),
 ]
 
