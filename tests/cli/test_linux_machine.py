@@ -12,10 +12,10 @@ import pytest
 from both import ours
 from fake_linux import IMAGE, FakeLinux
 from kdumpkey.cli.main import main
-from kdumpkey.cli.streams import Streams
 from kdumpkey.kdump.freshness import origin_of
 from kdumpkey.kernel.linux.kernel import INTERFACE
 from kdumpkey.luks.device import open_luks
+from kdumpkey.streams import Streams
 
 _UUID = "0f4f4f9d-7f0e-4d39-9d3d-3c0f9a4f5b11"
 _NAME = f"kdump-cryptsetup:vk-{_UUID}"
