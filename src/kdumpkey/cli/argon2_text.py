@@ -57,19 +57,11 @@ def table(measured: Sequence[Cost], reserved: Sequence[int], unpacked_bytes: int
     ]
 
 
-def _columns(
-    name: str,
-    memory: str,
-    passes: str,
-    lanes: str,
-    seconds: str,
-    reference: str,
-    peak: str,
-    opens: str,
-    killed: str,
-) -> str:
-    costs = f"{memory:>9}{passes:>8}{lanes:>6}{seconds:>8}{reference:>10}{peak:>9}"
-    return f"{name:11}{costs}{opens:>8}{killed:>10}".rstrip()
+def _columns(*cells: str) -> str:
+    """A row: the name, then what stands to the right in each column."""
+    widths = (9, 8, 6, 8, 10, 9, 8, 10)
+    right = "".join(f"{cell:>{width}}" for cell, width in zip(cells[1:], widths, strict=True))
+    return f"{cells[0]:11}{right}".rstrip()
 
 
 def csv_text(measured: Sequence[Cost], reserved: Sequence[int], unpacked_bytes: int) -> str:
