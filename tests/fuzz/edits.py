@@ -84,7 +84,7 @@ class EditFolder:
         return self._device
 
     def edited(self, edit: str, program: str | Path | None, judge: str | Path = "cryptsetup") -> Edited:
-        """Let a cryptsetup, or kdumpkey (None), edit a device with the image, and a cryptsetup judge of that."""
+        """Let a cryptsetup, or kdumpkey (None), edit a device with the image; another judges it."""
         device = self.put(self._image)
         names = {"DEV": device, **{name: self._folder / name for name in ("VK", "NEW", "TOKEN")}}
         words = [os.fspath(names.get(word, word)) for word in edit.split()]
