@@ -86,9 +86,9 @@ def _opened(arguments: Arguments, streams: Streams, device: str) -> LuksDevice:
 def _volume_key(arguments: Arguments, streams: Streams, root: Path, luks: LuksDevice) -> SecretBuffer:
     """The volume key, checked."""
     if (path := arguments.volume_key_file) is not None:
-        from kdumpkey.luks.volume_key_file import key_size, read_exactly  # noqa: PLC0415 - keys handed over are in no file
+        from kdumpkey.luks.volume_key_file import read_volume_key  # noqa: PLC0415 - keys handed over are in no file
 
-        key = read_exactly(path, key_size(luks.header, arguments.key_size_bits))
+        key = read_volume_key(path, luks.header, arguments.key_size_bits)
         try:
             luks.verify(key)
         except BaseException:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kdumpkey.crypto.kdf import Argon2, Pbkdf2
     from kdumpkey.luks.strict_json import JsonObject
 
+MAX_KEY_SIZE = 512  # bytes of a volume key: 4096 bits, cryptsetup's limit
 PRIORITY_IGNORE = 0
 PRIORITY_NORMAL = 1
 PRIORITY_PREFER = 2

@@ -26,6 +26,7 @@ from kdumpkey.errors import (
 from kdumpkey.luks import lock
 from kdumpkey.luks.layout import LUKS1_STRIPES, SALT_BYTES, stripes_bytes
 from kdumpkey.luks.model import (
+    MAX_KEY_SIZE,
     PRIORITY_NORMAL,
     PRIORITY_PREFER,
     Digest,
@@ -48,7 +49,6 @@ ACTIONS_WITHOUT_REQUIREMENTS = frozenset(
 )
 
 _OPENABLE_TYPES = frozenset({"luks1", "luks2"})
-_MAX_KEY_SIZE = 512  # bytes: 4096 bits, cryptsetup's limit
 _DIGEST_SIZES = range(20, 65)
 
 
@@ -283,10 +283,8 @@ def _stripes(device: Reader, keyslot: Keyslot, passphrase: Buffer, search: Searc
 def _checked_area(device: Reader, keyslot: Keyslot) -> int:
     """The bytes to read of a keyslot's area, once all that is said about it can be."""
     name, area = f"Keyslot {keyslot.id}", keyslot.area
-    if not 0 < keyslot.key_size <= _MAX_KEY_SIZE:
-        raise KeyslotError(
-            f"{name} has a key of {keyslot.key_size} bytes; 1 to {_MAX_KEY_SIZE} are possible."
-        )
+    if not 0 < keyslot.key_size <= MAX_KEY_SIZE:
+        raise KeyslotError(f"{name} has a key of {keyslot.key_size} bytes; 1 to {MAX_KEY_SIZE} are possible.")
     if keyslot.af is None or keyslot.af.stripes != LUKS1_STRIPES:
         raise KeyslotError(f"{name} does not have {LUKS1_STRIPES} stripes.")
     size = stripes_bytes(keyslot.key_size)
