@@ -11,9 +11,17 @@ from pathlib import Path
 import pytest
 
 from kdumpkey.errors import DeviceError, NotAKernelError, UsageError
-from kdumpkey.kdump.estimate.kdumpctl import Variant, default_bytes, default_crashkernel, recommend
-from kdumpkey.kdump.estimate.machine import Machine, estimate_machine, kernel_size, keyslots_of
-from kdumpkey.kdump.estimate.rules import Estimate, Item, Keyslot, estimate
+from kdumpkey.kdump.estimate.device_keyslots import keyslots_of
+from kdumpkey.kdump.estimate.kdumpctl import (
+    KdumpSizes,
+    Variant,
+    default_bytes,
+    default_crashkernel,
+    recommend,
+)
+from kdumpkey.kdump.estimate.keyslots import Keyslot
+from kdumpkey.kdump.estimate.machine import Machine, estimate_machine, kernel_size
+from kdumpkey.kdump.estimate.rules import Estimate, Item, Parts, estimate
 from roots import cpio
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -22,15 +30,13 @@ MIB, GIB = 1 << 20, 1 << 30
 def made(
     keyslots: tuple[Keyslot, ...] = (), devices: int = 0, arch: str = "x86_64", ram: int = 16 * GIB
 ) -> Estimate:
-    sizes = {"kernel_bytes": 60 * MIB, "modules_bytes": 20 * MIB, "initramfs_bytes": 40 * MIB}
+    sizes = KdumpSizes(kernel_bytes=60 * MIB, modules_bytes=20 * MIB, initramfs_bytes=40 * MIB)
     return estimate(
-        Item("kernel", 60 * MIB, ""),
-        Item("modules", 20 * MIB, ""),
-        Item("initramfs", 40 * MIB, ""),
+        Parts(Item("kernel", 60 * MIB, ""), Item("modules", 20 * MIB, ""), Item("initramfs", 40 * MIB, "")),
         keyslots,
         devices=devices,
         arch=arch,
-        kdumpctl=recommend(Variant(arch), ram, keyslots=keyslots, **sizes),
+        kdumpctl=recommend(Variant(arch), ram, sizes, keyslots),
     )
 
 

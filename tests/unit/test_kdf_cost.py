@@ -14,7 +14,7 @@ import pytest
 from kdumpkey.cli.argon2_plot import frontier
 from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.errors import ResourceError
-from kdumpkey.kdump.cost.advice import Advice, advise, memory_time_product
+from kdumpkey.kdump.cost.advice import Advice, Bounds, advise, memory_time_product
 from kdumpkey.kdump.cost.measure import (
     DEFAULT_MEMORY_MIB,
     DEFAULT_RESERVED,
@@ -193,7 +193,7 @@ def test_what_cannot_be_run_here_is_said_and_not_run() -> None:
 
 def test_advice_lies_under_both_limits_when_it_is_measured_again() -> None:
     default = Cell("argon2id", 1024 * 1024, 4, 2)
-    found: Advice = advise(160 * MIB, 0.4, default=default, parallel=1, runs=1)
+    found: Advice = advise(Bounds(160 * MIB, 0.4), default=default, parallel=1, runs=1)
     # The quickest of some runs: what else the machine does meanwhile is not the advice's.
     again = min((measure(found.cost.cell, 1) for _ in range(5)), key=lambda each: each.seconds)
     assert again.verdict(160 * MIB) is Verdict.FITS
@@ -226,7 +226,7 @@ def test_advice_never_has_fewer_passes_than_cryptsetup_takes(monkeypatch: pytest
         return Cost(cell, each * cell.passes * cell.memory_kib / 65536, cell.memory_kib + PEAK)
 
     _costing(monkeypatch, slower_each_time)
-    found = advise(192 * MIB, 1.0, default=SMALL, parallel=1, runs=1)
+    found = advise(Bounds(192 * MIB, 1.0), default=SMALL, parallel=1, runs=1)
     assert found.cost.cell.passes == 4
     # 1 s / 4 passes / 0.4 s × 64 MiB = 40 MiB at the most.
     assert 36 * 1024 <= found.cost.cell.memory_kib <= 40 * 1024
@@ -243,13 +243,13 @@ def test_advice_is_not_made_of_what_could_not_be_measured(monkeypatch: pytest.Mo
         return Cost(cell, 0.01 * cell.passes, cell.memory_kib + PEAK)
 
     _costing(monkeypatch, memory_runs_out)
-    with pytest.raises(ResourceError, match="where there is room: no memory here"):
-        advise(192 * MIB, 1.0, default=SMALL, parallel=1, runs=1)
+    with pytest.raises(ResourceError, match="too little memory to measure that: no memory here"):
+        advise(Bounds(192 * MIB, 1.0), default=SMALL, parallel=1, runs=1)
     assert len(asked) == 4
 
 
 def test_where_nothing_fits_it_is_said() -> None:
     with pytest.raises(ResourceError, match="In 96 MiB nothing is left for Argon2"):
-        advise(96 * MIB, 2, default=SMALL, parallel=1, runs=1)
+        advise(Bounds(96 * MIB, 2), default=SMALL, parallel=1, runs=1)
     with pytest.raises(ResourceError, match="too short"):
-        advise(160 * MIB, 0.0005, default=SMALL, parallel=1, runs=1)
+        advise(Bounds(160 * MIB, 0.0005), default=SMALL, parallel=1, runs=1)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from kdumpkey.cli.plots import COLOURS, new_figure, save
-from kdumpkey.kdump.cost.measure import UNPACKED_BYTES, Cost, Verdict, available_kib
+from kdumpkey.kdump.cost.measure import Cost, Verdict, available_kib
+from kdumpkey.memory.kdump_kernel import UNPACKED_BYTES
 
 _MIB: Final = 1 << 20
 _MARKERS: Final = "osD^vP"

@@ -13,14 +13,13 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.mounts import mount_points
-from kdumpkey.host.settings import KDUMP_CONF
+from kdumpkey.host.settings import DUMPS, KDUMP_CONF
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
 STATUS: Final = "var/lib/kdump/vmcore-creation.status"
 _LINE: Final = re.compile(r"(\w+)\s+(?:kdump_test_id=)?(\d{1,12})(?:-(\d+))?(?:\s+(\S+))?")
-_DUMPS: Final = "/var/crash"
 
 
 class Outcome(Enum):
@@ -65,7 +64,7 @@ def read_kdump_test(host: Host) -> KdumpTest | None:
 def _beside_the_dump(host: Host, folder: str) -> Outcome:
     """What the kdump kernel says; on a target that is not mounted here, nobody can tell."""
     lines = [line.split() for line in (host.text(KDUMP_CONF) or "").splitlines()]
-    path = next((words[1] for words in lines if words[:1] == ["path"] and len(words) > 1), _DUMPS)
+    path = next((words[1] for words in lines if words[:1] == ["path"] and len(words) > 1), DUMPS)
     for point in ("/", *mount_points(host)):
         text = host.text(f"{point.rstrip('/')}/{path.strip('/')}/{folder}/{STATUS.rpartition('/')[2]}")
         if text is not None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
+KDUMP_SERVICES: Final = ("kdump.service", "kdump-tools.service")  # what loads the crash image at boot
+ARM_SERVICE: Final = "kdumpkey-arm.service"  # what kdump generate systemd makes
 # The weakest first.
 _FOLDERS: Final = (
     *("run/systemd/generator.late", "lib/systemd/system", "usr/lib/systemd/system"),

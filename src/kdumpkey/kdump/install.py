@@ -1,4 +1,4 @@
-"""Putting kdumpkey, its Python and the libraries of both into an initramfs that is being made."""
+"""Puts kdumpkey, its Python and the libraries of both into an initramfs that is being built."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LONGEST_LINE: Final = 127  # bytes of a #! line that any kernel still reads who
 
 @dataclass(frozen=True)
 class Installed:
-    """How much was put there; `tried`: whether it was then run there, for which one has to be root."""
+    """How much was installed; `tried`: whether it was then run there, which only root can do."""
 
     files: int
     nbytes: int
@@ -45,13 +45,14 @@ class Installed:
 
 
 def install(destination: Path) -> Installed:
-    """Put all that kdumpkey needs below a directory, at the paths where it will be looked for; and try it.
+    """Install all that kdumpkey needs below a directory, at the paths that it will have there; and try it.
 
-    Python and the standard library go where they are on this machine, packages to /usr/lib/kdumpkey, the
-    programs to /usr/bin. Bytecode goes alone: it starts faster, and takes less of a kdump kernel's memory.
+    Python and the standard library keep the paths that they have on this machine, packages go to
+    /usr/lib/kdumpkey, and the programs to /usr/bin. Only bytecode is installed, because it starts faster and
+    takes less of a kdump kernel's memory.
 
     Args:
-        destination: A root file system that is being made, such as dracut's $initdir.
+        destination: A root file system that is being built, such as dracut's $initdir.
 
     Raises:
         UsageError: It is not a directory, or this very system's root.
@@ -60,11 +61,11 @@ def install(destination: Path) -> Installed:
     if not destination.is_dir():
         raise UsageError(f"{destination} is not a directory.")
     if destination.samefile("/"):
-        raise UsageError("This is the root of the running system, not of one that is being made.")
+        raise UsageError(f"{destination} is the root of the running system, not of one that is being built.")
     root = _Root(destination.resolve())
     python = Path(sys.executable).resolve()
     if len(f"#!{python} -IS\n".encode()) > _LONGEST_LINE or re.search(r"\s", str(python)):
-        raise UsageError(f"No #! line can name {python}: its path is too long, or has a blank in it.")
+        raise UsageError(f"No #! line can name {python}: its path is too long, or contains a blank.")
     try:
         root.copy(python, python)
         for source, target in sorted(_files(python).items()):
@@ -81,6 +82,20 @@ def install(destination: Path) -> Installed:
 
 def _files(python: Path) -> dict[Path, Path]:
     """Each file that is needed, and where it goes; sources go where their bytecode is to be."""
+    files, folders = _module_files(_modules())
+    for folder, target in folders.items():
+        for path in _code(folder):
+            files[path] = target / path.relative_to(folder)
+    for binary in [python, *(path for path in files if path.suffix == ".so")]:
+        for library in _libraries(binary):
+            place = _library_target(library, folders)
+            if place is not None:
+                files[library if place == library else library.resolve()] = place
+    return files
+
+
+def _modules() -> list[tuple[str, Path]]:
+    """Name and file of each module, found by a process of its own, which imports them all."""
     done = subprocess.run(
         [*PYTHON, "-W", "ignore", "-m", runtime_modules.__name__],
         capture_output=True,
@@ -90,11 +105,15 @@ def _files(python: Path) -> dict[Path, Path]:
     )
     if done.returncode:
         raise ResourceError(f"The modules cannot be listed: {done.stderr.strip()}")
+    return [(name, Path(file).resolve()) for name, file in json.loads(done.stdout)]
+
+
+def _module_files(modules: list[tuple[str, Path]]) -> tuple[dict[Path, Path], dict[Path, Path]]:
+    """Where each module of the standard library, each single module and each package's directory goes."""
     standard = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
     files: dict[Path, Path] = {}
     folders: dict[Path, Path] = {}
-    for name, file in json.loads(done.stdout):
-        path = Path(file).resolve()
+    for name, path in modules:
         top = name.partition(".")[0]
         if top in sys.stdlib_module_names:
             if any(path.is_relative_to(folder) for folder in standard):
@@ -103,19 +122,21 @@ def _files(python: Path) -> dict[Path, Path]:
             folders[path.parent] = PACKAGES / top
         elif name == top:
             files[path] = PACKAGES / path.name
-    for folder, target in folders.items():
-        for path in _code(folder):
-            files[path] = target / path.relative_to(folder)
-    for binary in [python, *(path for path in files if path.suffix == ".so")]:
-        for library in _libraries(binary):
-            # One that was shipped beside its package is found by the way from there.
-            beside = next((each for each in folders if library.resolve().is_relative_to(each.parent)), None)
-            own = beside is not None and not any(library.is_relative_to(folder) for folder in folders)
-            if own and beside is not None:
-                files[library.resolve()] = PACKAGES / library.resolve().relative_to(beside.parent)
-            elif beside is None:
-                files[library] = library
-    return files
+    return files, folders
+
+
+def _library_target(library: Path, folders: dict[Path, Path]) -> Path | None:
+    """Where a shared library goes; None: its package's directory goes as a whole.
+
+    A library that is installed beside its package is found by its path from there, so it stays beside it.
+    """
+    end = library.resolve()
+    beside = next((folder for folder in folders if end.is_relative_to(folder.parent)), None)
+    if beside is None:
+        return library
+    if any(library.is_relative_to(folder) for folder in folders):
+        return None
+    return PACKAGES / end.relative_to(beside.parent)
 
 
 def _code(folder: Path) -> Iterator[Path]:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from kdumpkey.errors import UsageError
+from kdumpkey.keyring.service import SHORTHANDS
 
 LINK_REFUSAL = "Invalid --link-vk-to-keyring value."
 SOURCE_REFUSAL = "Failed to read volume key candidate from keyring."
@@ -17,7 +18,6 @@ SOURCE_REFUSAL = "Failed to read volume key candidate from keyring."
 LINKABLE_TYPES = ("user", "logon")
 KEY_TYPES = (*LINKABLE_TYPES, "big_key", "trusted", "encrypted")
 
-_SPECIAL = {"@t": -1, "@p": -2, "@s": -3, "@u": -4, "@us": -5, "@g": -6}
 # What strtol takes in base 0: decimal, 0x hexadecimal, 0 octal.
 _NUMBER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 _INT32 = range(-(1 << 31), 1 << 31)
@@ -80,8 +80,8 @@ def parse_keyring(text: str) -> KeyringName:
     Raises:
         UsageError: It is none of these.
     """
-    if text in _SPECIAL:
-        return KeyringName(text, number=_SPECIAL[text])
+    if text in SHORTHANDS:
+        return KeyringName(text, number=int(SHORTHANDS[text]))
     number = _number(text)
     if number:
         return KeyringName(text, number=number)

@@ -11,7 +11,7 @@ import os
 import struct
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import KeyringError
 from kdumpkey.keyring._calls import add_key_call, address_of, join_call, keyctl, request_key_call, search_call
@@ -25,7 +25,7 @@ _READ, _SET_TIMEOUT, _INVALIDATE = 11, 15, 21
 
 
 class SpecialKeyring(IntEnum):
-    """The keyrings that every process has, by the numbers that the kernel takes for them."""
+    """The keyrings that every process has, by the numbers that the kernel knows them by."""
 
     THREAD = -1
     PROCESS = -2
@@ -33,6 +33,16 @@ class SpecialKeyring(IntEnum):
     USER = -4
     USER_SESSION = -5
     GROUP = -6
+
+
+SHORTHANDS: Final = {
+    "@t": SpecialKeyring.THREAD,
+    "@p": SpecialKeyring.PROCESS,
+    "@s": SpecialKeyring.SESSION,
+    "@u": SpecialKeyring.USER,
+    "@us": SpecialKeyring.USER_SESSION,
+    "@g": SpecialKeyring.GROUP,
+}
 
 
 class Permission(IntFlag):
@@ -209,5 +219,4 @@ def join_session(name: str | None = None) -> int:
 
 
 def _keyring(number: int) -> str:
-    shorthands = {-1: "@t", -2: "@p", -3: "@s", -4: "@u", -5: "@us", -6: "@g"}
-    return shorthands.get(number, str(number))
+    return {int(ring): name for name, ring in SHORTHANDS.items()}.get(number, str(number))

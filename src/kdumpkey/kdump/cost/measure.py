@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.crypto.kdf import Kdf, Pbkdf2
 from kdumpkey.errors import ResourceError
 from kdumpkey.interpreter import PYTHON
+from kdumpkey.memory.kdump_kernel import UNPACKED_BYTES, left_bytes
 from kdumpkey.memory.limits import memory_limit
 
 if TYPE_CHECKING:
     from kdumpkey.memory.limits import Limit
 
 _MIB: Final = 1 << 20
-# What a kdump kernel with Python in its initramfs leaves for programs: 154 to 162 MiB of 256M.
-KERNEL_BYTES: Final = 40 * _MIB
-UNPACKED_BYTES: Final = 52 * _MIB
 DEFAULT_MEMORY_MIB: Final = (64, 128, 256, 512, 1024)
 DEFAULT_PASSES: Final = 4
 DEFAULT_RESERVED: Final = tuple(mib * _MIB for mib in (128, 160, 192, 256, 320, 512, 1024))
@@ -33,10 +31,8 @@ class Verdict(Enum):
     """What becomes of a key derivation in a kdump kernel."""
 
     FITS = "fits"
-    DOES_NOT_FIT = (
-        "does not fit"  # its memory alone is more than there is: refused, by kdumpkey with both numbers
-    )
-    KILLED = "would be killed"  # its memory fits and the program around it does not: found out too late
+    DOES_NOT_FIT = "does not fit"  # its memory alone is more than is available: kdumpkey refuses it
+    KILLED = "would be killed"  # its memory fits, but the program around it does not
 
 
 class Outcome(Enum):
@@ -107,7 +103,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Proof:
-    """What happened to a cell under a real limit, by which mechanism, and whether that was the verdict."""
+    """What happened to a cell under a real limit, and by which mechanism."""
 
     cell: Cell
     reserved_bytes: int
@@ -118,7 +114,7 @@ class Proof:
 
     @property
     def agrees(self) -> bool:
-        """Whether it came as it was said; where the mechanism never kills, refusing is its way to."""
+        """Whether the outcome is the one predicted; a mechanism that never kills refuses instead."""
         due = {
             Verdict.FITS: {Outcome.OPENED},
             Verdict.DOES_NOT_FIT: {Outcome.REFUSED},
@@ -129,7 +125,7 @@ class Proof:
 
 def available_kib(reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES) -> int:
     """What a kdump kernel leaves for programs of so much reserved memory, in KiB."""
-    return max(0, reserved_bytes - unpacked_bytes - KERNEL_BYTES) // 1024
+    return max(0, left_bytes(reserved_bytes, unpacked_bytes)) // 1024
 
 
 def grid(memory_mib: Sequence[int], passes: Sequence[int], parallel: Sequence[int], kdf: str) -> list[Cell]:

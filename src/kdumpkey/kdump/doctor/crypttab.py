@@ -9,20 +9,17 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.host.crypttab import CRYPTTAB, unread_by
+from kdumpkey.host.crypttab import CRYPTTAB, LINK_OPTION, link_option, linked_name, unread_by
 from kdumpkey.host.host import Missing
 from kdumpkey.kdump.doctor import fixes
-from kdumpkey.kdump.doctor.facts import linked_name
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.key_description import description_of
 
 if TYPE_CHECKING:
     from kdumpkey.host.crypttab import Entry
     from kdumpkey.host.host import CryptDevice
-    from kdumpkey.kdump.doctor.facts import DeviceFacts, HostFacts
+    from kdumpkey.kdump.facts.host_facts import DeviceFacts, HostFacts
 
 _WHY: Final = "Nobody puts the key into the keyring then, so the image is loaded without it, or not at all."
-_OPTION: Final = "link-volume-key"
 _USER_KEYRING: Final = ("@u", "-4", "%:_uid.0", "%keyring:_uid.0", "_uid.0")
 
 
@@ -55,11 +52,11 @@ def _unlinked(about: DeviceFacts) -> str:
     entry = about.entry
     if entry is None:
         return f"/{CRYPTTAB} has no line for this device."
-    link = entry.value(_OPTION)
+    link = entry.value(LINK_OPTION)
     if link is None and entry.argument:
-        return f"{entry.argument} on the kernel's command line opens {entry.name} without {_OPTION}."
+        return f"{entry.argument} on the kernel's command line opens {entry.name} without {LINK_OPTION}."
     if link is None:
-        return f"The line of {entry.name} in /{CRYPTTAB} has no {_OPTION}."
+        return f"The line of {entry.name} in /{CRYPTTAB} has no {LINK_OPTION}."
     if link.partition("::")[0] not in _USER_KEYRING or linked_name(entry) not in about.names:
         return f"{_where(entry)} links the key as {link}, where no load looks for it."
     return ""
@@ -71,8 +68,8 @@ def _where(entry: Entry) -> str:
 
 def _with_option(device: CryptDevice, entry: Entry) -> str:
     """The argument that says the options, with the one that links the key."""
-    kept = [each for each in entry.options if not each.startswith(f"{_OPTION}=")]
-    return f"{entry.argument}={device.uuid}={','.join([*kept, wanted_option(device)])}"
+    kept = [each for each in entry.options if not each.startswith(f"{LINK_OPTION}=")]
+    return f"{entry.argument}={device.uuid}={','.join([*kept, link_option(device)])}"
 
 
 def _linked(facts: HostFacts, about: DeviceFacts, entry: Entry) -> Finding:
@@ -89,11 +86,6 @@ def _linked(facts: HostFacts, about: DeviceFacts, entry: Entry) -> Finding:
         return Finding("crypttab", Verdict.WARNING, what, _WHY, fix, device.name)
     what = f"{_where(entry)} has the key linked where it is looked for."
     return Finding("crypttab", Verdict.GOOD, what, _WHY, "", device.name)
-
-
-def wanted_option(device: CryptDevice) -> str:
-    """The option that has the device's volume key linked where a load looks for it."""
-    return f"{_OPTION}=@u::%logon:{description_of(device.uuid)}"
 
 
 def _escaped(name: str) -> str:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.system import Family
+from kdumpkey.host.units import ARM_SERVICE
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import CryptDevice
     from kdumpkey.host.system import System
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
-ARM: Final = "kdumpkey-arm.service"  # what kdump generate systemd makes
-_GRUB_PIECE: Final = "/etc/default/grub.d/kdump-tools.cfg"
+_GRUB_SETTINGS: Final = "/etc/default/grub.d/kdump-tools.cfg"
 _UPGRADE: Final = {
     Family.RED_HAT: "dnf upgrade",
     Family.DEBIAN: "apt-get install",
@@ -50,7 +50,7 @@ def arm_at_boot(facts: HostFacts) -> str:
     """Put the drop-in and the service that arms in place."""
     names = " ".join(device.name for device in facts.crypts)
     command = f"kdumpkey kdump generate systemd --apply {names}"
-    return f"{command} && systemctl daemon-reload && systemctl enable --now {ARM}"
+    return f"{command} && systemctl daemon-reload && systemctl enable --now {ARM_SERVICE}"
 
 
 def by_kdump_utils(facts: HostFacts) -> bool:
@@ -92,7 +92,7 @@ def reserve(system: System, size: str) -> str:
         return f"ukify build --cmdline=crashkernel={size} --output={addon} && reboot"
     if system.is_debian:
         setting = f'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT crashkernel={size}"'
-        return f"echo '{setting}' > {_GRUB_PIECE} && update-grub && reboot"
+        return f"echo '{setting}' > {_GRUB_SETTINGS} && update-grub && reboot"
     if system.is_suse:
         return f"update-bootloader --add-option crashkernel={size} && update-bootloader --config && reboot"
     return f"grubby --update-kernel=ALL --args=crashkernel={size} && reboot"

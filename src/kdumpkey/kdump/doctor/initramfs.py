@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.doctor.kdump_image import HOOK, LISTS, MOUNTING, OUR_HOOKS, TABLE
 from kdumpkey.kdump.doctor.proof import proven
+from kdumpkey.kdump.facts.kdump_image import HOOK, LISTS, MOUNTING, OUR_HOOKS, TABLE
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import CryptDevice
     from kdumpkey.host.initramfs import Initramfs
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
 _DRACUT: Final = ("usr/lib/dracut", "lib/dracut", "var/lib/dracut")
 _INITRAMFS_TOOLS: Final = ("/scripts/functions", "/conf/initramfs.conf")

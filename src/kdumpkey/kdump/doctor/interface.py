@@ -10,16 +10,16 @@ from kdumpkey.host.configfs import DIRECTORY, NO_DESCRIPTION
 from kdumpkey.host.host import Missing
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 from kdumpkey.kdump.doctor.fixes import to_read
+from kdumpkey.region.handover import LONGEST_DESCRIPTION, MOST_KEYS
 
 if TYPE_CHECKING:
     from kdumpkey.host.interface import Item
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
 _ARCHES: Final = ("x86_64", "aarch64", "ppc64le")
 _LATER: Final = ("aarch64", "ppc64le")  # by the devicetree, which came after x86_64
 _HANDS_OVER: Final = (7, 1)
-_MOST_KEYS: Final = 128
-_LONGEST: Final = 127  # bytes: the kernel takes 128, cuts them to 127, and then finds no such key
+_LONGEST: Final = LONGEST_DESCRIPTION - 1  # bytes: the kernel takes one more, cuts it, and finds no such key
 _WHY: Final = "Without it no key reaches the kdump kernel, which can then ask nobody for a passphrase."
 _ELSEWHERE: Final = "Dump to another machine, or to a device without encryption: man 5 kdump.conf"
 _WHY_LOAD: Final = (
@@ -88,10 +88,10 @@ def _reuse(facts: HostFacts) -> list[Finding]:
 
 def _items(facts: HostFacts) -> list[Finding]:
     found, items = [], facts.interface.items
-    if len(items) > _MOST_KEYS:
-        what = f"{len(items)} keys are named; with more than {_MOST_KEYS}, none is restored."
+    if len(items) > MOST_KEYS:
+        what = f"{len(items)} keys are named; with more than {MOST_KEYS}, none is restored."
         why = "The load succeeds all the same, and the kdump kernel gets no key at all: no dump."
-        forget = shlex.join(["rmdir", *(f"/{DIRECTORY}/{item.name}" for item in items[_MOST_KEYS:])])
+        forget = shlex.join(["rmdir", *(f"/{DIRECTORY}/{item.name}" for item in items[MOST_KEYS:])])
         found.append(Finding("items", Verdict.BROKEN, what, why, forget))
     for item in items:
         if what := _of_item(item):

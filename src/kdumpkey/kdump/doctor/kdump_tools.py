@@ -10,7 +10,7 @@ from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
     from kdumpkey.host.kexec_call import KexecCall
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
 _OTHERS: Final = ("aarch64", "ppc64le")  # where Linux hands keys over as well
 _OLD_OPTIONS: Final = frozenset({"-c", "--kexec-syscall", "-a", "--kexec-syscall-auto", "-s"})

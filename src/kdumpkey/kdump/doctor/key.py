@@ -9,13 +9,12 @@ from kdumpkey.host.configfs import DIRECTORY, NO_DESCRIPTION
 from kdumpkey.host.later_loads import moment
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.doctor.service import shares_keyring
 from kdumpkey.key_description import description_of
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import CryptDevice
     from kdumpkey.host.keys import ListedKey
-    from kdumpkey.kdump.doctor.facts import DeviceFacts, HostFacts
+    from kdumpkey.kdump.facts.host_facts import DeviceFacts, HostFacts
 
 _WHY: Final = (
     "Every load asks the keyring for it; without it the load fails, and the image before is lost too."
@@ -97,7 +96,7 @@ def _lasting(facts: HostFacts, key: ListedKey, about: DeviceFacts) -> Finding:
 def _check_reach(facts: HostFacts, about: DeviceFacts, good: list[ListedKey]) -> list[Finding]:
     """Whether this caller, and kdump's service, find the key."""
     found, reach, device = [], about.reach, about.device
-    service = shares_keyring(facts)
+    service = facts.shares_keyring
     if good and reach.user is False:
         what = "The key is in another keyring than root's user keyring, where kdump's service looks."
         verdict = Verdict.WARNING if reach.caller else Verdict.BROKEN

@@ -10,7 +10,7 @@ from kdumpkey.kdump.doctor.finding import Finding, Verdict
 if TYPE_CHECKING:
     from kdumpkey.host.libraries import Installed
     from kdumpkey.host.system import System
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
 _CRYPTSETUP: Final = 7  # of 2
 _SYSTEMD: Final = 256

@@ -8,7 +8,8 @@ from kdumpkey.host.kdump_test import Outcome
 from kdumpkey.host.later_loads import moment
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.host.kdump_test import KdumpTest
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
 
 def proven(facts: HostFacts) -> str:
@@ -23,23 +24,31 @@ def proven(facts: HostFacts) -> str:
 
 def unproven(facts: HostFacts) -> str:
     """Why the test that was made proves nothing of what would run now; empty: it does, or none was made."""
-    test, image = facts.test, facts.image
-    if test is None:
+    if facts.test is None:
         return ""
-    when = f"kdumpctl's test of {moment(test.made_at)}"
+    why = _why_not(facts, facts.test)
+    return f"kdumpctl's test of {moment(facts.test.made_at)} {why}" if why else ""
+
+
+def _why_not(facts: HostFacts, test: KdumpTest) -> str:
     match test.outcome:
         case Outcome.FAIL:
-            return f"{when} left no dump"
+            return "left no dump"
         case Outcome.PENDING | Outcome.MANUAL:
-            return f"{when} has not been checked, which kdumpctl status does"
+            return "has not been checked, which kdumpctl status does"
         case Outcome.SUCCESS:
-            pass
+            return _of_another(facts, test)
+
+
+def _of_another(facts: HostFacts, test: KdumpTest) -> str:
+    """Why a test that left a dump was of another kernel or initramfs; empty: it was not."""
+    image = facts.image
     if test.release and test.release != facts.system.release:
-        return f"{when} was of {test.release}, another kernel"
+        return f"was of {test.release}, another kernel"
     if not image.place or image.modified_at is None:
-        return f"{when} was of an initramfs that cannot be found"
+        return "was of an initramfs that cannot be found"
     if image.modified_at > test.made_at:
-        return f"{when} is older than {image.place}"
+        return f"is older than {image.place}"
     if not test.release and any(image.modified_at < other <= test.made_at for other in image.others_at):
-        return f"{when} may have been of another kernel, whose initramfs is newer than {image.place}"
+        return f"may have been of another kernel, whose initramfs is newer than {image.place}"
     return ""

@@ -9,8 +9,8 @@ from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.facts import HostFacts
     from kdumpkey.kdump.estimate.rules import Estimate
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
 _TYPICAL: Final = "typical"  # how an estimate marks what it could not look up
 _WHY: Final = (

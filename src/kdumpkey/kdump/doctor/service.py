@@ -12,7 +12,7 @@ from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
     from kdumpkey.host.units import Unit
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
 _WHY: Final = (
     "systemd gives a service a session keyring of its own; unless that is linked to root's, the load finds "
@@ -20,14 +20,6 @@ _WHY: Final = (
 )
 _WHY_BOOT: Final = "After a reboot, no image is loaded: no dump."
 _WHY_NAMES: Final = "After a reboot, or when it is restarted, the image is loaded without keys: no dump."
-
-
-def shares_keyring(facts: HostFacts) -> bool:
-    """Whether what loads the image at boot finds keys in root's user keyring."""
-    return any(
-        unit is not None and not unit.masked and not unit.unread and unit.setting("KeyringMode") == "shared"
-        for unit in (facts.service, facts.arming)
-    )
 
 
 def check_service(facts: HostFacts) -> list[Finding]:

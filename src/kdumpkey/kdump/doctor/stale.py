@@ -10,7 +10,7 @@ from kdumpkey.kdump.freshness import State
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import CryptDevice
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.kdump.facts.host_facts import HostFacts
     from kdumpkey.kdump.freshness import Freshness
     from kdumpkey.kernel.record import KeyOrigin
 

@@ -13,27 +13,18 @@ from typing import Final
 
 from kdumpkey.errors import DeviceError, NotAKernelError, UsageError
 from kdumpkey.host.initramfs import UnreadableInitramfsError, read_initramfs
+from kdumpkey.host.kdump_files import INITRAMFS
 from kdumpkey.host.kernel_image import loaded_bytes
 from kdumpkey.host.settings import SYSCONFIG, shell_settings
-from kdumpkey.kdump.estimate.kdumpctl import ARCHITECTURES, Variant, recommend
-from kdumpkey.kdump.estimate.rules import Estimate, Item, Keyslot, estimate
+from kdumpkey.kdump.estimate.kdumpctl import ARCHITECTURES, KdumpSizes, Variant, recommend
+from kdumpkey.kdump.estimate.keyslots import Keyslot
+from kdumpkey.kdump.estimate.rules import Estimate, Item, Parts, estimate
 from kdumpkey.region.model import sizes_of_files
 
 _MIB: Final = 1 << 20
 _KERNELS: Final = ("vmlinuz-*", "vmlinux-*", "Image-*")
-# What kdump's own initramfs is called by Fedora and by Debian; else the machine's own is nearest to it.
-_INITRAMFS: Final = (
-    "boot/initramfs-{}kdump.img",
-    "var/lib/kdump/initramfs-{}kdump.img",
-    "var/lib/kdump/initrd.img-{}",
-    "var/lib/kdump/initrd",
-    "boot/initrd-{}-kdump",
-    "var/lib/kdump/initramfs-tools/initrd.img-{}",
-    "boot/initramfs-{}.img",
-    "boot/initrd.img-{}",
-    "boot/initrd-{}",
-)
-_THE_MACHINES_OWN: Final = _INITRAMFS[-3:]
+# Where there is no initramfs of kdump's, the machine's own is nearest to it.
+_THE_MACHINES_OWN: Final = ("boot/initramfs-{}.img", "boot/initrd.img-{}", "boot/initrd-{}")
 _LISTED: Final = "usr/lib/dracut/hostonly-kernel-modules.txt"  # written by dracut, read by kdumpctl
 _MODULE: Final = re.compile(r"\.ko(\.(gz|xz|zst))?$")
 _ENCRYPTED: Final = re.compile(
@@ -85,11 +76,11 @@ def estimate_machine(machine: Machine, devices: Sequence[str], keyslots: Sequenc
     Args:
         machine: The machine.
         devices: The encrypted devices that its kdump kernel has to open.
-        keyslots: Theirs, by `keyslots_of`.
+        keyslots: Their keyslots.
 
     Raises:
         DeviceError: A file that was named cannot be read.
-        NotAKernelError: The kernel that was named is none.
+        NotAKernelError: The file that was named is not a kernel.
         UsageError: Nothing is known of the architecture.
     """
     release = machine.release or _running_release(machine.root) or _newest_release(machine.root)
@@ -102,52 +93,24 @@ def estimate_machine(machine: Machine, devices: Sequence[str], keyslots: Sequenc
     listed, image = _modules_in(path)
     modules = _modules(machine, image)
     variant = _variant(machine, arch, release or "")
+    modules_bytes = machine.modules_bytes
+    if modules_bytes is None:
+        modules_bytes = sum(size for name, size in _loaded(machine.root).items() if name in listed)
     by_kdumpctl = recommend(
         variant,
         machine.ram_bytes if machine.ram_bytes is not None else _system_ram(machine.root) or ram,
-        kernel_bytes=_kernel_by_kdumpctl(machine, release, kernel),
-        modules_bytes=machine.modules_bytes
-        if machine.modules_bytes is not None
-        else sum(size for name, size in _loaded(machine.root).items() if name in listed),
-        initramfs_bytes=initramfs.nbytes,
-        keyslots=keyslots,
+        KdumpSizes(_kernel_by_kdumpctl(machine, release, kernel), modules_bytes, initramfs.nbytes),
+        keyslots,
     )
-    made = estimate(
-        kernel, modules, initramfs, keyslots, devices=len(devices), kdumpctl=by_kdumpctl, arch=arch
-    )
+    parts = Parts(kernel, modules, initramfs)
+    made = estimate(parts, keyslots, devices=len(devices), kdumpctl=by_kdumpctl, arch=arch)
     return Found(made, variant, ram, kernel.nbytes, initramfs.nbytes, tuple(devices))
-
-
-def keyslots_of(device: str) -> list[Keyslot]:
-    """The keyslots of a device; `tried` are those to which a passphrase or a token may come without a number.
-
-    An unbound key opens nothing, and keyslots of the priority "ignore" are not tried. A token's are keyslots
-    like others: its passphrase goes through the same function.
-
-    Raises:
-        KdumpkeyError: The device or its header cannot be read.
-    """
-    from kdumpkey.crypto.kdf import Argon2  # noqa: PLC0415 - without devices no header is read
-    from kdumpkey.luks.device import open_luks  # noqa: PLC0415
-    from kdumpkey.luks.model import PRIORITY_IGNORE  # noqa: PLC0415
-
-    with open_luks(device) as luks:
-        return [
-            Keyslot(
-                device,
-                number,
-                slot.kdf.memory_kib if isinstance(slot.kdf, Argon2) else 0,
-                tried=slot.priority != PRIORITY_IGNORE and not luks.header.is_unbound(number),
-            )
-            for number, slot in sorted(luks.header.keyslots.items())
-            if slot.kdf is not None
-        ]
 
 
 def _running_release(root: Path) -> str | None:
     """The kernel that runs, if its image is there: kdump-utils loads the same again."""
     release = _text(root / "proc/sys/kernel/osrelease").strip()
-    kdumps = [pattern.format(release) for pattern in _INITRAMFS if "{}" in pattern]
+    kdumps = [pattern.format(release) for pattern in INITRAMFS if "{}" in pattern]
     known = release and (_kernel_files(root, release) or any((root / path).is_file() for path in kdumps))
     return release if known and "/" not in release else None
 
@@ -192,7 +155,7 @@ def kernel_size(path: Path) -> int:
 
     Raises:
         DeviceError: It cannot be read.
-        NotAKernelError: It is neither.
+        NotAKernelError: It is neither of these.
     """
     try:
         with path.open("rb") as file:
@@ -335,7 +298,7 @@ def _initramfs(machine: Machine, release: str | None) -> tuple[Item, Path | None
         return Item(name, size, machine.initramfs), Path(machine.initramfs)
     if machine.initramfs_bytes is not None:
         return Item(name, machine.initramfs_bytes, "as given"), None
-    for pattern in _INITRAMFS if release else ():
+    for pattern in (*INITRAMFS, *_THE_MACHINES_OWN) if release else ():
         path = machine.root / pattern.format(release)
         if path.is_file():
             own = path if pattern not in _THE_MACHINES_OWN else None

@@ -12,21 +12,19 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from kdumpkey.errors import UsageError
 from kdumpkey.host.blocks import block_name, crypt_devices
 from kdumpkey.host.mounts import mount_at
-from kdumpkey.host.settings import KDUMP_TOOLS, SYSCONFIG
+from kdumpkey.host.settings import DUMPS, FILESYSTEMS, KDUMP_CONF, KDUMP_TOOLS, SYSCONFIG
 from kdumpkey.host.system import read_system
-from kdumpkey.kdump.doctor import Finding, Verdict
-from kdumpkey.kdump.doctor.target import dump_targets
+from kdumpkey.kdump.doctor.finding import Verdict
+from kdumpkey.kdump.doctor.target import check_settings
+from kdumpkey.kdump.facts.targets import read_targets
 from kdumpkey.kdump.generate.change import Change
 from kdumpkey.kdump.generate.setup import Setup
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
-PATH: Final = "etc/kdump.conf"
 _MODULE: Final = "kdumpkey"
-_DUMPS: Final = "/var/crash"  # where no configuration says otherwise
-_FILESYSTEMS: Final = ("ext2", "ext3", "ext4", "xfs", "btrfs", "minix")
-_TARGETS: Final = (*_FILESYSTEMS, "raw", "nfs", "ssh", "virtiofs")
+_TARGETS: Final = (*FILESYSTEMS, "raw", "nfs", "ssh", "virtiofs")
 
 
 class _Line(NamedTuple):
@@ -46,20 +44,20 @@ def kdump_conf(setup: Setup) -> list[Change]:
         UsageError: What is there cannot be read, or no filesystem on the devices can be dumped to.
     """
     host = setup.host
-    before = host.text(PATH)
+    before = host.text(KDUMP_CONF)
     if before is None and host.exists(KDUMP_TOOLS):
         return [_kdump_tools(host)]
     if before is None and read_system(host).is_suse:
         raise UsageError(
-            f"SUSE's kdump has no /{PATH}. Set KDUMP_SAVEDIR in /{SYSCONFIG} to a directory on the device; "
-            "then run mkdumprd -f."
+            f"SUSE's kdump has no /{KDUMP_CONF}. Set KDUMP_SAVEDIR in /{SYSCONFIG} to a directory on the "
+            "device; then run mkdumprd -f."
         )
     lines = (before or "").splitlines(keepends=True)
     _add_module(lines)
     target = _missing_target(setup)
     if target is not None:
         _put_target(lines, target)
-    return [Change(PATH, before, "".join(lines))]
+    return [Change(KDUMP_CONF, before, "".join(lines))]
 
 
 def _read(line: str) -> _Line | None:
@@ -82,7 +80,7 @@ def _add_module(lines: list[str]) -> None:
     """Have dracut add the module by name: it then makes no initramfs at all where there is no such module."""
     found = _lines_of(lines, "dracut_args")
     if len(found) > 1:
-        raise UsageError(f"/{PATH} has dracut_args {len(found)} times, which kdumpctl refuses.")
+        raise UsageError(f"/{KDUMP_CONF} has dracut_args {len(found)} times, which kdumpctl refuses.")
     if not found:
         _append(lines, f"dracut_args --add {_MODULE}\n")
         return
@@ -90,7 +88,7 @@ def _add_module(lines: list[str]) -> None:
     try:
         words = shlex.split(line.value)
     except ValueError as error:
-        raise UsageError(f"The dracut_args of /{PATH} cannot be read: {error}.") from error
+        raise UsageError(f"The dracut_args of /{KDUMP_CONF} cannot be read: {error}.") from error
     pairs = zip(["", *words], words, strict=False)
     added = [word for option, word in pairs if option in ("-a", "--add")]
     added += [word.partition("=")[2] for word in words if word.startswith("--add=")]
@@ -115,7 +113,7 @@ def _missing_target(setup: Setup) -> str | None:
     for table in ("proc/mounts", "etc/fstab"):
         for line in (host.text(table) or "").splitlines():
             fields = line.split()
-            if len(fields) < 3 or fields[0].startswith("#") or fields[2] not in _FILESYSTEMS:
+            if len(fields) < 3 or fields[0].startswith("#") or fields[2] not in FILESYSTEMS:
                 continue
             if wanted & _beneath(host, fields[0]) and (block := block_name(host, fields[0])):
                 places.setdefault(block, f"{fields[2]} {fields[0]}")
@@ -124,23 +122,25 @@ def _missing_target(setup: Setup) -> str | None:
         raise UsageError(f"No filesystem on {names} is mounted or in fstab: no dump can go there.")
     if len(places) > 1:
         lines = " or ".join(sorted(places.values()))
-        raise UsageError(f"Several filesystems are on {names}; put the line of one into /{PATH}: {lines}.")
+        raise UsageError(
+            f"Several filesystems are on {names}; put the line of one into /{KDUMP_CONF}: {lines}."
+        )
     (line,) = places.values()
     if re.search(r"[\\#\"']", line):
-        raise UsageError(f"/{PATH} cannot name {line.partition(' ')[2]!r}; mount it by its UUID.")
+        raise UsageError(f"/{KDUMP_CONF} cannot name {line.partition(' ')[2]!r}; mount it by its UUID.")
     return f"{line}\n"
 
 
 def _beneath_target(host: Host) -> set[str]:
     """The UUIDs of what the dump goes to as things are."""
-    found: list[Finding] = []
-    if host.text(PATH) is None:
-        mount = mount_at(host, _DUMPS)
+    if host.text(KDUMP_CONF) is None:
+        mount = mount_at(host, DUMPS)
         return _beneath(host, mount.source) if mount is not None and not mount.remote else set()
-    targets = dump_targets(host, found) or []
-    for finding in found:
+    found = read_targets(host)
+    for finding in check_settings(read_system(host), found):
         if finding.verdict is Verdict.BROKEN:
             raise UsageError(finding.what)
+    targets = () if found.unknown else found.targets
     return {uuid for target in targets if not target.remote for uuid in _beneath(host, target.source)}
 
 
@@ -151,7 +151,9 @@ def _beneath(host: Host, source: str) -> set[str]:
 
 def _put_target(lines: list[str], target: str) -> None:
     if any("--mount" in line.value for _, line in _lines_of(lines, "dracut_args")):
-        raise UsageError(f"The dump's target is in the dracut_args of /{PATH}; put it on a line of its own.")
+        raise UsageError(
+            f"The dump's target is in the dracut_args of /{KDUMP_CONF}; put it on a line of its own."
+        )
     found = _lines_of(lines, *_TARGETS)
     if found:
         lines[found[0][0]] = target
