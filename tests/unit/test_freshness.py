@@ -71,7 +71,7 @@ def test_after_a_format_it_is_stale_also_under_the_same_uuid(armed: tuple[Path, 
     assert "another volume key" in key_now(root, origin).reason
     _format(path, "11111111-7f0e-4d39-9d3d-3c0f9a4f5b11")
     found = key_now(root, origin)
-    assert (found.state, "formatted anew" in found.reason) == (State.STALE, True)
+    assert (found.state, "reformatted" in found.reason) == (State.STALE, True)
 
 
 def test_a_device_that_is_no_luks_device_any_more_is_stale(armed: tuple[Path, Path, KeyOrigin]) -> None:

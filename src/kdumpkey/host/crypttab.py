@@ -73,7 +73,7 @@ def entry_of(host: Host, device: CryptDevice, text: str) -> Entry | None:
 
 
 def opening_of(host: Host, device: CryptDevice, text: str, words: Sequence[str]) -> Entry | None:
-    """How a device is opened, by crypttab and by the kernel's command line, whose word counts for more.
+    """How a device is opened, by crypttab and by the kernel's command line, which takes precedence.
 
     Options that the command line gives for a UUID take the place of those in crypttab; those that it gives
     for no device in particular are of the devices that nothing else names.
@@ -102,7 +102,7 @@ def opening_of(host: Host, device: CryptDevice, text: str, words: Sequence[str])
 
 
 def unread_by(words: Sequence[str]) -> str:
-    """What on the command line has systemd pass crypttab over; empty: it is read."""
+    """The argument on the command line that makes systemd ignore crypttab; empty: systemd reads it."""
     line = _CommandLine(words, initrd=True)
     return next((word for word in words if line.is_off(word)), "")
 
@@ -125,7 +125,7 @@ class _CommandLine:
         return key in ("luks", "luks.crypttab") and value.lower() in _OFF and not self._flag(key)
 
     def last(self, key: str, uuid: str) -> tuple[str, tuple[str, ...] | None]:
-        """An argument, and what it says of a UUID; of none, where it names no UUID. The last one counts."""
+        """An argument, and what it says of a UUID; with an empty UUID, of all. The last one counts."""
         found: tuple[str, tuple[str, ...] | None] = ("", None)
         for name, value in self._values(f"luks.{key}"):
             matched = _OF_UUID.fullmatch(value)
@@ -135,7 +135,7 @@ class _CommandLine:
         return found
 
     def opens(self, uuid: str) -> str:
-        """The argument that has a device opened; empty: none has."""
+        """The argument that opens a device; empty: none does."""
         for key in ("luks.uuid", "luks.name"):
             for name, value in self._values(key):
                 matched = _OF_UUID.fullmatch(value)
@@ -169,7 +169,7 @@ def entry_named(text: str, mapping: str) -> Entry | None:
 
 
 def is_line_of(host: Host, device: CryptDevice, line: str) -> bool:
-    """Whether a line of crypttab is about a device, whichever of its names stands there."""
+    """Whether a line of crypttab is about a device, by any of its names."""
     entry = parse_entry(line)
     if entry is None:
         return False
@@ -182,7 +182,7 @@ def is_line_of(host: Host, device: CryptDevice, line: str) -> bool:
         return True
     if block_name(host, spec) == block:
         return True
-    # A tree without these links does not say what a label is of; but two lines cannot make one mapping.
+    # A tree without these links does not say which device has a label; but only one line can make a mapping.
     untold = kind in _BY_LINK and not host.names(f"dev/disk/by-{kind.lower()}", "*")
     return untold and bool(device.mapping) and entry.name == device.mapping
 

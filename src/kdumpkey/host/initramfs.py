@@ -51,7 +51,7 @@ _ALIGNED: Final = 4
 
 
 class UnreadableInitramfsError(DeviceError):
-    """It is compressed in a way that nothing here undoes, damaged, or no initramfs."""
+    """It is damaged, not an initramfs, or compressed in a way that no program here undoes."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def read_initramfs(
         kept: Whether the content of a file of this path is wanted.
 
     Raises:
-        UnreadableInitramfsError: It cannot be read, or is none.
+        UnreadableInitramfsError: It cannot be read, or is not an initramfs.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)

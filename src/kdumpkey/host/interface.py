@@ -1,4 +1,4 @@
-"""The kernel's interface for keys, as this machine has it: the configfs directory, and what is named in it.
+"""The kernel's interface for keys on a machine: the configfs directory, and the keys named in it.
 
 Source: kernel documentation, admin-guide/kdump, "Write the dump file to encrypted disk volume".
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Item:
-    """A key that is named to the kernel; `description` is None where it cannot be read."""
+    """A key that is named to the kernel; `description` is None if it cannot be read."""
 
     name: str
     description: str | None

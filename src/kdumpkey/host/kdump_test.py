@@ -2,7 +2,7 @@
 
 One line, ``STATUS kdump_test_id=SECONDS-NANOSECONDS``; the kdump kernel writes another beside the dump, in
 ``PATH/kdump-test-SECONDS-NANOSECONDS``. Also known is ``STATUS SECONDS RELEASE``. kdumpctl removes the file
-when it makes an initramfs anew. Source: kdumpctl(8), and its set_vmcore_creation_status and fetch_status.
+when it rebuilds the initramfs. Source: kdumpctl(8), and its set_vmcore_creation_status and fetch_status.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from kdumpkey.host.host import Missing
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
-# Linux 7.0 gave these files a directory of their own; the names of old are to go.
+# Linux 7.0 gave these files a directory of their own; the old names are deprecated.
 _PLACES: Final = ("sys/kernel/kexec/{}", "sys/kernel/kexec_{}")
 
 
@@ -27,7 +27,7 @@ class CrashMemory:
         loaded_file: What says whether it holds an image.
         size_bytes: How much is reserved.
         loaded: Whether it holds an image.
-        forbidden: What keeps everybody from loading one; empty: nothing.
+        forbidden: What prevents all loads; empty: nothing.
         by_firmware: The machine dumps by fadump.
     """
 
@@ -72,7 +72,7 @@ def kexec_file(host: Host, name: str) -> str:
 
 
 def forbidden(host: Host) -> str:
-    """What keeps everybody from loading an image until the machine restarts; empty: nothing."""
+    """What prevents all loads until the machine restarts; empty: nothing."""
     if host.word("proc/sys/kernel/kexec_load_disabled") == "1":
         return "kernel.kexec_load_disabled is 1"
     if host.word("proc/sys/kernel/kexec_load_limit_panic") == "0":

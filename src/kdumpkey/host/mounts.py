@@ -1,4 +1,4 @@
-"""What is mounted where: by the kernel's tables, and only where there are none, by fstab."""
+"""What is mounted where: by the kernel's tables, or by fstab if there are none."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Mount:
 
 
 def mount_at(host: Host, path: str) -> Mount | None:
-    """The filesystem that a path lies on; None: nothing says."""
+    """The filesystem that a path lies on; None: not known."""
     path = resolved(host, path)
     best: Mount | None = None
     for mount in _mounts(host):

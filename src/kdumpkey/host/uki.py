@@ -47,7 +47,7 @@ class Section:
 
 
 def read_sections(path: Path) -> dict[str, Section]:
-    """The sections of a unified kernel image, the first of each name; empty: it is none.
+    """The sections of a unified kernel image, the first of each name; empty: it is not one.
 
     Raises:
         OSError: It cannot be read.

@@ -53,7 +53,7 @@ class Unit:
 
 
 def read_unit(host: Host, name: str) -> Unit | None:
-    """Put a unit together; None: there is none of that name."""
+    """Put a unit together; None: there is no unit of that name."""
     places = [f"{folder}/{name}" for folder in _FOLDERS if host.names(folder, name)]
     if not places:
         return None

@@ -1,4 +1,4 @@
-"""How cryptsetup >= 2.7 names keys and keyrings in its options; nothing here asks the kernel.
+"""How cryptsetup 2.7 and newer name keys and keyrings in options; nothing here asks the kernel.
 
 Source: cryptsetup(8), --link-vk-to-keyring and --volume-key-keyring; where that is silent, what 2.7.5 was
 seen to do.
@@ -78,7 +78,7 @@ def parse_keyring(text: str) -> KeyringName:
     """Parse ``@s @u @us @t @p @g``, a number, ``%:name``, ``%keyring:name`` or a bare name.
 
     Raises:
-        UsageError: It is none of these.
+        UsageError: It is not one of these.
     """
     if text in SHORTHANDS:
         return KeyringName(text, number=int(SHORTHANDS[text]))

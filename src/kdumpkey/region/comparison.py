@@ -1,4 +1,4 @@
-"""A reserved region and what is to be placed in it, from what a person says of a machine."""
+"""A reserved region and what is to be placed in it, for a machine that options describe."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def layout_of(machine: Machine, policy: Policy) -> Layout:
     Raises:
         UsageError: `crashkernel` cannot be understood, or there are too many keys.
         DeviceError: A file cannot be read.
-        NotAKernelError: The kernel is none.
+        NotAKernelError: The file is not a kernel.
     """
     if not 0 < machine.keys <= MOST_KEYS:
         raise UsageError(f"{machine.keys} keys: 1 to {MOST_KEYS} can be handed over.")
     reservation = parse_crashkernel(machine.crashkernel, machine.ram_bytes)
     base = USUAL_BASE if reservation.base is None else reservation.base
     if base % PAGE or reservation.size_bytes % PAGE:
-        raise UsageError(f"crashkernel={machine.crashkernel} is not of whole pages of {PAGE} bytes.")
+        raise UsageError(f"crashkernel={machine.crashkernel} is not a whole number of pages of {PAGE} bytes.")
     record = merged_size(machine.keys, checked=policy is Policy.HARDENED)
     return Layout(policy, base, reservation.size_bytes, segments_of(_sizes(machine), record))
 

@@ -62,7 +62,7 @@ class Layout:
         segments: In the order of placement; `dm_crypt_keys` are the keys.
 
     Raises:
-        UsageError: A segment is empty or its alignment no power of two, or the region is not of whole pages.
+        UsageError: A segment is empty, its alignment is not a power of two, or the region is not whole pages.
     """
 
     def __init__(self, policy: Policy, base: int, size_bytes: int, segments: Sequence[Segment]) -> None:

@@ -82,7 +82,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a cell was measured to cost: medians of some runs; or why it could not be run here.
+    """What a cell was measured to cost: the medians of some runs, or why it could not be run here.
 
     `reference_seconds` is the time of the implementation that cryptsetup uses; 0 where it was not measured.
     """
@@ -129,7 +129,7 @@ def available_kib(reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES) -> 
 
 
 def grid(memory_mib: Sequence[int], passes: Sequence[int], parallel: Sequence[int], kdf: str) -> list[Cell]:
-    """Every combination, the cheapest first; lanes that need more memory than there is are left out."""
+    """Every combination, the cheapest first, except lanes that need more memory than the cell has."""
     return [
         Cell(kdf, mib * 1024, times, lanes)
         for mib in sorted(set(memory_mib))
@@ -209,10 +209,10 @@ def expected_seconds(
     cpus = _processors()
     total = 0.0
     for cell in cells:
-        # Lanes run side by side as far as there are processors; PBKDF2 is guessed from two million a second.
+        # Lanes run in parallel, as far as there are processors; PBKDF2 is assumed to do two million a second.
         lanes = min(cell.parallel, cpus)
         work = cell.memory_kib * cell.passes * per_kib / lanes if cell.memory_kib else cell.passes / 2e6
-        # Under a limit, what does not fit ends before any work.
+        # Under a limit, what does not fit ends before it does any work.
         fitting = sum(cell.memory_kib <= available_kib(nbytes, unpacked_bytes) for nbytes in proofs)
         total += (work + 0.25) * runs + work * fitting + 0.25 * len(proofs)
         total += work * times + 0.25 if reference else 0.0

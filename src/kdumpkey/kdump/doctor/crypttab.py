@@ -1,4 +1,4 @@
-"""Whether crypttab has the volume key put where kdump's service finds it, at every boot.
+"""Whether crypttab links the volume key where kdump's service finds it, at every boot.
 
 Source: crypttab(5) of systemd 256 and of Debian's cryptsetup.
 """
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from kdumpkey.host.host import CryptDevice
     from kdumpkey.kdump.facts.host_facts import DeviceFacts, HostFacts
 
-_WHY: Final = "Nobody puts the key into the keyring then, so the image is loaded without it, or not at all."
+_WHY: Final = "Then nothing puts the key into the keyring, and the image is loaded without it, or not at all."
 _USER_KEYRING: Final = ("@u", "-4", "%:_uid.0", "%keyring:_uid.0", "_uid.0")
 
 
 def check_crypttab(facts: HostFacts, about: DeviceFacts) -> list[Finding]:
-    """Read where the device's line has the key linked."""
+    """Judge where the device's line links the key."""
     device, entry = about.device, about.entry
     if not device.uuid:
         return []
@@ -33,12 +33,12 @@ def check_crypttab(facts: HostFacts, about: DeviceFacts) -> list[Finding]:
         return [Finding("crypttab", Verdict.UNKNOWN, what, _WHY, fix, device.name)]
     argument = unread_by(facts.system.command_line)
     if entry is None and argument:
-        what = f"{argument} on the kernel's command line has /{CRYPTTAB} passed over."
+        what = f"{argument} on the kernel's command line makes systemd ignore /{CRYPTTAB}."
         bad = Verdict.WARNING if facts.usable(about.names) else Verdict.BROKEN
         fix = fixes.without_argument(facts.system, argument)
         return [Finding("crypttab", bad, what, _WHY, fix, device.name)]
     if what := _unlinked(about):
-        # A key that is there serves the loads of this boot; the next boot has none.
+        # A key that is there now serves the loads of this boot, but not of the next.
         bad = Verdict.WARNING if facts.usable(about.names) else Verdict.BROKEN
         fix = fixes.crypttab(facts.system, device)
         if entry is not None and entry.argument.endswith("luks.options"):
@@ -48,7 +48,7 @@ def check_crypttab(facts: HostFacts, about: DeviceFacts) -> list[Finding]:
 
 
 def _unlinked(about: DeviceFacts) -> str:
-    """Why no key is linked where a load looks for it; empty: one is."""
+    """Why no key is linked where a load looks for it; empty: a key is."""
     entry = about.entry
     if entry is None:
         return f"/{CRYPTTAB} has no line for this device."
@@ -67,13 +67,13 @@ def _where(entry: Entry) -> str:
 
 
 def _with_option(device: CryptDevice, entry: Entry) -> str:
-    """The argument that says the options, with the one that links the key."""
+    """The argument with the options, and the one that links the key."""
     kept = [each for each in entry.options if not each.startswith(f"{LINK_OPTION}=")]
     return f"{entry.argument}={device.uuid}={','.join([*kept, link_option(device)])}"
 
 
 def _linked(facts: HostFacts, about: DeviceFacts, entry: Entry) -> Finding:
-    """What a line that is right comes to at boot."""
+    """What a correct line leads to at boot."""
     device = about.device
     if "noauto" in entry.options:
         what = f"{_where(entry)} is noauto: at boot it is not opened, and no key is linked."
@@ -81,10 +81,10 @@ def _linked(facts: HostFacts, about: DeviceFacts, entry: Entry) -> Finding:
         start = f"systemctl start {unit} && {fixes.restart(facts.system)}"
         return Finding("crypttab", Verdict.WARNING, what, _WHY, start, device.name)
     if about.by_initramfs_tools:
-        what = f"{entry.name} is opened by cryptsetup-initramfs, which passes link-volume-key over."
+        what = f"{entry.name} is opened by cryptsetup-initramfs, which ignores link-volume-key."
         fix = f"{fixes.arm([device])} after each boot, or apt-get install dracut, whose initramfs has systemd"
         return Finding("crypttab", Verdict.WARNING, what, _WHY, fix, device.name)
-    what = f"{_where(entry)} has the key linked where it is looked for."
+    what = f"{_where(entry)} links the key where loads look for it."
     return Finding("crypttab", Verdict.GOOD, what, _WHY, "", device.name)
 
 

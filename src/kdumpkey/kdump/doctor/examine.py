@@ -1,4 +1,4 @@
-"""Whether a crash now would leave a dump: the machine is read once, and each check judges what was read."""
+"""Examines a machine: it is read once, and then each check judges what was read."""
 
 from __future__ import annotations
 

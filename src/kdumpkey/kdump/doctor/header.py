@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kdumpkey.luks.data_access import DataAccess
     from kdumpkey.luks.model import LuksHeader
 
-_WHY: Final = "What the header asks for decides whether anything can open the device."
+_WHY: Final = "The header decides what can open the device."
 _IMAGE_OF_HEADER: Final = (
     "There: cryptsetup luksHeaderBackup DEVICE --header-backup-file FILE; then name FILE as the device."
 )

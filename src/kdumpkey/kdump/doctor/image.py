@@ -14,12 +14,12 @@ from kdumpkey.kernel.record import RECORD
 if TYPE_CHECKING:
     from kdumpkey.kdump.facts.host_facts import DeviceFacts, HostFacts
 
-_WHY: Final = "Without a loaded image the machine only restarts: there is no dump."
-_WHY_KEYS: Final = "An image without the key boots, and then cannot open the device: no dump."
+_WHY: Final = "Without a loaded image the machine just restarts, and leaves no dump."
+_WHY_KEYS: Final = "An image without the key boots, and then cannot open the device to write the dump."
 
 
 def check_image(facts: HostFacts) -> list[Finding]:
-    """Look at what the kernel tells, and for the keys at the record: of those the kernel tells nothing."""
+    """Judge what the kernel tells, and by the record which keys are loaded, because that it does not tell."""
     memory = facts.memory
     if memory.by_firmware:
         what = "This machine dumps by firmware (fadump), not by a crash image."
@@ -79,7 +79,7 @@ def _without_record(facts: HostFacts) -> tuple[Verdict, str, str] | None:
 def _by_record(facts: HostFacts, about: DeviceFacts) -> tuple[Verdict, str, str]:
     held = facts.record.descriptions
     if not about.device.uuid and held:
-        what = "By the record of its load, the image holds keys; none is named by this device, without UUID."
+        what = "By its record, the image holds keys; without a UUID, this device names none of them."
         return Verdict.UNKNOWN, what, "kdumpkey kdump status, which names the keys"
     if held.isdisjoint(about.names):
         return Verdict.BROKEN, "By the record of the load, the image does not hold this key.", _load(facts)

@@ -1,4 +1,4 @@
-"""Whether kdump's own test has proven what would run now: it crashed this machine, and the dump was there."""
+"""Whether ``kdumpctl test``, which crashes the machine, has proven what would run now."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ if TYPE_CHECKING:
 
 
 def proven(facts: HostFacts) -> str:
-    """What a test has proven of this kernel and its initramfs, with when; empty: nothing."""
+    """What a test has proven of this kernel and its initramfs, and when; empty: nothing."""
     test = facts.test
     if test is None or test.outcome is not Outcome.SUCCESS or unproven(facts):
         return ""
-    return (
-        f"kdumpctl's own test left a dump ({moment(test.made_at)}), with this kernel and {facts.image.place}"
-    )
+    return f"kdumpctl test left a dump ({moment(test.made_at)}), with this kernel and {facts.image.place}"
 
 
 def unproven(facts: HostFacts) -> str:

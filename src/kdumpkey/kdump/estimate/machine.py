@@ -42,7 +42,7 @@ _TYPICAL_INITRAMFS: Final = 40 * _MIB
 
 @dataclass(frozen=True)
 class Machine:
-    """What is known of a machine; what is None is looked up in its files.
+    """What is known of a machine; the rest, None, is read from its files.
 
     `root` is where its files are; `release` its kernel's, of those under /boot.
     """
@@ -60,7 +60,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Found:
-    """An estimate with what it was made of."""
+    """An estimate, and what it is based on."""
 
     estimate: Estimate
     variant: Variant
@@ -218,7 +218,7 @@ def _variant(machine: Machine, arch: str, release: str) -> Variant:
 
 
 def _kernel_log(root: Path) -> str:
-    """What the kernel said at boot, from its buffer or from where it was written down."""
+    """What the kernel logged at boot, from its buffer or from the log file."""
     if root != Path("/"):
         return _text(root / "var/log/dmesg")
     try:
@@ -229,7 +229,7 @@ def _kernel_log(root: Path) -> str:
     try:
         while len(lines) < _MOST_MESSAGES:
             lines.append(os.read(fd, _LONGEST_MESSAGE).partition(b";")[2].partition(b"\n")[0])
-    except OSError:  # no more of them, or the buffer has gone on
+    except OSError:  # there are no more messages, or the buffer has been overwritten
         pass
     finally:
         os.close(fd)
@@ -308,7 +308,7 @@ def _initramfs(machine: Machine, release: str | None) -> tuple[Item, Path | None
 
 def _text(path: Path) -> str:
     try:
-        if not path.is_file():  # a FIFO must not hold the estimate up
+        if not path.is_file():  # a FIFO would block the estimate
             return ""
         with path.open("rb") as file:
             return file.read(_MOST_TEXT).decode("utf-8", "replace")

@@ -46,7 +46,7 @@ class Reach:
     """What a search in this machine's keyrings found, as root; None: it was not tried.
 
     Attributes:
-        caller: Whether this caller's keyrings lead to the key, or while there is none, to root's keyring.
+        caller: Whether this caller's keyrings lead to the key, or if there is no key, to root's keyring.
         user: Whether root's user keyring has the key, which is where the service looks.
     """
 
@@ -85,7 +85,7 @@ class Record:
     """The record of the last load since boot.
 
     Attributes:
-        record: What it says; None: there is none that counts.
+        record: What it says; None: there is no record that counts.
         unreadable: There is a file, and it cannot be read.
         since: What another program did afterwards that may have loaded another image; empty: nothing.
     """
@@ -185,9 +185,9 @@ class HostFacts:
 
     @property
     def is_prepared(self) -> bool:
-        """Whether somebody named the key of every device by hand, so that the next load takes them along.
+        """Whether the key of every device was named by hand, so that the next load includes them all.
 
-        What the tools left behind when they were killed does not count: they name, load and take back.
+        Leftovers of a killed arming do not count: arming names, loads, and removes the names again.
         """
         named = (item.description for item in self.interface.items)
         by_hand = {name for name in named if name and not name.startswith(PREFIX)}
@@ -283,7 +283,7 @@ def _names(
 def _by_hand(
     facts: HostFacts, found: Mapping[CryptDevice, tuple[str, ...]]
 ) -> dict[CryptDevice, tuple[str, ...]]:
-    """Where keys were named by hand, whose they are does not show: they go to the devices that have none."""
+    """Assign keys that were named by hand, whose device does not show, to the devices that have no key."""
     claimed = {name for names in found.values() for name in names}
     free = [
         item.description
@@ -310,7 +310,7 @@ def _is_root(host: Host) -> bool:
 def _record(host: Host, memory: CrashMemory) -> Record:
     text = host.read(RECORD)
     record = None if isinstance(text, Missing) else parse_record(text)
-    # A kernel without sysctl names no boot, and a record of it neither; /run does not outlast a boot.
+    # A kernel without sysctl has no boot ID, and neither has its record; /run does not survive a reboot.
     boot = host.word("proc/sys/kernel/random/boot_id") or ""
     if record is None or record.boot_id != boot or not memory.is_loaded:
         return Record(None, text is Missing.UNREADABLE, "")
@@ -343,7 +343,7 @@ def _estimate(host: Host, devices: Sequence[CryptDevice], image: RecordedImage |
 
 
 def _in_uki(kernel: str | None) -> tuple[int | None, int | None]:
-    """How much the kernel and the initramfs of a unified kernel image take; None: it is none."""
+    """How much the kernel and the initramfs of a unified kernel image take; None: it is not one."""
     try:
         sections = read_sections(Path(kernel)) if kernel else {}
         if not sections or kernel is None:
@@ -365,7 +365,7 @@ def _builtin(host: Host) -> frozenset[str] | None:
 
 
 def _service(host: Host) -> Unit | None:
-    """The service that loads the image; None: there is none."""
+    """The service that loads the image; None: the machine has no such service."""
     found = [unit for name in KDUMP_SERVICES if (unit := read_unit(host, name)) is not None]
     return next((unit for unit in found if not unit.masked), found[0] if found else None)
 
@@ -380,7 +380,7 @@ def _reach(facts: HostFacts, device: CryptDevice, names: tuple[str, ...]) -> Rea
             _finds(lambda: request_key("logon", name)),
             _finds(lambda: search_keyring(SpecialKeyring.USER, "logon", name)),
         )
-    # There is no key yet: what is put into root's user keyring has to be found from here.
+    # There is no key yet, but a key in root's user keyring must be found from here.
     return Reach(_finds(lambda: request_key("keyring", f"_uid.{os.geteuid()}")))
 
 

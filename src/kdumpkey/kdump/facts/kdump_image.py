@@ -25,11 +25,11 @@ OUR_HOOKS: Final = ("kdumpkey-capture", "--from-kdump")  # or calls this program
 # What lists the devices that are opened: kdump-utils' rules, and kdump generate's table.
 TABLE: Final = "/etc/kdumpkey/devices"
 LISTS: Final = ("/70-luks-kdump.rules", TABLE)
-# What has configfs mounted in there, other than a unit of systemd's.
+# What mounts configfs in there, apart from systemd's unit.
 MOUNTING: Final = ("-t configfs", "configfs /sys/kernel/config", "/sys/kernel/config configfs")
 _TABLES: Final = ("etc/crypttab", "etc/cmdline")
 _ARGUMENTS: Final = "etc/cmdline.d/"
-# These name it, and ask for nothing: kdump-utils' own library, this program's sources.
+# These name the directory without restoring keys: kdump-utils' own library, and this program's sources.
 _NO_HOOK: Final = re.compile(r"(^|/)(kdump-lib[^/]*\.sh|kdump-udev-throttler|(?<!^etc/)kdumpkey/.*)$")
 
 
@@ -120,7 +120,7 @@ def _others_at(host: Host, place: str) -> tuple[float, ...]:
 def _waits_for(
     host: Host, place: str, devices: Sequence[CryptDevice], image: RecordedImage | None
 ) -> tuple[CryptDevice, ...]:
-    """The devices beneath the machine's root that it would open as at every boot, by asking somebody.
+    """The devices beneath the machine's root whose passphrase it would ask for, as at every boot.
 
     Source: dracut's 90crypt and 90systemd-cryptsetup, which put crypttab and rd.luks.uuid into the image;
     openshift/os#1632.
@@ -151,13 +151,13 @@ def _waits_for(
 
 
 def _named_in_tables(device: CryptDevice) -> tuple[str, ...]:
-    """Other words for it in crypttab that mean no other device."""
+    """Its other names in crypttab that cannot mean another device."""
     return tuple(name for name in device.aliases if name.startswith("PART") or "/by-" in name)
 
 
 def _place(host: Host, system: System, image: RecordedImage | None) -> str:
     if image is not None:
-        # A unified kernel image brings its own, where none was named.
+        # A unified kernel image brings its own initramfs, if no other was named.
         place = (image.initrd or image.kernel).lstrip("/")
         return place if place and host.exists(place) and (image.initrd or _brought(host, place)) else ""
     places = [place.format(system.release) for place in INITRAMFS]

@@ -1,4 +1,4 @@
-"""The lines of /etc/crypttab that have volume keys linked where a load finds them."""
+"""The lines of /etc/crypttab that link volume keys where a load finds them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kdumpkey.kdump.generate.setup import Setup
 
 
 def crypttab(setup: Setup) -> list[Change]:
-    """Have the volume key of each device linked when it is opened; other lines stay as they are.
+    """Link the volume key of each device when it is opened; other lines stay as they are.
 
     Source: crypttab(5), link-volume-key; systemd 256.
     """
@@ -24,7 +24,7 @@ def crypttab(setup: Setup) -> list[Change]:
                 lines[-1] += "\n"
             name = device.mapping or f"luks-{device.uuid}"
             lines.append(f"{name} UUID={device.uuid} none luks,{link_option(device)}\n")
-        # Which of several lines opens it is up to the order in which systemd starts them.
+        # Which of several lines opens the device depends on the order in which systemd starts them.
         for number in own:
             lines[number] = _with_option(lines[number], link_option(device))
     return [Change(CRYPTTAB, before, "".join(lines))]

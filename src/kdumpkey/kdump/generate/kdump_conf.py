@@ -1,4 +1,4 @@
-"""What kdump needs in its own configuration: kdump-utils in kdump.conf, kdump-tools in default/kdump-tools.
+"""kdump's own configuration: kdump.conf of kdump-utils, and default/kdump-tools of kdump-tools.
 
 Source: kdump.conf(5), mkdumprd(8); kdump-tools(5), kexec(8).
 """
@@ -36,9 +36,9 @@ class _Line(NamedTuple):
 
 
 def kdump_conf(setup: Setup) -> list[Change]:
-    """Have the initramfs made with kdumpkey in it, and the dump go to one of the devices; other lines stay.
+    """Add kdumpkey to the initramfs, and send the dump to one of the devices; other lines stay.
 
-    A machine with kdump-tools has another file, which gets its load made by the call that hands keys over.
+    A machine with kdump-tools has another file, where kexec is told to use the call that hands keys over.
 
     Raises:
         UsageError: What is there cannot be read, or no filesystem on the devices can be dumped to.
@@ -77,7 +77,7 @@ def _lines_of(lines: list[str], *options: str) -> list[tuple[int, _Line]]:
 
 
 def _add_module(lines: list[str]) -> None:
-    """Have dracut add the module by name: it then makes no initramfs at all where there is no such module."""
+    """Add the module by name, so that dracut fails instead of building an initramfs without it."""
     found = _lines_of(lines, "dracut_args")
     if len(found) > 1:
         raise UsageError(f"/{KDUMP_CONF} has dracut_args {len(found)} times, which kdumpctl refuses.")
@@ -104,7 +104,7 @@ def _append(lines: list[str], line: str) -> None:
 
 
 def _missing_target(setup: Setup) -> str | None:
-    """The line that sends the dump to a filesystem on the devices; None: it goes there as it is."""
+    """The line that sends the dump to a filesystem on the devices; None: it goes there already."""
     host = setup.host
     wanted = {device.uuid for device in setup.devices}
     if wanted & _beneath_target(host):
@@ -132,7 +132,7 @@ def _missing_target(setup: Setup) -> str | None:
 
 
 def _beneath_target(host: Host) -> set[str]:
-    """The UUIDs of what the dump goes to as things are."""
+    """The UUIDs of what the dump goes to now."""
     if host.text(KDUMP_CONF) is None:
         mount = mount_at(host, DUMPS)
         return _beneath(host, mount.source) if mount is not None and not mount.remote else set()
@@ -162,7 +162,7 @@ def _put_target(lines: list[str], target: str) -> None:
 
 
 def _kdump_tools(host: Host) -> Change:
-    """Have kdump-config load by kexec_file_load: the older call hands no keys over."""
+    """Have kdump-config use kexec_file_load, because the older call hands no keys over."""
     before = host.text(KDUMP_TOOLS) or ""
     lines = before.splitlines(keepends=True)
     values = [(i, line.strip().partition("=")[2]) for i, line in enumerate(lines) if _is_kexec_args(line)]

@@ -1,4 +1,4 @@
-"""What systemd needs to know: whose keyring a load looks in, and the service that arms."""
+"""The units of systemd: whose keyring a load searches, and the service that arms."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def kdump_unit(host: Host) -> str:
 
 
 def systemd(setup: Setup) -> list[Change]:
-    """Have kdump's service share root's keyring, and another one arm the devices once it is through.
+    """Have kdump's service share root's keyring, and another service arm the devices after it.
 
     Source: systemd.exec(5), KeyringMode; systemd.unit(5).
     """

@@ -29,7 +29,7 @@ LABEL="kdumpkey_end"
 
 
 def udev(setup: Setup) -> list[Change]:
-    """Have the devices armed when they are opened, and instead of every reload that would lose the keys.
+    """Arm the devices when they are opened, and in place of every reload that would lose the keys.
 
     A file in /etc/udev/rules.d takes the whole place of one by its name elsewhere: so the reload is replaced.
 

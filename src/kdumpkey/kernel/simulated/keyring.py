@@ -41,7 +41,7 @@ class SimulatedKeyrings:
     """All keys of one simulated kernel; `close` wipes them.
 
     Args:
-        clock: Seconds, by which keys expire.
+        clock: Seconds since the epoch, by which keys expire.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -63,7 +63,7 @@ class SimulatedKeyrings:
         return ring
 
     def new_session(self, process: Process, *, linked: bool = False) -> int:
-        """Give a process a fresh session keyring, linked to its @u only where that is asked for."""
+        """Give a process a new session keyring, linked to its @u only if that is asked for."""
         ring = self._make("keyring", "_ses", process.uid, SESSION_RING)
         process.session = ring.serial
         if linked:
@@ -145,8 +145,8 @@ class SimulatedKeyrings:
         """Find a key as the kernel does: in the thread and session keyrings, and what is linked to them.
 
         Raises:
-            KeyNotFoundError: There is none, or it expired: request_key(2) passes over those.
-            KeyRevokedError, KeyAccessError: The one that there is may not be used.
+            KeyNotFoundError: There is no such key, or it expired: request_key(2) ignores expired keys.
+            KeyRevokedError, KeyAccessError: The key is there, but may not be used.
         """
         first: int | None = None
         other: int | None = None
@@ -264,7 +264,7 @@ class SimulatedKeyrings:
             del self.keys[key.serial]
 
     def end_process(self, process: Process) -> None:
-        """A process ends: its thread keyring goes, with the keys that nothing else holds."""
+        """End a process: remove its thread keyring, with the keys that nothing else holds."""
         if process.thread is not None:
             del self.keys[process.thread]
             process.thread = None

@@ -60,7 +60,7 @@ class Search:
     skips_expired: bool = False
 
     def under(self, root: Key, depth: int = 0) -> Key | int:
-        """The key in or under a keyring, or the errno that says why there is none.
+        """The key in or under a keyring, or the errno that says why it was not found.
 
         Args:
             root: Where to begin.
