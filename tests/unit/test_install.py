@@ -13,7 +13,7 @@ import pytest
 
 from kdumpkey.errors import OutputError, UsageError
 from kdumpkey.kdump import runtime_modules
-from kdumpkey.kdump.install import CAPTURE_PROGRAM, PACKAGES, PROGRAM, Installed, install
+from kdumpkey.kdump.install import CAPTURE_PROGRAM, PACKAGES, PROGRAM, Installation, install
 from kdumpkey.luks.device import open_luks
 from roots import IMAGE, UUID
 from tools import chrooted
@@ -34,7 +34,7 @@ for name in names:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Installed]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Installation]:
     root = tmp_path_factory.mktemp("initramfs")
     # As dracut and mkinitramfs leave it on a system whose /lib is a link, but for the link's being absolute.
     (root / "usr/lib").mkdir(parents=True)
@@ -42,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Installed]:
     return root, install(root)
 
 
-def test_it_is_bytecode_of_moderate_size_and_nothing_lies_outside(made: tuple[Path, Installed]) -> None:
+def test_it_is_bytecode_of_moderate_size_and_nothing_lies_outside(made: tuple[Path, Installation]) -> None:
     root, done = made
     assert done.nbytes <= MOST_BYTES
     assert not list(root.rglob("*.py"))
@@ -51,7 +51,7 @@ def test_it_is_bytecode_of_moderate_size_and_nothing_lies_outside(made: tuple[Pa
     assert done.tried == (os.geteuid() == 0)
 
 
-def test_it_opens_an_image_there_with_nothing_else_around(made: tuple[Path, Installed]) -> None:
+def test_it_opens_an_image_there_with_nothing_else_around(made: tuple[Path, Installation]) -> None:
     root, _ = made
     (root / "disk.img").write_bytes(lzma.decompress(IMAGE.read_bytes()))
     (root / "key").write_text("correct horse battery staple")  # tests/images/make.sh
@@ -66,7 +66,7 @@ def test_it_opens_an_image_there_with_nothing_else_around(made: tuple[Path, Inst
     assert json.loads(done.stdout)["uuid"] == UUID
 
 
-def test_the_kdump_kernels_program_checks_a_volume_key_there(made: tuple[Path, Installed]) -> None:
+def test_the_kdump_kernels_program_checks_a_volume_key_there(made: tuple[Path, Installation]) -> None:
     root, _ = made
     (root / "disk.img").write_bytes(lzma.decompress(IMAGE.read_bytes()))
     with open_luks(root / "disk.img") as luks, luks.unlock(b"correct horse battery staple") as opened:
@@ -82,7 +82,7 @@ def test_the_kdump_kernels_program_checks_a_volume_key_there(made: tuple[Path, I
         assert done.returncode == code, done.stderr
 
 
-def test_every_module_that_it_may_import_can_be_imported_there_alone(made: tuple[Path, Installed]) -> None:
+def test_every_module_that_it_may_import_can_be_imported_there_alone(made: tuple[Path, Installation]) -> None:
     root, _ = made
     listed = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", runtime_modules.__name__], capture_output=True, check=True
@@ -101,7 +101,7 @@ def test_every_module_that_it_may_import_can_be_imported_there_alone(made: tuple
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_second_run_leaves_all_as_it_is(made: tuple[Path, Installed]) -> None:
+def test_a_second_run_leaves_all_as_it_is(made: tuple[Path, Installation]) -> None:
     root, first = made
     before = {path: path.lstat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
     assert install(root).files < first.files / 10

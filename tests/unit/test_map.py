@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from fake_dmsetup import FakeDmsetup
+from fake_dmsetup import FakeDmsetup, without_block_devices
 from kdumpkey import keyring
 from kdumpkey.errors import (
     BusyError,
     InactiveError,
     KeyNotFoundError,
-    KeyringError,
     MappingError,
     WrongKeyError,
 )
@@ -25,7 +22,7 @@ from kdumpkey.keyring import SpecialKeyring
 from kdumpkey.luks.activation import check_mappable, close_mapping, find_mapping, keep_mapping, map_volume
 from kdumpkey.luks.device import LuksDevice, open_luks
 from kdumpkey.secret import SecretBuffer
-from tools import require_tool, unavailable
+from tools import require_tool
 
 UUID = "3f7c1c1e-6c4a-4d59-9d3b-7a1f0e2b5c88"
 KEYED = {"luks1": 64, "luks2": 64}
@@ -52,20 +49,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDmsetup:
-    """A dmsetup for which every file is block device 8:1, because only root has real ones."""
-    try:
-        keyring.keyring_id(SpecialKeyring.PROCESS, create=True)
-    except KeyringError as error:
-        unavailable(f"the kernel's keyrings cannot be used here: {error}")
-
-    @contextmanager
-    def block_device(*_: object, **__: object) -> Iterator[int]:
-        yield 0
-
-    monkeypatch.setattr("kdumpkey.luks.activation._block_device", block_device)
-    monkeypatch.setattr("kdumpkey.luks.activation.device_number", lambda _: "8:1")
-    monkeypatch.setattr("kdumpkey.luks.activation.is_readonly", lambda _: False)
-    return FakeDmsetup.made(tmp_path)
+    return without_block_devices(tmp_path, monkeypatch)
 
 
 def key_of(images: Path, name: str) -> SecretBuffer:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from kdumpkey.kdump.cost.advice import Advice
-from kdumpkey.kdump.cost.measure import Cell, Cost, Proof, Verdict, as_row
+from kdumpkey.kdump.cost.measure import Cell, Cost, Fit, Proof, as_row
 
 _MIB: Final = 1 << 20
-_SHORT: Final = {Verdict.FITS: "fits", Verdict.DOES_NOT_FIT: "-", Verdict.KILLED: "killed"}
+_SHORT: Final = {Fit.FITS: "fits", Fit.DOES_NOT_FIT: "-", Fit.KILLED: "killed"}
 
 
 def table(measured: Sequence[Cost], reserved: Sequence[int], unpacked_bytes: int) -> list[str]:

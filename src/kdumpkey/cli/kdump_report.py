@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.kdump.freshness import Freshness, State
+from kdumpkey.kdump.freshness import Freshness, KeyState
 from kdumpkey.kernel.protocol import HeldKey, KernelStatus, Loaded, Stage
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def status_json(status: KernelStatus, now: float, fresh: Mapping[str, Freshness]
     keys = None if status.keys is None else keys_json(status.keys, now)
     for key in keys or ():
         own = fresh.get(str(key["description"]))
-        key |= {"state": (own.state if own else State.UNKNOWN).value, "reason": own.reason if own else ""}
+        key |= {"state": (own.state if own else KeyState.UNKNOWN).value, "reason": own.reason if own else ""}
     return {
         **identity_json(status),
         **dict(status.machine.details),
@@ -49,7 +49,7 @@ def status_json(status: KernelStatus, now: float, fresh: Mapping[str, Freshness]
         "holds_keys": None if status.keys is None else bool(status.keys),
         "hand_over": status.hand_over.name.lower(),
         "keys": keys,
-        "stale": any(each.state is State.STALE for each in fresh.values()),
+        "stale": any(each.state is KeyState.STALE for each in fresh.values()),
         "address": status.address,
         "restored": status.restored,
         "warnings": list(status.warnings),
@@ -132,8 +132,8 @@ def _key_rows(
     for key in status.keys:
         rows.append(("Holds key", f"{_key_line(key, now)}, by the record of its load"))
         own = fresh.get(key.description)
-        if own is not None and own.reason and own.state is not State.CURRENT:
-            rows.append(("STALE" if own.state is State.STALE else "Not checked", own.reason))
+        if own is not None and own.reason and own.state is not KeyState.CURRENT:
+            rows.append(("STALE" if own.state is KeyState.STALE else "Not checked", own.reason))
         if key.description in unchecked:
             rows.append(("Not checked", "it was a logon key in the keyring, on trust"))
     return rows

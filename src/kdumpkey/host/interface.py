@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Item:
+class ConfigfsItem:
     """A key that is named to the kernel; `description` is None if it cannot be read."""
 
     name: str
@@ -37,7 +37,7 @@ class Interface:
     present: bool | Missing
     configfs: bool
     reuse: bool
-    items: tuple[Item, ...]
+    items: tuple[ConfigfsItem, ...]
 
 
 def read_interface(host: Host) -> Interface:
@@ -47,7 +47,7 @@ def read_interface(host: Host) -> Interface:
         host.exists(DIRECTORY) or (False if host.absent(DIRECTORY) else Missing.UNREADABLE),
         is_mounted(host.text("proc/mounts") or ""),
         host.word(f"{DIRECTORY}/reuse") == "1",
-        tuple(Item(name, _description(host, name)) for name in names),
+        tuple(ConfigfsItem(name, _description(host, name)) for name in names),
     )
 
 

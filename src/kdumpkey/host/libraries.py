@@ -27,7 +27,7 @@ _OPENERS: Final = tuple(
 
 
 @dataclass(frozen=True)
-class Installed:
+class InstalledLibrary:
     """A program by its library.
 
     Attributes:
@@ -43,8 +43,8 @@ class Installed:
 class Libraries:
     """The libraries that open devices."""
 
-    cryptsetup: Installed
-    systemd: Installed
+    cryptsetup: InstalledLibrary
+    systemd: InstalledLibrary
 
 
 def read_libraries(host: Host) -> Libraries:
@@ -64,8 +64,8 @@ def read_libraries(host: Host) -> Libraries:
     # The option may be in the program that opens alone, so the shared library cannot rule it out.
     knows = openers or _any(host, systemd, _OPTION) or openers
     return Libraries(
-        Installed(max(versions, default=None), _any(host, crypt, _CALL)),
-        Installed(max(systemd.values(), default=None), knows),
+        InstalledLibrary(max(versions, default=None), _any(host, crypt, _CALL)),
+        InstalledLibrary(max(systemd.values(), default=None), knows),
     )
 
 

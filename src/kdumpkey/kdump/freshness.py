@@ -23,7 +23,7 @@ _BY_UUID: Final = "dev/disk/by-uuid"
 _DOMAIN: Final = b"kdumpkey volume key digest 1"
 
 
-class State(Enum):
+class KeyState(Enum):
     """What became of a key that was handed over."""
 
     CURRENT = "current"
@@ -36,7 +36,7 @@ class Freshness:
     """Whether a key of the record is still its device's; `reason`: why not."""
 
     description: str
-    state: State
+    state: KeyState
     reason: str = ""
 
 
@@ -72,7 +72,7 @@ def keys_now(root: Path, record: LoadRecord) -> tuple[Freshness, ...]:
     return tuple(
         key_now(root, origins[name])
         if name in origins
-        else Freshness(name, State.UNKNOWN, "the record does not say which device it is of")
+        else Freshness(name, KeyState.UNKNOWN, "the record does not say which device it is of")
         for name in record.descriptions
     )
 
@@ -101,11 +101,11 @@ def key_now(root: Path, origin: KeyOrigin) -> Freshness:
             continue
         if header.uuid == origin.uuid:
             reason = _outdated(header, origin)
-            return Freshness(origin.description, State.STALE if reason else State.CURRENT, reason)
+            return Freshness(origin.description, KeyState.STALE if reason else KeyState.CURRENT, reason)
         other = other or f"{origin.device} was reformatted: its UUID is now {header.uuid}"
     if other:
-        return Freshness(origin.description, State.STALE, other)
-    return Freshness(origin.description, State.UNKNOWN, unread)
+        return Freshness(origin.description, KeyState.STALE, other)
+    return Freshness(origin.description, KeyState.UNKNOWN, unread)
 
 
 def _outdated(header: LuksHeader, origin: KeyOrigin) -> str:

@@ -36,7 +36,7 @@ _LONGEST_LINE: Final = 127  # bytes of a #! line that any kernel still reads who
 
 
 @dataclass(frozen=True)
-class Installed:
+class Installation:
     """How much was installed; `tried`: whether it was then run there, which only root can do."""
 
     files: int
@@ -44,7 +44,7 @@ class Installed:
     tried: bool
 
 
-def install(destination: Path) -> Installed:
+def install(destination: Path) -> Installation:
     """Install all that kdumpkey needs below a directory, at the paths that it will have there; and try it.
 
     Python and the standard library keep the paths that they have on this machine, packages go to
@@ -77,7 +77,7 @@ def install(destination: Path) -> Installed:
         tried = _try(root.path)
     except (OSError, py_compile.PyCompileError) as error:
         raise OutputError(f"Cannot put kdumpkey below {destination}: {error}.") from error
-    return Installed(len(root.made), root.nbytes, tried)
+    return Installation(len(root.made), root.nbytes, tried)
 
 
 def _files(python: Path) -> dict[Path, Path]:

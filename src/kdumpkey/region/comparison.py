@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Machine:
+class LoadPlan:
     """What is known of the machine whose kdump kernel is to be loaded.
 
     Attributes:
@@ -37,7 +37,7 @@ class Machine:
     initrd_bytes: int | None = None
 
 
-def layout_of(machine: Machine, policy: Policy) -> Layout:
+def layout_of(machine: LoadPlan, policy: Policy) -> Layout:
     """The layout that a load on this machine has under a policy.
 
     Raises:
@@ -55,7 +55,7 @@ def layout_of(machine: Machine, policy: Policy) -> Layout:
     return Layout(policy, base, reservation.size_bytes, segments_of(_sizes(machine), record))
 
 
-def _sizes(machine: Machine) -> ImageSizes:
+def _sizes(machine: LoadPlan) -> ImageSizes:
     sizes = sizes_of_files(machine.kernel, machine.initrd)
     if machine.kernel_bytes is not None:
         sizes = replace(sizes, kernel=machine.kernel_bytes)

@@ -185,7 +185,7 @@ def _prove(measured: Sequence[Cost], reserved: Sequence[int], unpacked: int, pro
         if cost.refused and not cost.cell.memory_kib:
             continue
         for nbytes in reserved:
-            if not cost.refused or cost.verdict(nbytes, unpacked) is costs.Verdict.DOES_NOT_FIT:
+            if not cost.refused or cost.verdict(nbytes, unpacked) is costs.Fit.DOES_NOT_FIT:
                 proofs.append(costs.prove(cost, nbytes, unpacked))
 
 

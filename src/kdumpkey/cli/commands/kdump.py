@@ -31,7 +31,7 @@ from kdumpkey.cli.region_sizes import RegionSizes
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import CannotTellError, NoDumpError, PermissionDeniedError, UsageError
 from kdumpkey.kdump.audit import audit as audit_kernel
-from kdumpkey.kdump.freshness import State, keys_now
+from kdumpkey.kdump.freshness import KeyState, keys_now
 from kdumpkey.kernel.protocol import HandOver, Stage
 from kdumpkey.kernel.simulated import machine as machines
 from kdumpkey.printable import printable
@@ -152,7 +152,7 @@ def status(run: Run, call: Call) -> None:
         found, now = kernel.status(), kernel.clock()
         record = kernel.record() if found.keys is not None else None
         fresh = {each.description: each for each in (keys_now(kernel.root, record) if record else ())}
-        stale = sum(each.state is State.STALE for each in fresh.values())
+        stale = sum(each.state is KeyState.STALE for each in fresh.values())
         if call.as_json:
             session.say(json.dumps(report.status_json(found, now, fresh) | {"chosen": chosen}))
         else:

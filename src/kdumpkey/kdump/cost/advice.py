@@ -11,7 +11,7 @@ from kdumpkey.kdump.cost.measure import (
     DEFAULT_PASSES,
     Cell,
     Cost,
-    Verdict,
+    Fit,
     available_kib,
     measure,
 )
@@ -81,7 +81,7 @@ class Bounds:
 
     def admit(self, cost: Cost) -> bool:
         """Whether a derivation that was measured fits the memory."""
-        return cost.verdict(self.reserved_bytes, self.unpacked_bytes) is Verdict.FITS
+        return cost.verdict(self.reserved_bytes, self.unpacked_bytes) is Fit.FITS
 
 
 def advise(

@@ -27,7 +27,7 @@ DEFAULT_PASSES: Final = 4
 DEFAULT_RESERVED: Final = tuple(mib * _MIB for mib in (128, 160, 192, 256, 320, 512, 1024))
 
 
-class Verdict(Enum):
+class Fit(Enum):
     """What becomes of a key derivation in a kdump kernel."""
 
     FITS = "fits"
@@ -35,7 +35,7 @@ class Verdict(Enum):
     KILLED = "would be killed"  # its memory fits, but the program around it does not
 
 
-class Outcome(Enum):
+class RunOutcome(Enum):
     """What became of one under a real limit."""
 
     OPENED = "opened"
@@ -93,12 +93,12 @@ class Cost:
     refused: str = ""
     reference_seconds: float = 0.0
 
-    def verdict(self, reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES) -> Verdict:
+    def verdict(self, reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES) -> Fit:
         """What becomes of it in so much reserved memory."""
         there = available_kib(reserved_bytes, unpacked_bytes)
         if self.cell.memory_kib > there or (self.refused and self.cell.memory_kib * 1.02 > there):
-            return Verdict.DOES_NOT_FIT
-        return Verdict.FITS if self.peak_kib <= there else Verdict.KILLED
+            return Fit.DOES_NOT_FIT
+        return Fit.FITS if self.peak_kib <= there else Fit.KILLED
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ class Proof:
 
     cell: Cell
     reserved_bytes: int
-    verdict: Verdict
-    outcome: Outcome
+    verdict: Fit
+    outcome: RunOutcome
     mechanism: str
     weaker: bool
 
@@ -116,9 +116,9 @@ class Proof:
     def agrees(self) -> bool:
         """Whether the outcome is the one predicted; a mechanism that never kills refuses instead."""
         due = {
-            Verdict.FITS: {Outcome.OPENED},
-            Verdict.DOES_NOT_FIT: {Outcome.REFUSED},
-            Verdict.KILLED: {Outcome.REFUSED} if self.weaker else {Outcome.KILLED},
+            Fit.FITS: {RunOutcome.OPENED},
+            Fit.DOES_NOT_FIT: {RunOutcome.REFUSED},
+            Fit.KILLED: {RunOutcome.REFUSED} if self.weaker else {RunOutcome.KILLED},
         }
         return self.outcome in due[self.verdict]
 
@@ -180,7 +180,7 @@ def prove(cost: Cost, reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES)
     """
     verdict = cost.verdict(reserved_bytes, unpacked_bytes)
     with memory_limit(available_kib(reserved_bytes, unpacked_bytes) * 1024) as limit:
-        outcome = _under(limit, cost.cell, check=verdict is Verdict.DOES_NOT_FIT)
+        outcome = _under(limit, cost.cell, check=verdict is Fit.DOES_NOT_FIT)
         return Proof(cost.cell, reserved_bytes, verdict, outcome, limit.kind, limit.weaker)
 
 
@@ -245,14 +245,14 @@ def _run(
     return answer, child.returncode
 
 
-def _under(limit: Limit, cell: Cell, *, check: bool) -> Outcome:
+def _under(limit: Limit, cell: Cell, *, check: bool) -> RunOutcome:
     before = limit.killed()
     answer, status = _run(cell, check=check, enter=limit.enter)
     if "seconds" in answer:
-        return Outcome.OPENED
+        return RunOutcome.OPENED
     if status == -signal.SIGKILL or limit.killed() > before:
-        return Outcome.KILLED
-    return Outcome.REFUSED
+        return RunOutcome.KILLED
+    return RunOutcome.REFUSED
 
 
 def as_row(cost: Cost, reserved: Sequence[int], unpacked_bytes: int = UNPACKED_BYTES) -> dict[str, object]:

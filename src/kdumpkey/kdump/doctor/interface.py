@@ -13,7 +13,7 @@ from kdumpkey.kdump.doctor.fixes import to_read
 from kdumpkey.region.handover import LONGEST_DESCRIPTION, MOST_KEYS
 
 if TYPE_CHECKING:
-    from kdumpkey.host.interface import Item
+    from kdumpkey.host.interface import ConfigfsItem
     from kdumpkey.kdump.facts.host_facts import HostFacts
 
 _ARCHES: Final = ("x86_64", "aarch64", "ppc64le")
@@ -98,7 +98,7 @@ def _items(facts: HostFacts) -> list[Finding]:
     return found
 
 
-def _of_item(item: Item) -> str:
+def _of_item(item: ConfigfsItem) -> str:
     """What is wrong with an item; empty: nothing."""
     if item.description in NO_DESCRIPTION:
         return f"The item {item.name} has no description."

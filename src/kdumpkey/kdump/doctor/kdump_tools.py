@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.host.kexec_call import Call
+from kdumpkey.host.kexec_call import SystemCall
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
@@ -29,9 +29,9 @@ def check_kdump_tools(facts: HostFacts) -> list[Finding]:
 def _calls(facts: HostFacts) -> list[Finding]:
     found = []
     for call in facts.kexec_calls:
-        if call.call is Call.FILE:
+        if call.call is SystemCall.FILE:
             continue
-        if call.call is Call.OLD:
+        if call.call is SystemCall.OLD:
             what = f"{call.variable}={call.options!r} in /{call.file} makes kexec use kexec_load."
             # The arming service loads once more, by the right call.
             verdict = Verdict.WARNING if facts.arms_itself else Verdict.BROKEN

@@ -8,7 +8,7 @@ from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
-    from kdumpkey.host.libraries import Installed
+    from kdumpkey.host.libraries import InstalledLibrary
     from kdumpkey.host.system import System
     from kdumpkey.kdump.facts.host_facts import HostFacts
 
@@ -30,7 +30,7 @@ def check_programs(facts: HostFacts) -> list[Finding]:
     ]
 
 
-def _check(system: System, name: str, installed: Installed, least: int, major: str) -> Finding:
+def _check(system: System, name: str, installed: InstalledLibrary, least: int, major: str) -> Finding:
     version, needed = installed.version, f"{major}{least}"
     if version is None and installed.knows is None:
         what = f"{name}'s library cannot be found."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdumpkey.host.kdump_test import Outcome
+from kdumpkey.host.kdump_test import TestOutcome
 from kdumpkey.host.later_loads import moment
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def proven(facts: HostFacts) -> str:
     """What a test has proven of this kernel and its initramfs, and when; empty: nothing."""
     test = facts.test
-    if test is None or test.outcome is not Outcome.SUCCESS or unproven(facts):
+    if test is None or test.outcome is not TestOutcome.SUCCESS or unproven(facts):
         return ""
     return f"kdumpctl test left a dump ({moment(test.made_at)}), with this kernel and {facts.image.place}"
 
@@ -30,11 +30,11 @@ def unproven(facts: HostFacts) -> str:
 
 def _why_not(facts: HostFacts, test: KdumpTest) -> str:
     match test.outcome:
-        case Outcome.FAIL:
+        case TestOutcome.FAIL:
             return "left no dump"
-        case Outcome.PENDING | Outcome.MANUAL:
+        case TestOutcome.PENDING | TestOutcome.MANUAL:
             return "has not been checked, which kdumpctl status does"
-        case Outcome.SUCCESS:
+        case TestOutcome.SUCCESS:
             return _of_another(facts, test)
 
 

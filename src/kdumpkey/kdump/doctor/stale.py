@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.freshness import State
+from kdumpkey.kdump.freshness import KeyState
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import CryptDevice
@@ -33,10 +33,10 @@ def check_stale(facts: HostFacts) -> list[Finding]:
 
 
 def _check(facts: HostFacts, device: CryptDevice, origin: KeyOrigin, now: Freshness) -> Finding:
-    if now.state is State.STALE:
+    if now.state is KeyState.STALE:
         what, verdict = f"The hand-over is stale: {now.reason}.", Verdict.BROKEN
         fix = f"kdumpkey kdump unload && {fixes.arm([device])}"
-    elif now.state is State.UNKNOWN:
+    elif now.state is KeyState.UNKNOWN:
         what = f"Whether the key is still the device's cannot be told: {now.reason}"
         verdict, fix = Verdict.UNKNOWN, fixes.to_read(facts.system, origin.device)
     elif not origin.checked:

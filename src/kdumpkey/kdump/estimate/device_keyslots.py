@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from kdumpkey.crypto.kdf import Argon2
-from kdumpkey.kdump.estimate.keyslots import Keyslot
+from kdumpkey.kdump.estimate.keyslots import KeyslotMemory
 from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.model import PRIORITY_IGNORE
 
 
-def keyslots_of(device: str) -> list[Keyslot]:
+def keyslots_of(device: str) -> list[KeyslotMemory]:
     """The keyslots of a device; `tried` are those that open without being named.
 
     An unbound key opens nothing, and keyslots of the priority "ignore" are not tried. Those of a token are
@@ -19,7 +19,7 @@ def keyslots_of(device: str) -> list[Keyslot]:
     """
     with open_luks(device) as luks:
         return [
-            Keyslot(
+            KeyslotMemory(
                 device,
                 number,
                 slot.kdf.memory_kib if isinstance(slot.kdf, Argon2) else 0,

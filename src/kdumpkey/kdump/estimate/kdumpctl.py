@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from kdumpkey.kdump.estimate.keyslots import Keyslot
+from kdumpkey.kdump.estimate.keyslots import KeyslotMemory
 
 _KIB: Final = 1 << 10
 _MIB: Final = 1 << 20
@@ -109,7 +109,7 @@ class KdumpSizes:
 
 
 def recommend(
-    variant: Variant, ram_bytes: int, sizes: KdumpSizes, keyslots: Sequence[Keyslot] = ()
+    variant: Variant, ram_bytes: int, sizes: KdumpSizes, keyslots: Sequence[KeyslotMemory] = ()
 ) -> Recommendation:
     """Add up as kdumpctl does.
 

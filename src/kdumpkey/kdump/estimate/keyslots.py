@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Keyslot:
+class KeyslotMemory:
     """A keyslot with Argon2's memory (0: PBKDF2); `tried`: the kdump kernel may try to open it."""
 
     device: str

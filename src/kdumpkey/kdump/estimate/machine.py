@@ -17,7 +17,7 @@ from kdumpkey.host.kdump_files import INITRAMFS
 from kdumpkey.host.kernel_image import loaded_bytes
 from kdumpkey.host.settings import SYSCONFIG, shell_settings
 from kdumpkey.kdump.estimate.kdumpctl import ARCHITECTURES, KdumpSizes, Variant, recommend
-from kdumpkey.kdump.estimate.keyslots import Keyslot
+from kdumpkey.kdump.estimate.keyslots import KeyslotMemory
 from kdumpkey.kdump.estimate.rules import Estimate, Item, Parts, estimate
 from kdumpkey.region.model import sizes_of_files
 
@@ -41,7 +41,7 @@ _TYPICAL_INITRAMFS: Final = 40 * _MIB
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineSpec:
     """What is known of a machine; the rest, None, is read from its files.
 
     `root` is where its files are; `release` its kernel's, of those under /boot.
@@ -59,7 +59,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Found:
+class MachineEstimate:
     """An estimate, and what it is based on."""
 
     estimate: Estimate
@@ -70,7 +70,9 @@ class Found:
     devices: tuple[str, ...]
 
 
-def estimate_machine(machine: Machine, devices: Sequence[str], keyslots: Sequence[Keyslot] = ()) -> Found:
+def estimate_machine(
+    machine: MachineSpec, devices: Sequence[str], keyslots: Sequence[KeyslotMemory] = ()
+) -> MachineEstimate:
     """Estimate the reserved memory that a machine needs.
 
     Args:
@@ -104,7 +106,7 @@ def estimate_machine(machine: Machine, devices: Sequence[str], keyslots: Sequenc
     )
     parts = Parts(kernel, modules, initramfs)
     made = estimate(parts, keyslots, devices=len(devices), kdumpctl=by_kdumpctl, arch=arch)
-    return Found(made, variant, ram, kernel.nbytes, initramfs.nbytes, tuple(devices))
+    return MachineEstimate(made, variant, ram, kernel.nbytes, initramfs.nbytes, tuple(devices))
 
 
 def _running_release(root: Path) -> str | None:
@@ -134,7 +136,7 @@ def _ram(root: Path) -> int:
     return int(matched[1]) * 1024
 
 
-def _kernel(machine: Machine, release: str | None) -> Item:
+def _kernel(machine: MachineSpec, release: str | None) -> Item:
     name = "kernel"
     if machine.kernel_bytes is not None:
         return Item(name, machine.kernel_bytes, "as given")
@@ -168,7 +170,7 @@ def kernel_size(path: Path) -> int:
     return sizes_of_files(path).kernel
 
 
-def _kernel_by_kdumpctl(machine: Machine, release: str | None, ours: Item) -> int:
+def _kernel_by_kdumpctl(machine: MachineSpec, release: str | None, ours: Item) -> int:
     """The segments of the vmlinux in the image; else what the running kernel takes; else our number."""
     if machine.kernel_bytes is not None:
         return machine.kernel_bytes
@@ -199,7 +201,7 @@ def _system_ram(root: Path) -> int:
     return nbytes if nbytes >= _MIB else 0
 
 
-def _variant(machine: Machine, arch: str, release: str) -> Variant:
+def _variant(machine: MachineSpec, arch: str, release: str) -> Variant:
     """What kdumpctl looks at to tell machines apart."""
     root = machine.root
     settings = shell_settings(_text(root / SYSCONFIG))
@@ -255,7 +257,7 @@ def _modules_in(path: Path | None) -> tuple[frozenset[str], frozenset[str] | Non
     return frozenset(listed), frozenset(name.partition(".ko")[0].replace("-", "_") for name in held)
 
 
-def _modules(machine: Machine, image: frozenset[str] | None) -> Item:
+def _modules(machine: MachineSpec, image: frozenset[str] | None) -> Item:
     """The modules of the kdump initramfs: those loaded here have a size that is known."""
     name = "modules"
     if machine.modules_bytes is not None:
@@ -288,7 +290,7 @@ def _named_modules(root: Path, folder: Path) -> dict[str, int]:
     return {file: (home / file).stat().st_size for file in sorted(files) if (home / file).is_file()}
 
 
-def _initramfs(machine: Machine, release: str | None) -> tuple[Item, Path | None]:
+def _initramfs(machine: MachineSpec, release: str | None) -> tuple[Item, Path | None]:
     """The initramfs that the kdump kernel gets, and where it is, if it is kdump's own."""
     name = "initramfs"
     if machine.initramfs is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kdumpkey.kdump.estimate.kdumpctl import Recommendation
-from kdumpkey.kdump.estimate.keyslots import Keyslot
+from kdumpkey.kdump.estimate.keyslots import KeyslotMemory
 
 _MIB: Final = 1 << 20
 _RUNTIME_BYTES: Final = 16 * _MIB
@@ -72,7 +72,7 @@ class Estimate:
 
 
 def estimate(
-    parts: Parts, keyslots: Sequence[Keyslot], *, devices: int, kdumpctl: Recommendation, arch: str
+    parts: Parts, keyslots: Sequence[KeyslotMemory], *, devices: int, kdumpctl: Recommendation, arch: str
 ) -> Estimate:
     """Add up what a kdump kernel needs.
 

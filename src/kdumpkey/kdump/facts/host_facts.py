@@ -22,12 +22,12 @@ from kdumpkey.host.libraries import Libraries, read_libraries
 from kdumpkey.host.system import System, read_system
 from kdumpkey.host.uki import INITRD, KERNEL, read_sections, section_in_memory
 from kdumpkey.host.units import ARM_SERVICE, KDUMP_SERVICES, Unit, read_unit
-from kdumpkey.kdump.estimate.keyslots import Keyslot
-from kdumpkey.kdump.estimate.machine import Machine, estimate_machine, kernel_size
+from kdumpkey.kdump.estimate.keyslots import KeyslotMemory
+from kdumpkey.kdump.estimate.machine import MachineSpec, estimate_machine, kernel_size
 from kdumpkey.kdump.estimate.rules import Estimate
 from kdumpkey.kdump.facts.devices import DumpDevices, HeaderFacts, read_dump_devices
 from kdumpkey.kdump.facts.kdump_image import KdumpImage, read_kdump_image
-from kdumpkey.kdump.freshness import Freshness, State, key_now
+from kdumpkey.kdump.freshness import Freshness, KeyState, key_now
 from kdumpkey.kernel.record import RECORD, KeyOrigin, LoadRecord, parse_record
 from kdumpkey.key_description import PREFIX, description_of
 from kdumpkey.keyring import SpecialKeyring, request_key, search_keyring
@@ -326,7 +326,7 @@ def _estimate(host: Host, devices: Sequence[CryptDevice], image: RecordedImage |
         for name in ((image.kernel, image.initrd) if image else ("", ""))
     )
     kernel_bytes, initramfs_bytes = _in_uki(kernel)
-    machine = Machine(
+    machine = MachineSpec(
         root=host.root,
         release=host.release or None,
         arch=host.arch or None,
@@ -335,7 +335,7 @@ def _estimate(host: Host, devices: Sequence[CryptDevice], image: RecordedImage |
         kernel_bytes=kernel_bytes,
         initramfs_bytes=None if initramfs else initramfs_bytes,
     )
-    keyslots = [Keyslot(device.name, 0, device.memory_kib or 0) for device in devices]
+    keyslots = [KeyslotMemory(device.name, 0, device.memory_kib or 0) for device in devices]
     try:
         return estimate_machine(machine, [device.name for device in devices], keyslots).estimate
     except (KdumpkeyError, OSError) as error:
@@ -415,4 +415,4 @@ def _freshness(host: Host, origin: KeyOrigin) -> Freshness:
             continue
         now = key_now(Path("/"), replace(origin, header=place))
         return replace(now, reason=now.reason.replace(str(host.root), ""))
-    return Freshness(origin.description, State.UNKNOWN, f"{origin.device} is not there")
+    return Freshness(origin.description, KeyState.UNKNOWN, f"{origin.device} is not there")
