@@ -113,7 +113,7 @@ class FakeDmsetup:
         (self.home / f"mapping {name}").write_text(json.dumps([uuid, opened, attributes, table]))
 
 
-def without_block_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDmsetup:
+def where_every_file_is_a_device(home: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDmsetup:
     """A dmsetup for which every file is block device 8:1, because only root has real ones."""
     try:
         keyring.keyring_id(SpecialKeyring.PROCESS, create=True)
@@ -127,4 +127,4 @@ def without_block_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fa
     monkeypatch.setattr("kdumpkey.luks.activation._block_device", block_device)
     monkeypatch.setattr("kdumpkey.luks.activation.device_number", lambda _: "8:1")
     monkeypatch.setattr("kdumpkey.luks.activation.is_readonly", lambda _: False)
-    return FakeDmsetup.made(tmp_path)
+    return FakeDmsetup.made(home)

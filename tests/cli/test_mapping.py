@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from both import Result, ours
-from fake_dmsetup import FakeDmsetup, without_block_devices
+from fake_dmsetup import FakeDmsetup, where_every_file_is_a_device
 from kdumpkey import keyring
 from kdumpkey.errors import DeviceMapperError
 from kdumpkey.keyring import SpecialKeyring
@@ -40,7 +40,7 @@ def in_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDmsetup:
-    made = without_block_devices(tmp_path, monkeypatch)
+    made = where_every_file_is_a_device(tmp_path, monkeypatch)
     monkeypatch.setattr(DeviceMapper, "find", lambda *_: made.mapper)
     return made
 

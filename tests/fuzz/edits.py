@@ -83,14 +83,13 @@ class Bench:
         write(image, self._image)
         return self._image
 
-    def edited(self, edit: str, program: str | Path | None) -> Edited:
-        """Let a cryptsetup, or kdumpkey (None), edit a copy of the image."""
+    def edited(self, edit: str, program: str | Path | None, judge: str | Path = "cryptsetup") -> Edited:
+        """Let a cryptsetup, or kdumpkey (None), edit a copy of the image, and a cryptsetup judge of that."""
         device = self._folder / "device"
         shutil.copyfile(self._image, device)
         names = {"DEV": device, **{name: self._folder / name for name in ("VK", "NEW", "TOKEN")}}
         words = [os.fspath(names.get(word, word)) for word in edit.split()]
         result = ours(words) if program is None else run([program, *words])
-        judge = "cryptsetup" if program is None else program
         return Edited(result, run([judge, "luksDump", device]).code == 0)
 
 

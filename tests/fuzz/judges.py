@@ -1,33 +1,33 @@
-"""Two judges of a header: kdumpkey and the system's cryptsetup; and what both must agree on."""
+"""Two judges of a header: kdumpkey and a cryptsetup, each run whole; and what both must agree on."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from both import raw
 from fuzz.images import Image
-from kdumpkey.cli.dump_text import header_text
-from kdumpkey.cli.streams import encode
-from kdumpkey.errors import DeviceError, HeaderError
-from kdumpkey.luks import read_header
-from kdumpkey.luks.model import Luks2Header
-from kdumpkey.luks.strict_json import pretty
-from kdumpkey.storage.device import open_readonly
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Accepted, and the dumps of what was read; or refused, and why."""
+    """The exit code of luksDump, and the dumps of what was read; or why it was refused."""
 
-    accepted: bool
+    code: int
     text: bytes = b""
     json: bytes = b""
     why: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the header was taken."""
+        return self.code == 0
 
 
 def write(image: Image, path: Path) -> None:
@@ -40,28 +40,28 @@ def write(image: Image, path: Path) -> None:
 
 
 def kdumpkey(path: Path) -> Verdict:
-    """Read and dump the header; any error but those of a header fails the test."""
-    try:
-        with open_readonly(path) as device:
-            header = read_header(device)
-    except HeaderError as error:
-        return Verdict(False, why=str(error))
-    except DeviceError as error:
-        raise AssertionError(f"a bad header was taken for a bad device: {error}") from error
-    text = encode(header_text(header, str(path)))
-    return Verdict(True, text, encode(pretty(header.json)) if isinstance(header, Luks2Header) else b"")
+    """Let the whole program dump the header; whatever it does not catch fails the test."""
+    return _verdict(path, lambda words: raw(["luksDump", *words]))
 
 
 def cryptsetup(path: Path, program: str | Path = "cryptsetup") -> Verdict:
     """Let cryptsetup dump the header; without locks it rewrites no copy, and judges as it does with them."""
-    command = [program, "luksDump", "--disable-locks", path]
-    done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode:
-        return Verdict(False, why=f"{done.returncode}: {done.stderr.decode(errors='replace').strip()}")
-    if b"Payload offset" in done.stdout:
-        return Verdict(True, done.stdout)
-    dumped = subprocess.run([*command, "--dump-json-metadata"], capture_output=True, check=True)
-    return Verdict(True, done.stdout, dumped.stdout)
+
+    def dump(words: Sequence[str | Path]) -> tuple[int, bytes, bytes]:
+        done = subprocess.run([program, "luksDump", *words], capture_output=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    return _verdict(path, dump)
+
+
+def _verdict(path: Path, dump: Callable[[Sequence[str | Path]], tuple[int, bytes, bytes]]) -> Verdict:
+    code, text, said = dump(["--disable-locks", path])
+    if code:
+        return Verdict(code, why=said.decode(errors="replace").strip())
+    if b"Payload offset" in text:
+        return Verdict(code, text)
+    again, shown, _ = dump(["--disable-locks", path, "--dump-json-metadata"])
+    return Verdict(again, text, shown)
 
 
 def newer(path: Path, program: Path) -> Verdict:
@@ -100,7 +100,7 @@ def disagreement(image: Image, path: Path, program: Path | None = None) -> str:
 
 
 def _difference(ours: Verdict, theirs: Verdict) -> str:
-    if ours.accepted != theirs.accepted:
+    if ours.code != theirs.code:
         return f"kdumpkey: {ours}\ncryptsetup: {theirs}"
     lines = zip_longest((ours.text + ours.json).splitlines(), (theirs.text + theirs.json).splitlines())
     return next(f"kdumpkey: {one!r}\ncryptsetup: {other!r}" for one, other in lines if one != other)

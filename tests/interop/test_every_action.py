@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from both import Result, ours, run
 from cuts import LUKS1, LUKS2, Bench
 from kdumpkey.luks.layout import LUKS1_HEADER_SIZE
+from noise import noise
 
 pytestmark = pytest.mark.usefixtures("each_cryptsetup")
 MIB = 1 << 20
@@ -166,7 +166,7 @@ def test_each_edits_and_opens_what_the_other_wrote(
 def test_what_kdumpkey_encrypts_opens_and_is_edited_by_cryptsetup(
     tmp_path: Path, devices: dict[str, bytes], each_cryptsetup: str, writer: str
 ) -> None:
-    bench, content = Bench(tmp_path, "luks2"), os.urandom(MIB // 2)
+    bench, content = Bench(tmp_path, "luks2"), noise(MIB // 2)
     (tmp_path / "plain").write_bytes(content)
     bench.device.write_bytes(devices["luks2"])
     if writer == "ours":

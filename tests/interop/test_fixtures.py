@@ -1,4 +1,4 @@
-"""Images that other people's tools made, and what each must be (expectations.tsv, spec/luks.md)."""
+"""Images that other people's tools made, and what each must be (expectations.tsv)."""
 
 # ruff: noqa: SIM905 (words are read more easily in one string)
 from __future__ import annotations

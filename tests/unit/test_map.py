@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fake_dmsetup import FakeDmsetup, without_block_devices
+from fake_dmsetup import FakeDmsetup, where_every_file_is_a_device
 from kdumpkey import keyring
 from kdumpkey.errors import (
     BusyError,
@@ -22,6 +22,7 @@ from kdumpkey.keyring import SpecialKeyring
 from kdumpkey.luks.activation import check_mappable, close_mapping, find_mapping, keep_mapping, map_volume
 from kdumpkey.luks.device import LuksDevice, open_luks
 from kdumpkey.secret import SecretBuffer
+from noise import noise
 from tools import require_tool
 
 UUID = "3f7c1c1e-6c4a-4d59-9d3b-7a1f0e2b5c88"
@@ -38,7 +39,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("luks1", ("--pbkdf-force-iterations", "1000")),
         ("luks2", ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--sector-size", "4096")),
     ):
-        (home / f"{name}.vk").write_bytes(os.urandom(KEYED[name]))
+        (home / f"{name}.vk").write_bytes(noise(KEYED[name]))
         (home / name).touch()
         os.truncate(home / name, 20 << 20)
         words = ["luksFormat", "-q", "--type", name, "--uuid", UUID, "-s", "512", *more]
@@ -49,7 +50,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDmsetup:
-    return without_block_devices(tmp_path, monkeypatch)
+    return where_every_file_is_a_device(tmp_path, monkeypatch)
 
 
 def key_of(images: Path, name: str) -> SecretBuffer:

@@ -3,7 +3,7 @@
 It measures the functions that cryptsetup itself uses (`kdumpkey.crypto.reference`), not kdumpkey's own, which
 are several times as fast: others open the keyslot, too, at boot for one. `fast` measures our own.
 
-Source: spec/luks.md "Defaults of luksFormat"; what cryptsetup 2.6.1 chooses.
+Source: docs/spec/luks.md "Defaults of luksFormat"; what cryptsetup 2.6.1 chooses.
 """
 
 from __future__ import annotations

@@ -72,11 +72,11 @@ def open_luks(
         except HeaderError as error:
             if writable or not salvage or version == 1 or isinstance(error, AmbiguousSignatureError):
                 raise
-            from kdumpkey.luks.salvage import salvaged  # noqa: PLC0415 - hardly ever needed
+            from kdumpkey.luks.salvage import lost_data, salvaged  # noqa: PLC0415 - hardly ever needed
 
             if (rest := salvaged(header_device)) is None:
                 raise
-            found, losses = rest.header, rest.losses
+            found, losses = rest.header, (*rest.losses, *lost_data(device, rest.header))
         luks = LuksDevice(device, header_device, found, losses)
         if writable:
             luks.check_data_apart()

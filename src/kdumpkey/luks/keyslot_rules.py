@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kdumpkey.luks import reencryption_rules
-from kdumpkey.luks.rules import c_int, c_text, fail, int_member, join, object_member, text_member
+from kdumpkey.luks.rules import UINT32_MAX, c_int, c_text, fail, int_member, join, object_member, text_member
 from kdumpkey.luks.strict_json import JsonObject
 
 _KDF_MEMBERS = {
@@ -32,7 +32,7 @@ def check_keyslot_types(keyslots: JsonObject, digests: JsonObject) -> None:
         kind = text_member(keyslot, "type", path)
         if kind == "luks2":
             _check_luks2(keyslot, path)
-            if uses.get(str(c_int(name)), 0) != 1:
+            if uses.get(str(c_int(name) & UINT32_MAX), 0) != 1:  # as cryptsetup prints the number
                 fail(path, "does not belong to exactly one digest")
         elif kind == "reencrypt":
             reencryption_rules.check_keyslot(keyslot, path)

@@ -3,7 +3,7 @@
 Nothing here writes to a device: where one copy is damaged, reading goes on with the other and says so in
 `LuksHeader.copies`.
 
-Source: spec/luks.md "LUKS2 binary header".
+Source: docs/spec/luks.md "LUKS2 binary header".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A new header: where everything goes on a device, and the header itself, not yet on any device.
 
-Source: spec/luks.md "Defaults of luksFormat"; LUKS1 on-disk format, section 2; what cryptsetup 2.6.1 does.
+Source: docs/spec/luks.md "Defaults of luksFormat"; LUKS1 on-disk format, section 2; cryptsetup 2.6.1.
 """
 
 from __future__ import annotations

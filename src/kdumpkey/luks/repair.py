@@ -111,7 +111,7 @@ def save_salvaged(path: str | os.PathLike[str], target: str | None) -> tuple[str
         OutputError: The file is there, or cannot be written.
         DeviceError: The device cannot be read.
     """
-    from kdumpkey.luks.salvage import detached_header, salvaged  # noqa: PLC0415 - hardly ever needed
+    from kdumpkey.luks.salvage import detached_header, lost_data, salvaged  # noqa: PLC0415 - hardly ever needed
     from kdumpkey.storage.publish import write_file  # noqa: PLC0415
 
     with open_readonly(path) as device:
@@ -120,7 +120,7 @@ def save_salvaged(path: str | os.PathLike[str], target: str | None) -> tuple[str
             return ()
         if target is not None:
             write_file(target, detached_header(device, found.header), sync=True)
-        return found.losses
+        return (*found.losses, *lost_data(device, found.header))
 
 
 @dataclass(frozen=True)

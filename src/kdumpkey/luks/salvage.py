@@ -4,7 +4,7 @@ A partition table or a filesystem that was written over a device's beginning spo
 leaves one JSON area and the keyslots. What such an area says is judged as always, but nothing vouches for it,
 so it is read and never written back: `salvaged` is for reading, `detached_header` for a file of its own.
 
-Source: the LUKS2 on-disk format, section "Header"; the places are those of spec/luks.md.
+Source: the LUKS2 on-disk format, section "Header"; the places are those of docs/spec/luks.md.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import DeviceError, HeaderError
+from kdumpkey.errors import AmbiguousSignatureError, DeviceError, HeaderError
 from kdumpkey.luks import layout, luks2, strict_json
+from kdumpkey.luks.header import read_header
 from kdumpkey.luks.signatures import foreign_signature
 from kdumpkey.luks.validate import validated
+from kdumpkey.storage.device import open_readonly
+from kdumpkey.storage.partitions import gpt_backup
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import Luks2Header
@@ -59,6 +62,21 @@ def salvaged(reader: Reader) -> Salvage | None:
     return None
 
 
+def is_salvageable(path: str) -> bool:
+    """Whether a device that was refused has lost both its LUKS2 headers, and a JSON area is whole."""
+    try:
+        with open_readonly(path) as device:
+            try:
+                read_header(device)
+            except AmbiguousSignatureError:
+                return False
+            except HeaderError:
+                return salvaged(device) is not None
+    except DeviceError:
+        pass
+    return False
+
+
 def detached_header(reader: Reader, header: Luks2Header) -> bytes:
     """Make a detached header with its keyslots' areas; the data stay where they are.
 
@@ -79,6 +97,26 @@ def detached_header(reader: Reader, header: Luks2Header) -> bytes:
         at = header.metadata_size if secondary else 0
         whole[at : at + len(copy)] = copy
     return bytes(whole)
+
+
+def lost_data(device: Reader, header: Luks2Header) -> tuple[str, ...]:
+    """Say which of the data a partition table's copy at the device's end was written over.
+
+    Args:
+        device: The device with the data, which may be another one than the header's.
+        header: What was salvaged.
+
+    Raises:
+        DeviceError: The device cannot be read.
+    """
+    table = gpt_backup(device)
+    return tuple(
+        f"Lost: {stop - start} bytes of the data from byte {start} of {device.name} on, "
+        "where the GPT's backup is."
+        for segment in header.data_segments
+        if (start := max(table.start, segment.offset))
+        < (stop := table.stop if segment.size is None else min(table.stop, segment.offset + segment.size))
+    )
 
 
 def _json_at(reader: Reader, offset: int, size: int) -> JsonObject | None:
@@ -118,6 +156,8 @@ def _what_is_left(reader: Reader, size: int) -> tuple[layout.Luks2Binary, bool]:
     )
     for offset, magic in ((0, layout.MAGIC), (size, layout.MAGIC_SECONDARY)):
         block = bytearray(layout.LUKS2_HEADER_SIZE)
+        if offset + len(block) > reader.size:
+            continue
         reader.pread_into(block, offset)
         found = layout.Luks2Binary.unpack(block)
         whole = found.magic == magic and (found.version, found.hdr_size, found.hdr_offset) == (

@@ -3,7 +3,7 @@
 The inverse of `luks.unlock.open_keyslot`. What is made depends on no offset, so it can be made before anybody
 is locked out, and go wherever there is room.
 
-Source: spec/luks.md "Unlocking a keyslot"; LUKS1 on-disk format, section 2.
+Source: docs/spec/luks.md "Unlocking a keyslot"; LUKS1 on-disk format, section 2.
 """
 
 from __future__ import annotations

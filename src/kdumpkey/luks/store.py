@@ -10,7 +10,7 @@ step is on the medium before the next begins, so that a cut at any write leaves 
             store.write(changed)               # seqid + 1, primary, then secondary
             store.wipe_area(offset, size)      # an area that no keyslot of `changed` has
 
-Source: spec/luks.md "Writing".
+Source: docs/spec/luks.md "Writing".
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 KDF, keyslot area, anti-forensic merge, digest, each in wipeable memory. What a header may say and validation
 does not ask is bound here, before anything is allocated or computed for it.
 
-Source: spec/luks.md "Unlocking a keyslot".
+Source: docs/spec/luks.md "Unlocking a keyslot".
 """
 
 from __future__ import annotations

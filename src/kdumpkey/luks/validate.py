@@ -4,7 +4,7 @@ What is accepted here is what cryptsetup accepts, so every rule goes as far as c
 text ends at a NUL, and objects' names are digits. What cryptsetup does not ask at load, such as costs and
 lengths of salts, is bound where it is used.
 
-Source: spec/luks.md "Validation".
+Source: docs/spec/luks.md "Validation".
 """
 
 from __future__ import annotations

@@ -26,9 +26,10 @@ from kdumpkey.cli.options import (
 )
 from kdumpkey.cli.refusing import refuse_external_tokens
 from kdumpkey.cli.session import Run
-from kdumpkey.errors import UsageError
+from kdumpkey.errors import NotLuksError, UsageError
 from kdumpkey.luks import strict_json
 from kdumpkey.luks.model import Luks2Header
+from kdumpkey.luks.words import refusal
 
 app = typer.Typer()
 
@@ -64,8 +65,9 @@ def luks_dump(
     session = run.begin()
     refuse_external_tokens(external_tokens)
     source = replace(source, passphrase=by_key(source.passphrase, passphrase_key))
-    with open_header_alone(device, header, salvaging=session) as luks:
-        if dump_volume_key or unbound:
+    opens_keyslot = dump_volume_key or unbound
+    with open_header_alone(device, header, salvaging=None if opens_keyslot else session) as luks:
+        if opens_keyslot:
             from kdumpkey.cli import dump_key  # noqa: PLC0415 - the other dumps open no keyslot
 
             if dump_volume_key:
@@ -88,3 +90,5 @@ def luks_dump(
             session.streams.show_json(strict_json.pretty(luks.header.json))
         else:
             raise UsageError("Dump operation is not supported for this device type.")
+        if luks.losses:  # shown as far as it goes; scripts learn from the exit code that it is not valid
+            raise NotLuksError(refusal(luks.header_device.name))

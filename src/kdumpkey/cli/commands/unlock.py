@@ -165,7 +165,7 @@ def open_device(
 
         refuse_to_open(device_path(device), kind)
     link = _link_target(session, link_vk_to_keyring, keys.machine)
-    with open_data_and_header(device, header, salvaging=session) as luks:
+    with open_data_and_header(device, header) as luks:
         map_it = None
         if name is not None and not test_passphrase:
             if refresh:
