@@ -181,12 +181,12 @@ class Host:
     def config(self, option: str) -> str | None:
         """A build option of the kernel: ``y``, ``m``, ``n``; None: its configuration is not there."""
         text = self._config_of_running()
-        for place in (
+        for path in (
             f"boot/config-{self.release}",
             f"lib/modules/{self.release}/config",
             f"usr/lib/modules/{self.release}/config",
         ):
-            text = text or self.text(place)
+            text = text or self.text(path)
         if not text:
             return None
         matched = re.search(rf"^CONFIG_{option}=(\w)", text, re.MULTILINE)

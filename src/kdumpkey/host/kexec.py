@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
 # Linux 7.0 gave these files a directory of their own; the old names are deprecated.
-_PLACES: Final = ("sys/kernel/kexec/{}", "sys/kernel/kexec_{}")
+_PATHS: Final = ("sys/kernel/kexec/{}", "sys/kernel/kexec_{}")
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def kexec_file(host: Host, name: str) -> str:
         host: The machine.
         name: ``crash_loaded``, ``crash_size``, ``crash_elfcorehdr_size`` or ``loaded``.
     """
-    *newer, old = (place.format(name) for place in _PLACES)
-    return next((place for place in newer if not host.absent(place)), old)
+    *newer, old = (path.format(name) for path in _PATHS)
+    return next((path for path in newer if not host.absent(path)), old)
 
 
 def forbidden(host: Host) -> str:

@@ -98,7 +98,7 @@ def _chosen(word: str) -> SystemCall | None:
 
 def _default(host: Host) -> SystemCall:
     """What kexec does when it is not told: of old kexec_load, since 2021 whichever works."""
-    texts = (host.content(place) for place in _PROGRAMS)
+    texts = (host.content(path) for path in _PROGRAMS)
     return SystemCall.EITHER if any(text and _AUTO_IS_DEFAULT in text for text in texts) else SystemCall.OLD
 
 

@@ -79,7 +79,7 @@ def _found(host: Host, folders: list[str], pattern: re.Pattern[str]) -> dict[str
     }
 
 
-def _any(host: Host, places: tuple[str, ...] | dict[str, int], words: bytes) -> bool | None:
+def _any(host: Host, paths: tuple[str, ...] | dict[str, int], words: bytes) -> bool | None:
     """Whether a file contains some words; None: there is no such file, or all are empty."""
-    texts = [text for place in places if (text := host.content(place))]
+    texts = [text for path in paths if (text := host.content(path))]
     return any(words in text for text in texts) if texts else None

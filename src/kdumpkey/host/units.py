@@ -54,18 +54,18 @@ class Unit:
 
 def read_unit(host: Host, name: str) -> Unit | None:
     """Put a unit together; None: there is no unit of that name."""
-    places = [f"{folder}/{name}" for folder in _FOLDERS if host.names(folder, name)]
-    if not places:
+    paths = [f"{folder}/{name}" for folder in _FOLDERS if host.names(folder, name)]
+    if not paths:
         return None
-    place = places[-1]
-    text = "" if _is_null(host, place) else host.text(place)
+    strongest = paths[-1]
+    text = "" if _is_null(host, strongest) else host.text(strongest)
     masked = text == ""
     dropins: dict[str, str] = {}
     for parent in ("service.d", *_prefixes(name), f"{name}.d"):
         for folder in _FOLDERS:
             for dropin in host.names(f"{folder}/{parent}", "*.conf"):
                 dropins[dropin] = f"{folder}/{parent}/{dropin}"
-    unread = place if text is None else ""
+    unread = strongest if text is None else ""
     lines = _settings(text or "")
     for _, path in sorted(dropins.items()):
         body = "" if _is_null(host, path) else host.text(path)

@@ -88,9 +88,9 @@ def _files(python: Path) -> dict[Path, Path]:
             files[path] = target / path.relative_to(folder)
     for binary in [python, *(path for path in files if path.suffix == ".so")]:
         for library in _libraries(binary):
-            place = _library_target(library, folders)
-            if place is not None:
-                files[library if place == library else library.resolve()] = place
+            goes_to = _library_target(library, folders)
+            if goes_to is not None:
+                files[library if goes_to == library else library.resolve()] = goes_to
     return files
 
 

@@ -151,12 +151,12 @@ def status(run: Run, call: Call) -> None:
     with choosing as (kernel, chosen):
         found, now = kernel.status(), kernel.clock()
         record = kernel.record() if found.keys is not None else None
-        fresh = {each.description: each for each in (keys_now(kernel.root, record) if record else ())}
-        stale = sum(each.state is KeyState.STALE for each in fresh.values())
+        freshness = {each.description: each for each in (keys_now(kernel.root, record) if record else ())}
+        stale = sum(each.state is KeyState.STALE for each in freshness.values())
         if call.as_json:
-            session.say(json.dumps(report.status_json(found, now, fresh) | {"chosen": chosen}))
+            session.say(json.dumps(report.status_json(found, now, freshness) | {"chosen": chosen}))
         else:
-            for line in report.status_lines(found, now, fresh, record, chosen):
+            for line in report.status_lines(found, now, freshness, record, chosen):
                 session.say(line)
             if stale:
                 session.say(

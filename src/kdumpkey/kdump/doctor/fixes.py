@@ -129,8 +129,8 @@ def without_argument(system: System, argument: str) -> str:
 def without_fadump(system: System) -> str:
     """Boot with kdump instead of fadump."""
     if system.ostree:
-        return "Have kdump in its place: rpm-ostree kargs --delete-if-present=fadump=on && systemctl reboot"
-    return "Have kdump in its place: grubby --update-kernel=ALL --remove-args=fadump && reboot"
+        return "Use kdump instead: rpm-ostree kargs --delete-if-present=fadump=on && systemctl reboot"
+    return "Use kdump instead: grubby --update-kernel=ALL --remove-args=fadump && reboot"
 
 
 def install(system: System, package: str) -> str:

@@ -45,14 +45,14 @@ class _Lack:
 
 def check_initramfs(facts: HostFacts) -> list[Finding]:
     """Look for a hook that restores the keys, a program that opens the devices, and the kernel's modules."""
-    place, content = facts.image.place, facts.image.content
-    if not place:
+    path, content = facts.image.path, facts.image.content
+    if not path:
         return [_not_found(facts)]
     if facts.record.image is None and (proof := proven(facts)):
         # What it was seen to do counts for more than what is in it.
         return [Finding("initramfs", Verdict.GOOD, f"{proof}.", _WHY)]
     if isinstance(content, str):
-        fix = _look(facts, place, content)
+        fix = _look(facts, path, content)
         return [Finding("initramfs", Verdict.UNKNOWN, content, _WHY, fix)]
     loaded = facts.record.image
     lacks = [*_Checked(facts, content).lacks(), *_another_file(facts), *_room(facts, content)]
@@ -60,8 +60,8 @@ def check_initramfs(facts: HostFacts) -> list[Finding]:
         # What would be loaded next tells little of what is loaded.
         lacks = [replace(lack, verdict=Verdict.UNKNOWN) for lack in lacks]
     if not lacks:
-        return [Finding("initramfs", Verdict.GOOD, f"{place} has all that is needed.", _WHY)]
-    return [Finding("initramfs", lack.verdict, f"{place} {lack.what}.", _WHY, lack.fix) for lack in lacks]
+        return [Finding("initramfs", Verdict.GOOD, f"{path} has all that is needed.", _WHY)]
+    return [Finding("initramfs", lack.verdict, f"{path} {lack.what}.", _WHY, lack.fix) for lack in lacks]
 
 
 def check_waiting(facts: HostFacts) -> list[Finding]:
@@ -78,7 +78,7 @@ def check_waiting(facts: HostFacts) -> list[Finding]:
 
 def _waiting(facts: HostFacts, device: CryptDevice) -> str:
     return (
-        f"{facts.image.place} asks for the passphrase of {device.name} (UUID {device.uuid}), which the dump "
+        f"{facts.image.path} asks for the passphrase of {device.name} (UUID {device.uuid}), which the dump "
         "does not need."
     )
 
@@ -166,9 +166,9 @@ class _Checked:
             return (
                 f"rpm-ostree upgrade && systemctl reboot, to kdump-utils that can; then {_anew(self.facts)}"
             )
-        piece = "initramfs-tools" if self._by_tools or self.facts.system.is_debian else "dracut"
+        kind = "initramfs-tools" if self._by_tools or self.facts.system.is_debian else "dracut"
         names = [device.name for device in self.facts.crypts]
-        hook = shlex.join(["kdumpkey", "kdump", "generate", piece, "--apply", *names])
+        hook = shlex.join(["kdumpkey", "kdump", "generate", kind, "--apply", *names])
         return f"{hook} && {_anew(self.facts)}"
 
     def _hook(self) -> list[_Lack]:

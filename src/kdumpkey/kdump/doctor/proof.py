@@ -17,7 +17,7 @@ def proven(facts: HostFacts) -> str:
     test = facts.test
     if test is None or test.outcome is not TestOutcome.SUCCESS or unproven(facts):
         return ""
-    return f"kdumpctl test left a dump ({moment(test.made_at)}), with this kernel and {facts.image.place}"
+    return f"kdumpctl test left a dump ({moment(test.made_at)}), with this kernel and {facts.image.path}"
 
 
 def unproven(facts: HostFacts) -> str:
@@ -43,10 +43,10 @@ def _of_another(facts: HostFacts, test: KdumpTest) -> str:
     image = facts.image
     if test.release and test.release != facts.system.release:
         return f"was of {test.release}, another kernel"
-    if not image.place or image.modified_at is None:
+    if not image.path or image.modified_at is None:
         return "was of an initramfs that cannot be found"
     if image.modified_at > test.made_at:
-        return f"is older than {image.place}"
+        return f"is older than {image.path}"
     if not test.release and any(image.modified_at < other <= test.made_at for other in image.others_at):
-        return f"may have been of another kernel, whose initramfs is newer than {image.place}"
+        return f"may have been of another kernel, whose initramfs is newer than {image.path}"
     return ""

@@ -359,8 +359,8 @@ def _in_uki(kernel: str | None) -> tuple[int | None, int | None]:
 
 
 def _builtin(host: Host) -> frozenset[str] | None:
-    places = (f"{folder}/{host.release}/modules.builtin" for folder in ("lib/modules", "usr/lib/modules"))
-    text = next((text for place in places if (text := host.text(place)) is not None), None)
+    paths = (f"{folder}/{host.release}/modules.builtin" for folder in ("lib/modules", "usr/lib/modules"))
+    text = next((text for path in paths if (text := host.text(path)) is not None), None)
     return None if text is None else frozenset(text.split())
 
 
@@ -410,9 +410,9 @@ def _freshness(host: Host, origin: KeyOrigin) -> Freshness:
         return key_now(host.root, origin)
     for name in (origin.header or origin.device, f"dev/disk/by-uuid/{origin.uuid}"):
         try:
-            place = str(host.path(name))
+            path = str(host.path(name))
         except OSError:
             continue
-        now = key_now(Path("/"), replace(origin, header=place))
+        now = key_now(Path("/"), replace(origin, header=path))
         return replace(now, reason=now.reason.replace(str(host.root), ""))
     return Freshness(origin.description, KeyState.UNKNOWN, f"{origin.device} is not there")

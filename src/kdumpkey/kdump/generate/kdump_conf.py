@@ -109,23 +109,23 @@ def _missing_target(setup: Setup) -> str | None:
     wanted = {device.uuid for device in setup.devices}
     if wanted & _beneath_target(host):
         return None
-    places: dict[str, str] = {}
+    candidates: dict[str, str] = {}
     for table in ("proc/mounts", "etc/fstab"):
         for line in (host.text(table) or "").splitlines():
             fields = line.split()
             if len(fields) < 3 or fields[0].startswith("#") or fields[2] not in FILESYSTEMS:
                 continue
             if wanted & _beneath(host, fields[0]) and (block := block_name(host, fields[0])):
-                places.setdefault(block, f"{fields[2]} {fields[0]}")
+                candidates.setdefault(block, f"{fields[2]} {fields[0]}")
     names = ", ".join(device.name for device in setup.devices)
-    if not places:
+    if not candidates:
         raise UsageError(f"No filesystem on {names} is mounted or in fstab: no dump can go there.")
-    if len(places) > 1:
-        lines = " or ".join(sorted(places.values()))
+    if len(candidates) > 1:
+        lines = " or ".join(sorted(candidates.values()))
         raise UsageError(
             f"Several filesystems are on {names}; put the line of one into /{KDUMP_CONF}: {lines}."
         )
-    (line,) = places.values()
+    (line,) = candidates.values()
     if re.search(r"[\\#\"']", line):
         raise UsageError(f"/{KDUMP_CONF} cannot name {line.partition(' ')[2]!r}; mount it by its UUID.")
     return f"{line}\n"
