@@ -11,6 +11,8 @@ import typer
 from kdumpkey.cli import kdump_report as report
 from kdumpkey.cli import options
 from kdumpkey.cli.action import action
+from kdumpkey.cli.columns import folded, folded_fix
+from kdumpkey.cli.declaring import completing
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.image_choice import ImageChoice
 from kdumpkey.cli.kdump_name import KeyToName, name_keys
@@ -28,7 +30,7 @@ from kdumpkey.cli.options import (
 )
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.region_sizes import RegionSizes
-from kdumpkey.cli.session import Run, Session
+from kdumpkey.cli.session import Reported, Run, Session
 from kdumpkey.errors import CannotTellError, NoDumpError, PermissionDeniedError, UsageError
 from kdumpkey.kdump.audit import audit as audit_kernel
 from kdumpkey.kdump.freshness import KeyState, keys_now
@@ -115,7 +117,9 @@ def name(
             "description": named[-1].description,
             "warnings": list(warnings),
         }
-        _tell(session, call, kernel, report.abridged(lines), what)
+        _tell(
+            session, call, kernel, [row for line in report.abridged(lines) for row in folded("", line)], what
+        )
 
 
 @action(app, "forget", "<item>", example="kdumpkey kdump forget 1")
@@ -166,9 +170,9 @@ def status(run: Run, call: Call) -> None:
         if not kernel.is_this_machine or found.stage is Stage.KDUMP:
             return
         if stale or found.hand_over is HandOver.NOT_LOADED:
-            raise NoDumpError
+            raise Reported(NoDumpError("A crash now would hand no valid key over."))
         if found.hand_over is HandOver.UNKNOWN:
-            raise CannotTellError
+            raise Reported(CannotTellError("Whether a crash now would hand a key over cannot be told."))
 
 
 @action(app, "reuse", "<on|off>", example="kdumpkey kdump reuse on")
@@ -177,7 +181,7 @@ def reuse(
     word: Annotated[
         str,
         typer.Argument(
-            metavar="on|off", help="Whether to reuse them", autocompletion=options.completing("on", "off")
+            metavar="on|off", help="Whether to reuse them", autocompletion=completing("on", "off")
         ),
     ],
     call: Call,
@@ -224,7 +228,8 @@ def _confirm_crash(session: Session, *, this_machine: bool) -> None:
         )
     if not session.batch and not session.streams.stdin_is_terminal:
         raise PermissionDeniedError("Nobody is there to confirm it; --batch-mode needs no confirmation.")
-    confirm(session, "This machine will crash now. What is not on its disks is lost.", "It does not crash.")
+    warning = "This machine will crash now. What is not on its disks is lost."
+    confirm(session, warning, PermissionDeniedError("It does not crash."))
 
 
 @action(app, "restore", example="kdumpkey kdump restore")
@@ -263,9 +268,9 @@ def audit(run: Run, call: Call) -> None:
         found = audit_kernel(kernel)
         lines = []
         for each in found.entries:
-            lines.append(f"{'PROBLEM' if each.problem else 'seen':8}{printable(each.what)}")
-            lines += [f"{'':8}Fix: {printable(each.fix)}"] if each.fix else []
-        _tell(session, call, kernel, [*lines, found.summary], report.audit_json(found))
+            lines += folded(f"{'PROBLEM' if each.problem else 'seen':8}", printable(each.what))
+            lines += folded_fix(f"{'':8}Fix: ", printable(each.fix)) if each.fix else []
+        _tell(session, call, kernel, [*lines, *folded("", found.summary)], report.audit_json(found))
 
 
 @action(app, "wait", "<seconds>", example="kdumpkey kdump wait 3600")
