@@ -17,9 +17,7 @@ Names are imported when they are first used: all of them take 78 ms of processor
 takes 3 ms, and Python itself starts in 14 ms. No other module has a `__getattr__`.
 """
 
-# Nothing else is imported here: `python -m kdumpkey` comes by before it has left the working directory out.
-from importlib import import_module
-
+# Nothing is imported here: `python -m kdumpkey` comes by before it has left the working directory out.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kdumpkey.crypto.kdf import (
@@ -274,6 +272,8 @@ _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - the programs' own starts ask for no name
+
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

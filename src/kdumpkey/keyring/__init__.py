@@ -1,10 +1,21 @@
-"""Linux's key retention service: keys and keyrings by system calls.
+"""Linux's key retention service: keys and keyrings by system calls, and cryptsetup's ways of naming them."""
 
-How cryptsetup names them is in `names`, and what is found by such names in `find`.
-"""
-
-from __future__ import annotations
-
+from kdumpkey.keyring.find import (
+    find_key,
+    link_volume_key,
+    never_expires,
+    read_volume_key,
+    resolve_keyring,
+)
+from kdumpkey.keyring.names import (
+    KeyName,
+    KeyringName,
+    LinkTarget,
+    VolumeKeySource,
+    parse_keyring,
+    parse_link_target,
+    parse_volume_key_source,
+)
 from kdumpkey.keyring.service import (
     KeyDescription,
     Permission,
@@ -28,18 +39,30 @@ from kdumpkey.keyring.service import (
 
 __all__ = [
     "KeyDescription",
+    "KeyName",
+    "KeyringName",
+    "LinkTarget",
     "Permission",
     "SpecialKeyring",
+    "VolumeKeySource",
     "add_key",
     "add_keyring",
     "describe_key",
+    "find_key",
     "invalidate_key",
     "join_session",
     "keyring_id",
     "keys_of",
     "link_key",
+    "link_volume_key",
+    "never_expires",
+    "parse_keyring",
+    "parse_link_target",
+    "parse_volume_key_source",
     "read_key",
+    "read_volume_key",
     "request_key",
+    "resolve_keyring",
     "revoke_key",
     "search_keyring",
     "set_permissions",

@@ -48,8 +48,8 @@ from kdumpkey.errors import KeyslotError, UsageError
 from kdumpkey.luks.add_key import add_key, add_unbound_key
 from kdumpkey.luks.change_key import change_key
 from kdumpkey.luks.configure import assign_token
-from kdumpkey.luks.unlock import verify_volume_key
 from kdumpkey.luks.unlock_by_token import token_passphrase
+from kdumpkey.luks.volume_key import verify_volume_key
 from kdumpkey.luks.volume_key_file import read_exactly, read_volume_key
 from kdumpkey.secret import SecretBuffer
 
