@@ -35,6 +35,9 @@ def table(measured: Sequence[Cost], reserved: Sequence[int], unpacked_bytes: int
     lines.append("")
     lines.append("seconds: by kdumpkey. reference: by the implementation that cryptsetup uses, from one run.")
     lines.append(
+        "An attacker has at least kdumpkey's speed: judge a passphrase by seconds, not by reference."
+    )
+    lines.append(
         "fits: it opens there. -: does not fit, and is refused. killed: is granted memory, and then killed."
     )
     return lines
@@ -89,6 +92,7 @@ def advice_lines(advice: Advice, device: str | None, available_kib: int) -> list
         f"The strongest Argon2id that opens there within {advice.seconds:g} s, as measured on this machine:",
         f"  {cell.memory_kib // 1024} MiB, {cell.passes} passes, {cell.parallel} lanes: "
         f"{advice.cost.seconds:.2f} s, peak {advice.cost.peak_kib / 1024:.0f} MiB",
+        *_reference_lines(advice.cost),
         "",
     ]
     against = default.label or "cryptsetup's default"
@@ -113,6 +117,16 @@ def advice_lines(advice: Advice, device: str | None, available_kib: int) -> list
     return lines
 
 
+def _reference_lines(cost: Cost) -> list[str]:
+    """What the same takes others, and an attacker."""
+    if not cost.reference_seconds:
+        return []
+    return [
+        "Both limits are kdumpkey's own implementation's, which opens the keyslot in the kdump kernel.",
+        f"cryptsetup's takes {cost.reference_seconds:.2f} s here; an attacker has at least kdumpkey's speed.",
+    ]
+
+
 def convert_line(cell: Cell, device: str | None) -> str:
     """The command that gives a keyslot these parameters."""
     return (
@@ -130,6 +144,7 @@ def advice_json(advice: Advice, device: str | None) -> dict[str, object]:
         "passes": cell.passes,
         "parallel": cell.parallel,
         "seconds": advice.cost.seconds,
+        "reference_seconds": advice.cost.reference_seconds,
         "peak_kib": advice.cost.peak_kib,
         "reserved_bytes": advice.reserved_bytes,
         "seconds_allowed": advice.seconds,

@@ -13,6 +13,7 @@ import typer
 
 from kdumpkey.cli import parsers
 
+CALIBRATIONS: Final = ("cryptsetup", "fast")
 KDFS: Final = ("pbkdf2", "argon2i", "argon2id")
 POLICIES: Final = ("v1", "upstream", "hardened")
 _CIPHERS: Final = ("aes-xts-plain64", "aes-cbc-essiv:sha256", "aes-cbc-plain64")
@@ -298,6 +299,16 @@ IterTime = Annotated[
         metavar="MS",
         parser=parsers.uint32,
         help="Let unlocking a keyslot take this many milliseconds (2000)",
+    ),
+]
+Calibrate = Annotated[
+    str | None,
+    value(
+        "--calibrate",
+        metavar="IMPLEMENTATION",
+        parser=parsers.calibration,
+        help="Let --iter-time mean cryptsetup's own speed, or kdumpkey's: cryptsetup (default) or fast",
+        words=CALIBRATIONS,
     ),
 ]
 Pbkdf = Annotated[

@@ -8,16 +8,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey._native import pbkdf2
 from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import KeySource, MachineChoice, UnlockSource
 from kdumpkey.cli.passphrase import is_typed, read_passphrase
-from kdumpkey.errors import KeyringError, KeyslotError, ResourceError, UsageError, WrongKeyError
+from kdumpkey.cli.progress import deriving_line
+from kdumpkey.crypto.kdf import Pbkdf2
+from kdumpkey.errors import (
+    CancelledError,
+    KeyringError,
+    KeyslotError,
+    ResourceError,
+    UsageError,
+    WrongKeyError,
+)
 from kdumpkey.luks.volume_key_file import key_size, read_exactly
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
     from kdumpkey.luks.device import LuksDevice
-    from kdumpkey.luks.unlock import Unlocked
+    from kdumpkey.luks.model import LuksHeader
+    from kdumpkey.luks.unlock import Deriving, Unlocked
     from kdumpkey.secret import SecretBuffer
 
 _TRIES: Final = 3
@@ -125,16 +136,17 @@ def unlocked(
 
     def attempt(passphrase: SecretBuffer) -> Unlocked:
         try:
-            with interruptible():
+            with cancellable(luks.header), deriving_line(session.streams) as deriving:
                 opened = luks.unlock(
                     passphrase,
                     keyslot=key_slot,
                     unbound=unbound,
                     check_memory=source.checks_memory,
                     serialize=serialize,
+                    deriving=deriving,
                 )
                 if every_key and key_slot is None:
-                    _check_other_keys(luks, passphrase, opened, source.checks_memory, serialize)
+                    _check_other_keys(luks, passphrase, opened, source.checks_memory, serialize, deriving)
                 return opened
         except ResourceError:
             from kdumpkey.cli.from_kdump import keys_are_handed_over  # noqa: PLC0415 - when all else has failed
@@ -149,7 +161,12 @@ def unlocked(
 
 
 def _check_other_keys(
-    luks: LuksDevice, passphrase: SecretBuffer, opened: Unlocked, check_memory: bool, serialize: bool
+    luks: LuksDevice,
+    passphrase: SecretBuffer,
+    opened: Unlocked,
+    check_memory: bool,
+    serialize: bool,
+    deriving: Deriving | None,
 ) -> None:
     from kdumpkey.luks.unlock import check_other_keys  # noqa: PLC0415 - luksFormat needs none
 
@@ -161,6 +178,7 @@ def _check_other_keys(
             opened,
             check_memory=check_memory,
             serialize=serialize,
+            deriving=deriving,
         )
     except BaseException:
         opened.volume_key.close()
@@ -190,6 +208,34 @@ def with_tries(
                 if tries <= 0:
                     raise
                 session.complain(str(error))
+
+
+@contextmanager
+def cancellable(header: LuksHeader) -> Iterator[None]:
+    """Have Ctrl-C cancel the derivation of a key: what it used is wiped, and the program says so.
+
+    OpenSSL, which derives keys with the rarer hashes, cannot be cancelled: Ctrl-C ends the process then.
+
+    Args:
+        header: The header whose keyslots are tried.
+
+    Raises:
+        CancelledError: Ctrl-C was pressed.
+    """
+    if not _pbkdf2_hashes(header) <= set(pbkdf2.hashes()):
+        with interruptible():
+            yield
+        return
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise CancelledError("Interrupted.") from error
+
+
+def _pbkdf2_hashes(header: LuksHeader) -> set[str]:
+    """The hashes that PBKDF2 runs with, in keyslots and digests."""
+    keyslots = (slot.kdf.hash for slot in header.keyslots.values() if isinstance(slot.kdf, Pbkdf2))
+    return {name.lower() for name in (*keyslots, *(digest.hash for digest in header.digests.values()))}
 
 
 @contextmanager
@@ -227,7 +273,7 @@ def by_token(
         from kdumpkey.luks.unlock_by_token import unlock_by_token  # noqa: PLC0415 - few headers have tokens
 
         try:
-            with interruptible():
+            with cancellable(luks.header), deriving_line(session.streams) as deriving:
                 opened = unlock_by_token(
                     luks,
                     token_id=number,
@@ -236,6 +282,7 @@ def by_token(
                     unbound=unbound,
                     check_memory=source.checks_memory,
                     serialize=serialize,
+                    deriving=deriving,
                 )
         except WrongKeyError:
             if number is not None or wanted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto import hashes
@@ -30,7 +30,8 @@ _UNSET: Final = "Failed to set pbkdf parameters."
 class KdfRequest:
     """What is wanted of a new keyslot's key derivation function; None: the default.
 
-    `iterations` forces the costs, and nothing is measured; otherwise they are to take `time_ms`.
+    `iterations` forces the costs, and nothing is measured; otherwise they are to take `time_ms`: by the
+    implementation that cryptsetup uses or, with `fast`, by kdumpkey's own.
     """
 
     kind: str | None = None
@@ -39,6 +40,7 @@ class KdfRequest:
     time_ms: int | None = None
     memory_kib: int | None = None
     parallel: int | None = None
+    fast: bool = False
 
     @property
     def af_hash(self) -> str:
@@ -64,7 +66,7 @@ def choose_kdf(request: KdfRequest, header: LuksHeader) -> Kdf:
         if iterations is None:
             from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
 
-            iterations = calibrate.pbkdf2_iterations(checked.af_hash, _KEY_BYTES, time_ms)
+            iterations = calibrate.pbkdf2_iterations(checked.af_hash, _KEY_BYTES, time_ms, fast=checked.fast)
         return Pbkdf2(checked.af_hash, iterations, salt)
     memory_kib, lanes = checked.memory_kib or _DEFAULT_MEMORY_KIB, threads(checked.parallel)
     if checked.iterations is not None:
@@ -72,7 +74,7 @@ def choose_kdf(request: KdfRequest, header: LuksHeader) -> Kdf:
     from kdumpkey.crypto import calibrate  # noqa: PLC0415
 
     most = calibrate.memory_cap_kib(memory_kib)
-    passes, memory_kib = calibrate.argon2_costs(kind, _KEY_BYTES, time_ms, most, lanes)
+    passes, memory_kib = calibrate.argon2_costs(kind, _KEY_BYTES, time_ms, most, lanes, fast=checked.fast)
     return Argon2(kind, passes, memory_kib, lanes, salt)
 
 
@@ -109,9 +111,7 @@ def checked_request(request: KdfRequest, header: LuksHeader) -> KdfRequest:
                 f"Forced memory cost is too low for {kind} (minimum is {_MIN_MEMORY_KIB} kilobytes)."
                 f"\n{_UNSET}"
             )
-    return KdfRequest(
-        kind, hash_name, request.iterations, request.time_ms, request.memory_kib, request.parallel
-    )
+    return replace(request, kind=kind, hash=hash_name)
 
 
 def threads(wanted: int | None) -> int:

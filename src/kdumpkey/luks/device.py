@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from kdumpkey.luks.model import Digest
+    from kdumpkey.luks.unlock import Deriving
     from kdumpkey.volume.volume import Volume
 
     PathLike = str | os.PathLike[str]
@@ -121,6 +122,7 @@ class LuksDevice:
         unbound: bool = False,
         check_memory: bool = True,
         serialize: bool = False,
+        deriving: Deriving | None = None,
     ) -> Unlocked:
         """Find the keyslot that a passphrase opens, and give its volume key.
 
@@ -130,6 +132,7 @@ class LuksDevice:
             unbound: Also try keyslots whose key opens no segment.
             check_memory: Compare the memory of Argon2 with what is available before it runs.
             serialize: Wait for other processes that run Argon2 with much memory, cryptsetup's included.
+            deriving: Told how far Argon2 has come; may raise to cancel.
 
         Returns:
             Keyslot, digest and key; close the key, or use the result in a `with` statement.
@@ -148,6 +151,7 @@ class LuksDevice:
             unbound=unbound,
             check_memory=check_memory,
             serialize=serialize,
+            deriving=deriving,
         )
 
     def verify(self, volume_key: Buffer) -> None:

@@ -9,8 +9,9 @@ Source: spec/luks.md "Unlocking a keyslot".
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from kdumpkey.crypto import af, hashes, kdf
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
 ACTIONS_WITHOUT_REQUIREMENTS = frozenset(
     {"luksDump", "luksHeaderBackup", "luksKillSlot", "erase", "test-passphrase", "luksUUID", "isLuks"}
 )
+
+# Told of each slice of Argon2 that is done: the keyslot, how many are, and how many there are.
+Deriving = Callable[[Keyslot, int, int], object]
 
 _OPENABLE_TYPES = frozenset({"luks1", "luks2"})
 _MAX_KEY_SIZE = 512  # bytes: 4096 bits, cryptsetup's limit
@@ -94,6 +98,7 @@ def unlock(
     among: Collection[int] | None = None,
     check_memory: bool = True,
     serialize: bool = False,
+    deriving: Deriving | None = None,
 ) -> Unlocked:
     """Find the keyslot that a passphrase opens, by priority and then in the header's order, and give its key.
 
@@ -106,6 +111,7 @@ def unlock(
         among: Try none but these, as a token demands; default: all.
         check_memory: Compare Argon2's memory with what is available before it runs.
         serialize: Run Argon2 of much memory one process at a time (`kdumpkey.luks.lock.memory_hard`).
+        deriving: Told how far Argon2 has come; may raise to cancel.
 
     Raises:
         WrongKeyError: No keyslot opens with this passphrase.
@@ -124,7 +130,13 @@ def unlock(
         tried = True
         try:
             return open_keyslot(
-                device, header, candidate, passphrase, check_memory=check_memory, serialize=serialize
+                device,
+                header,
+                candidate,
+                passphrase,
+                check_memory=check_memory,
+                serialize=serialize,
+                deriving=deriving,
             )
         except KeyMismatchError:
             continue
@@ -143,6 +155,7 @@ def check_other_keys(
     *,
     check_memory: bool = True,
     serialize: bool = False,
+    deriving: Deriving | None = None,
 ) -> None:
     """See that a passphrase also opens the other volume key of a reencryption that was begun.
 
@@ -153,6 +166,7 @@ def check_other_keys(
         opened: One of the keys.
         check_memory: As for `unlock`.
         serialize: As for `unlock`.
+        deriving: As for `unlock`.
 
     Raises:
         KdumpkeyError: As `unlock`: the data need both keys.
@@ -169,6 +183,7 @@ def check_other_keys(
                 among=digest.keyslots,
                 check_memory=check_memory,
                 serialize=serialize,
+                deriving=deriving,
             ).volume_key.close()
 
 
@@ -180,6 +195,7 @@ def open_keyslot(
     *,
     check_memory: bool = True,
     serialize: bool = False,
+    deriving: Deriving | None = None,
 ) -> Unlocked:
     """Open one keyslot.
 
@@ -190,6 +206,7 @@ def open_keyslot(
         passphrase: The passphrase or the key file's content; only read.
         check_memory: Compare Argon2's memory with what is available before it runs.
         serialize: Run Argon2 of much memory one process at a time (`kdumpkey.luks.lock.memory_hard`).
+        deriving: As for `unlock`.
 
     Raises:
         KeyMismatchError: The passphrase does not open it.
@@ -203,7 +220,7 @@ def open_keyslot(
         raise KeyMismatchError(
             f"keyslot {keyslot.id} has the null cipher, which only an empty passphrase opens"
         )
-    with _stripes(device, keyslot, passphrase, check_memory, serialize) as stripes:
+    with _stripes(device, keyslot, passphrase, check_memory, serialize, deriving) as stripes:
         key = af.merge(stripes, keyslot.key_size, LUKS1_STRIPES, _af_hash(keyslot))
     try:
         fits = _fits(digest, key)
@@ -275,7 +292,12 @@ def _is_unencrypted(keyslot: Keyslot) -> bool:
 
 
 def _stripes(
-    device: Reader, keyslot: Keyslot, passphrase: Buffer, check_memory: bool, serialize: bool
+    device: Reader,
+    keyslot: Keyslot,
+    passphrase: Buffer,
+    check_memory: bool,
+    serialize: bool,
+    deriving: Deriving | None,
 ) -> SecretBuffer:
     """The decrypted area of a keyslot: the key's stripes, or noise if the passphrase is wrong."""
     from kdumpkey.crypto.cipher import CipherSpec, sector_cipher  # noqa: PLC0415  (a volume key alone needs no cipher)
@@ -283,7 +305,7 @@ def _stripes(
     size = _checked_area(device, keyslot)
     spec = CipherSpec.parse(keyslot.area.encryption, keyslot=True)
     spec.check_key_size(keyslot.area.key_size)
-    with _area_key(keyslot, passphrase, check_memory, serialize) as area_key:
+    with _area_key(keyslot, passphrase, check_memory, serialize, deriving) as area_key:
         cipher = sector_cipher(spec, area_key)
     stripes = SecretBuffer(size)
     try:
@@ -315,7 +337,9 @@ def _checked_area(device: Reader, keyslot: Keyslot) -> int:
     return size
 
 
-def _area_key(keyslot: Keyslot, passphrase: Buffer, check_memory: bool, serialize: bool) -> SecretBuffer:
+def _area_key(
+    keyslot: Keyslot, passphrase: Buffer, check_memory: bool, serialize: bool, deriving: Deriving | None
+) -> SecretBuffer:
     function = keyslot.kdf
     if function is None or isinstance(function, UnknownKdf):
         why = (function.problem or f"{function.type!r} is unknown") if function else "it has none"
@@ -333,7 +357,13 @@ def _area_key(keyslot: Keyslot, passphrase: Buffer, check_memory: bool, serializ
         if check_memory:
             memory.check_fits(function.memory_kib, f"keyslot {keyslot.id}", function.variant)
         locked = memory.can_be_locked(function.memory_kib)
-        return kdf.derive(function, passphrase, keyslot.area.key_size, lock_memory=locked)
+        return kdf.derive(
+            function,
+            passphrase,
+            keyslot.area.key_size,
+            lock_memory=locked,
+            progress=None if deriving is None else partial(deriving, keyslot),
+        )
 
 
 def _af_hash(keyslot: Keyslot) -> str:

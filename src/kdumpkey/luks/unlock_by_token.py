@@ -11,6 +11,7 @@ from kdumpkey.luks.unlock import Unlocked, unlock
 if TYPE_CHECKING:
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.luks.model import LuksHeader, Token
+    from kdumpkey.luks.unlock import Deriving
     from kdumpkey.secret import SecretBuffer
 
 
@@ -23,6 +24,7 @@ def unlock_by_token(
     unbound: bool = False,
     check_memory: bool = True,
     serialize: bool = False,
+    deriving: Deriving | None = None,
 ) -> Unlocked | None:
     """Try the tokens of a header that need nobody to type anything.
 
@@ -34,6 +36,7 @@ def unlock_by_token(
         unbound: Also try keyslots whose key opens no segment.
         check_memory: Compare the memory of Argon2 with what is available before it runs.
         serialize: Wait for other processes that run Argon2 with much memory, cryptsetup's included.
+        deriving: Told how far Argon2 has come; may raise to cancel.
 
     Returns:
         What was opened; None if there is no token that could be used.
@@ -54,7 +57,7 @@ def unlock_by_token(
         return None
     for token in usable:
         try:
-            return _unlock(luks, token, keyslot, unbound, check_memory, serialize)
+            return _unlock(luks, token, keyslot, unbound, check_memory, serialize, deriving)
         except (KeyringError, WrongKeyError, KeyslotError):
             continue
     raise WrongKeyError("")
@@ -84,7 +87,13 @@ def _passphrase(token: Token) -> SecretBuffer:
 
 
 def _unlock(
-    luks: LuksDevice, token: Token, keyslot: int | None, unbound: bool, check_memory: bool, serialize: bool
+    luks: LuksDevice,
+    token: Token,
+    keyslot: int | None,
+    unbound: bool,
+    check_memory: bool,
+    serialize: bool,
+    deriving: Deriving | None,
 ) -> Unlocked:
     with _passphrase(token) as passphrase:
         return unlock(
@@ -95,4 +104,5 @@ def _unlock(
             among=token.keyslots if keyslot is None else (keyslot,),
             check_memory=check_memory,
             serialize=serialize,
+            deriving=deriving,
         )

@@ -15,6 +15,7 @@ from kdumpkey.kdump.cost.measure import (
     Verdict,
     available_kib,
     measure,
+    measure_reference,
 )
 
 _MIB: Final = 1 << 20
@@ -135,5 +136,7 @@ def advise(
         if less is None:
             raise ResourceError(_too_short(seconds))
         cell = less
+    measuring(cell)
+    cost = replace(cost, reference_seconds=measure_reference(cell))
     ratio = memory_time_product(default) / memory_time_product(cell)
     return Advice(cost, default, ratio, reserved_bytes, seconds)
