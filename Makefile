@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 CC_ASAN ?= cc
 LOCK := requirements-dev.lock
-NATIVE_SOURCES := $(wildcard cext/*/kdk_*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
+NATIVE_SOURCES := $(wildcard cext/*/kdk_*.c cext/*/*.h cext/*/*.inc cext/*/*.pyx cext/*/*.pxi) setup.py
 GENERATED := $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx))
 
-.PHONY: typer-releases compat lab lock man build demo test test-all test-pythons bench bench-once lint format asan dist clean
+.PHONY: coverage docs typer-releases compat lab lock man build demo test test-all test-pythons bench bench-once lint format asan dist clean
 build: $(VENV)/native.stamp
 	@$(BIN)/python -m compileall -q src/kdumpkey  # as installing does: where bytecode is not kept, each start would compile anew
 
@@ -30,7 +30,7 @@ lock: $(VENV)/python.stamp
 	$(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.8"
 	$(VENV)/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-		--custom-compile-command "make lock" --extra dev --extra bench $(UPGRADE) --output-file $(LOCK) pyproject.toml
+		--custom-compile-command "make lock" --extra dev --extra bench --extra docs $(UPGRADE) --output-file $(LOCK) pyproject.toml
 
 demo: build
 	@$(BIN)/python tests/demo.py
@@ -42,6 +42,12 @@ test: build
 
 test-all: build
 	KDUMPKEY_ALL_EXAMPLES=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+
+# `make test-all`, and how much of each module of src/ it runs, also in the programs that the tests start.
+coverage: build
+	rm -rf .coverage
+	KDUMPKEY_ALL_EXAMPLES=1 $(BIN)/python -m coverage run -m pytest --numprocesses auto --dist loadgroup
+	$(BIN)/python tests/covered.py
 
 test-pythons: build
 	$(BIN)/python tests/pythons.py
@@ -78,6 +84,12 @@ lab: build
 man: build
 	$(BIN)/python -P -m kdumpkey.cli.reference
 
+# The site, in build/site: nothing is fetched, and a warning is an error.
+docs: build
+	$(BIN)/python -P -m kdumpkey.cli.reference --check
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --nitpicky --builder html --doctree-dir build/doctrees docs build/site
+	@echo "build/site/index.html"
+
 format: $(VENV)/deps.stamp
 	$(BIN)/ruff check --fix src tests bench lab setup.py
 	$(BIN)/ruff format src tests bench lab setup.py
@@ -89,4 +101,4 @@ dist: build
 	tests/wheel.sh $(BIN)/python
 
 clean:
-	rm -rf build dist .venv src/*.egg-info src/kdumpkey/_native/*.so $(GENERATED)
+	rm -rf build dist .venv .coverage src/*.egg-info src/kdumpkey/_native/*.so $(GENERATED)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdumpkey.cli.main import main
-from kdumpkey.cli.streams import Streams
+from kdumpkey.streams import Streams
 
 NO_TERMINAL = "/nonexistent/terminal"
 ENVIRONMENT = {"LC_ALL": "C", "PATH": os.environ["PATH"]}
@@ -40,6 +40,14 @@ def ours(
     words: Sequence[str | Path], stdin: bytes = b"", environment: Mapping[str, str] = ENVIRONMENT
 ) -> Result:
     """Through `main`, in this process; standard input is a file."""
+    code, *texts = raw(words, stdin, environment)
+    return Result(code, *(text.decode("utf-8", "replace") for text in texts))
+
+
+def raw(
+    words: Sequence[str | Path], stdin: bytes = b"", environment: Mapping[str, str] = ENVIRONMENT
+) -> tuple[int, bytes, bytes]:
+    """As `ours`: the exit code, and the bytes of standard output and error."""
     with (
         tempfile.TemporaryFile() as out,
         tempfile.TemporaryFile() as err,
@@ -51,7 +59,7 @@ def ours(
         code = main([os.fspath(word) for word in words], streams)
         out.seek(0)
         err.seek(0)
-        return Result(code, *(file.read().decode("utf-8", "replace") for file in (out, err)))
+        return code, out.read(), err.read()
 
 
 def run(command: Sequence[str | Path], stdin: bytes = b"") -> Result:

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from kdumpkey import keyring
+from kdumpkey.errors import KeyringError
+from kdumpkey.keyring import SpecialKeyring
 from kdumpkey.mapping.dmsetup import DeviceMapper
+from tools import unavailable
 
 _PROGRAM = """#!{python}
 import json, os, signal, sys
@@ -103,3 +111,20 @@ class FakeDmsetup:
     def put(self, name: str, uuid: str, opened: int, attributes: str, table: str) -> None:
         """A mapping that somebody else made."""
         (self.home / f"mapping {name}").write_text(json.dumps([uuid, opened, attributes, table]))
+
+
+def where_every_file_is_a_device(home: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDmsetup:
+    """A dmsetup for which every file is block device 8:1, because only root has real ones."""
+    try:
+        keyring.keyring_id(SpecialKeyring.PROCESS, create=True)
+    except KeyringError as error:
+        unavailable(f"the kernel's keyrings cannot be used here: {error}")
+
+    @contextmanager
+    def block_device(*_: object, **__: object) -> Iterator[int]:
+        yield 0
+
+    monkeypatch.setattr("kdumpkey.luks.activation._block_device", block_device)
+    monkeypatch.setattr("kdumpkey.luks.activation.device_number", lambda _: "8:1")
+    monkeypatch.setattr("kdumpkey.luks.activation.is_readonly", lambda _: False)
+    return FakeDmsetup.made(home)

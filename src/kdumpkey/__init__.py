@@ -96,7 +96,7 @@ if TYPE_CHECKING:
         VolumeFile,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "AmbiguousSignatureError",

@@ -11,31 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "check.h"
 #include "kdk_argon2.h"
-
-#define CHECK(fact)                                                                                          \
-    do {                                                                                                     \
-        if (!(fact)) {                                                                                       \
-            fprintf(stderr, "%s:%d: not so (tier %s): %s\n", __FILE__, __LINE__, tier_at_work, #fact);       \
-            abort();                                                                                         \
-        }                                                                                                    \
-    } while (0)
-
-static const char *tier_at_work = "none";
-
-/* The buffers are exactly as long as the field says, so that a byte too far is an error of the sanitizer. */
-static uint8_t *from_hex(const char *hex, size_t *size)
-{
-    *size = hex[0] == '-' ? 0 : strlen(hex) / 2;
-    uint8_t *const data = malloc(*size + !*size);
-    CHECK(data);
-    for (size_t i = 0; i < *size; i++) {
-        unsigned byte;
-        CHECK(sscanf(hex + 2 * i, "%2x", &byte) == 1);
-        data[i] = (uint8_t)byte;
-    }
-    return data;
-}
 
 static void check_line(char *line)
 {
@@ -49,7 +26,7 @@ static void check_line(char *line)
     for (int i = 0; i < 5; i++) {
         fields[i] = strtok(i ? NULL : rest, " \n");
         CHECK(fields[i]);
-        data[i] = from_hex(fields[i], sizes + i);
+        data[i] = exact_from_hex(fields[i], sizes + i);
     }
     for (int tier = 0; tier < KDK_ARGON2_TIERS; tier++) {
         if (kdk_argon2_tier_status(tier) != KDK_ARGON2_OK)

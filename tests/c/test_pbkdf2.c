@@ -9,31 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "kdk_pbkdf2.h"
-
-#define CHECK(fact)                                                                                          \
-    do {                                                                                                     \
-        if (!(fact)) {                                                                                       \
-            fprintf(stderr, "%s:%d: not so (tier %s): %s\n", __FILE__, __LINE__, tier_at_work, #fact);       \
-            abort();                                                                                         \
-        }                                                                                                    \
-    } while (0)
-
-static const char *tier_at_work = "none";
-
-/* The buffers are exactly as long as the field says, so that a byte too far is an error of the sanitizer. */
-static uint8_t *from_hex(const char *hex, size_t *size)
-{
-    *size = hex[0] == '-' ? 0 : strlen(hex) / 2;
-    uint8_t *const data = malloc(*size + !*size);
-    CHECK(data);
-    for (size_t i = 0; i < *size; i++) {
-        unsigned byte;
-        CHECK(sscanf(hex + 2 * i, "%2x", &byte) == 1);
-        data[i] = (uint8_t)byte;
-    }
-    return data;
-}
 
 static unsigned check_line(char *line)
 {
@@ -46,7 +23,7 @@ static unsigned check_line(char *line)
     for (int i = 0; i < 3; i++) {
         const char *const field = strtok(i ? NULL : rest, " \n");
         CHECK(field);
-        data[i] = from_hex(field, sizes + i);
+        data[i] = exact_from_hex(field, sizes + i);
     }
     for (int tier = 0; tier < KDK_PBKDF2_TIERS; tier++) {
         if (kdk_pbkdf2_tier_status(tier, (enum kdk_sha_kind)hash) != KDK_PBKDF2_OK)

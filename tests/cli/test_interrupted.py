@@ -16,7 +16,7 @@ import pytest
 
 from both import ours
 from kdumpkey.cli.commands import argon2 as command
-from kdumpkey.cli.unlocking import cancellable
+from kdumpkey.cli.interruptible import cancellable
 from kdumpkey.errors import CancelledError
 from kdumpkey.kdump.cost.measure import Cell, Cost
 
@@ -45,7 +45,7 @@ QUIET = (130, -signal.SIGINT)
         "kdumpkey.cli.main",
         "typer",
         "kdumpkey.cli.options",
-        "kdumpkey.cli.streams",
+        "kdumpkey.streams",
         "kdumpkey.hardening",
         "kdumpkey.cli.commands.headers",
         "kdumpkey.luks",
@@ -197,7 +197,7 @@ def test_a_derivation_that_cannot_be_cancelled_lets_the_signal_end_the_process(
 ) -> None:
     digest = SimpleNamespace(hash=name)
     header = cast("LuksHeader", SimpleNamespace(keyslots={}, digests={0: digest}))
-    monkeypatch.setattr("kdumpkey.cli.unlocking.signal.signal", _exits_on_default)
+    monkeypatch.setattr("kdumpkey.cli.interruptible.signal.signal", _exits_on_default)
     with pytest.raises(ends), cancellable(header):
         raise KeyboardInterrupt
 

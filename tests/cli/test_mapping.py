@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from both import Result, ours
-from fake_dmsetup import FakeDmsetup
+from fake_dmsetup import FakeDmsetup, where_every_file_is_a_device
 from kdumpkey import keyring
-from kdumpkey.errors import DeviceMapperError, KeyringError
+from kdumpkey.errors import DeviceMapperError
 from kdumpkey.keyring import SpecialKeyring
 from kdumpkey.mapping import dmsetup
 from kdumpkey.mapping.dmsetup import DeviceMapper
-from tools import unavailable
 
 PASSPHRASE = b"correct horse"
 OPEN = ["open", "-d", "-"]
@@ -43,19 +40,7 @@ def in_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDmsetup:
-    try:
-        keyring.keyring_id(SpecialKeyring.PROCESS, create=True)
-    except KeyringError as error:
-        unavailable(f"the kernel's keyrings cannot be used here: {error}")
-
-    @contextmanager
-    def block_device(*_: object, **__: object) -> Iterator[int]:
-        yield 0
-
-    monkeypatch.setattr("kdumpkey.luks.activation._block_device", block_device)
-    monkeypatch.setattr("kdumpkey.luks.activation.device_number", lambda _: "8:1")
-    monkeypatch.setattr("kdumpkey.luks.activation.is_readonly", lambda _: False)
-    made = FakeDmsetup.made(tmp_path)
+    made = where_every_file_is_a_device(tmp_path, monkeypatch)
     monkeypatch.setattr(DeviceMapper, "find", lambda *_: made.mapper)
     return made
 

@@ -175,6 +175,9 @@ REFUSED = (
     "open --test-passphrase luks1.img --type nonsense",
     "open --test-passphrase luks1.img --type luks2x",
     "luksChangeKey -q damaged.img pass other",
+    "open -v --test-passphrase damaged.img -d pass",
+    "luksOpen --test-passphrase damaged.img -d wrong",
+    "luksDump -q --dump-volume-key damaged.img -d pass",
 )
 
 

@@ -330,7 +330,7 @@ def test_three_ways_not_to_have_a_tier_are_three_errors(tmp_path: Path) -> None:
 
 def test_version_help_and_usage_go_to_standard_output() -> None:
     version = ours(["--version"])
-    assert (version.code, version.out, version.err) == (0, "kdumpkey 0.1.0\n", "")
+    assert (version.code, version.out, version.err) == (0, "kdumpkey 0.2.0\n", "")
     for words in (["--help"], ["-?"], ["unlock", "--help"], ["--usage"]):
         result = ours(words)
         assert (result.code, result.err) == (0, "")

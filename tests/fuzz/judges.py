@@ -1,36 +1,36 @@
-"""Two judges of a header: kdumpkey and the system's cryptsetup; and what both must agree on."""
+"""Two judges of a header: kdumpkey and a cryptsetup, each run whole; and what both must agree on."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from fuzz.images import Image
-from kdumpkey.cli.dump_text import header_text
-from kdumpkey.cli.streams import encode
-from kdumpkey.errors import DeviceError, HeaderError
-from kdumpkey.luks import read_header
-from kdumpkey.luks.model import Luks2Header
-from kdumpkey.luks.strict_json import pretty
-from kdumpkey.storage.device import open_readonly
+from both import raw
+from fuzz.images import HeaderImage
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Accepted, and the dumps of what was read; or refused, and why."""
+class Judgement:
+    """The exit code of luksDump, and the dumps of what was read; or why it was refused."""
 
-    accepted: bool
+    code: int
     text: bytes = b""
     json: bytes = b""
     why: str = ""
 
+    @property
+    def accepted(self) -> bool:
+        """Whether the header was taken."""
+        return self.code == 0
 
-def write(image: Image, path: Path) -> None:
+
+def write(image: HeaderImage, path: Path) -> None:
     """Make the sparse file."""
     with path.open("wb") as file:
         file.truncate(image.size)
@@ -39,39 +39,39 @@ def write(image: Image, path: Path) -> None:
                 os.pwrite(file.fileno(), chunk[: image.size - offset], offset)
 
 
-def kdumpkey(path: Path) -> Verdict:
-    """Read and dump the header; any error but those of a header fails the test."""
-    try:
-        with open_readonly(path) as device:
-            header = read_header(device)
-    except HeaderError as error:
-        return Verdict(False, why=str(error))
-    except DeviceError as error:
-        raise AssertionError(f"a bad header was taken for a bad device: {error}") from error
-    text = encode(header_text(header, str(path)))
-    return Verdict(True, text, encode(pretty(header.json)) if isinstance(header, Luks2Header) else b"")
+def kdumpkey(path: Path) -> Judgement:
+    """Let the whole program dump the header; whatever it does not catch fails the test."""
+    return _verdict(path, lambda words: raw(["luksDump", *words]))
 
 
-def cryptsetup(path: Path, program: str | Path = "cryptsetup") -> Verdict:
+def cryptsetup(path: Path, program: str | Path = "cryptsetup") -> Judgement:
     """Let cryptsetup dump the header; without locks it rewrites no copy, and judges as it does with them."""
-    command = [program, "luksDump", "--disable-locks", path]
-    done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode:
-        return Verdict(False, why=f"{done.returncode}: {done.stderr.decode(errors='replace').strip()}")
-    if b"Payload offset" in done.stdout:
-        return Verdict(True, done.stdout)
-    dumped = subprocess.run([*command, "--dump-json-metadata"], capture_output=True, check=True)
-    return Verdict(True, done.stdout, dumped.stdout)
+
+    def dump(words: Sequence[str | Path]) -> tuple[int, bytes, bytes]:
+        done = subprocess.run([program, "luksDump", *words], capture_output=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    return _verdict(path, dump)
 
 
-def newer(path: Path, program: Path) -> Verdict:
+def _verdict(path: Path, dump: Callable[[Sequence[str | Path]], tuple[int, bytes, bytes]]) -> Judgement:
+    code, text, said = dump(["--disable-locks", path])
+    if code:
+        return Judgement(code, why=said.decode(errors="replace").strip())
+    if b"Payload offset" in text:
+        return Judgement(code, text)
+    again, shown, _ = dump(["--disable-locks", path, "--dump-json-metadata"])
+    return Judgement(again, text, shown)
+
+
+def newer(path: Path, program: Path) -> Judgement:
     """As `cryptsetup`, of a newer release, without what it shows in other words than 2.6.1."""
     said = cryptsetup(path, program)
     # It has a line for segments without encryption, and its json-c writes empty containers in another way.
     return replace(said, text=said.text.replace(b"\tcipher: (no SW encryption)\n", b""), json=b"")
 
 
-def disagreement(image: Image, path: Path, program: Path | None = None) -> str:
+def disagreement(image: HeaderImage, path: Path, program: Path | None = None) -> str:
     """What the judges say of an image if they may not both say it, else nothing.
 
     Where a JSON area is no RFC 8259 text, names a member twice or nests too deep, kdumpkey refuses it, and
@@ -99,8 +99,8 @@ def disagreement(image: Image, path: Path, program: Path | None = None) -> str:
     return f"{_difference(ours, theirs)}\n{image.texts[:1]}"
 
 
-def _difference(ours: Verdict, theirs: Verdict) -> str:
-    if ours.accepted != theirs.accepted:
+def _difference(ours: Judgement, theirs: Judgement) -> str:
+    if ours.code != theirs.code:
         return f"kdumpkey: {ours}\ncryptsetup: {theirs}"
     lines = zip_longest((ours.text + ours.json).splitlines(), (theirs.text + theirs.json).splitlines())
     return next(f"kdumpkey: {one!r}\ncryptsetup: {other!r}" for one, other in lines if one != other)

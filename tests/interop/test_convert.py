@@ -123,6 +123,17 @@ def test_there_and_back_again_opens_as_before(tmp_path: Path, images: dict[str, 
         assert device.read_bytes()[:4096] == images[kind][:4096]
 
 
+def test_a_header_is_converted_after_a_reencryption_too(tmp_path: Path, images: dict[str, bytes]) -> None:
+    device = tmp_path / "device"
+    device.write_bytes(images["luks2"])
+    theirs(tmp_path, "luksKillSlot -q DEV 3")
+    theirs(tmp_path, "reencrypt -q --force-offline-reencrypt CHEAP -d KEY:one DEV")
+    assert "  1: pbkdf2" in ours(["luksDump", device]).out  # its digest, with which cryptsetup refuses
+    assert run([require_tool("cryptsetup"), "convert", "-q", device, "--type", "luks1"]).code == 1
+    assert convert(device, "luks1").code == 0
+    assert opens(device, b"one") == BOTH
+
+
 def by(line: str) -> Callable[[Path], None]:
     return lambda folder: theirs(folder, line)
 

@@ -12,10 +12,11 @@ import pytest
 
 import kdumpkey
 from both import Result, ours, run
-from kdumpkey.errors import DeviceError, OverlapError
+from kdumpkey.errors import OverlapError
 from kdumpkey.luks.activation import target_of
 from kdumpkey.storage.device import open_readonly
-from kdumpkey.storage.loop import attached
+from loops import loop_over
+from noise import noise
 from tools import require_tool, unavailable
 
 MIB = 1 << 20
@@ -43,20 +44,10 @@ def headers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def header(request: pytest.FixtureRequest, headers: dict[str, bytes], tmp_path: Path) -> Path:
     """A detached header in a folder that also has a key file and something to encrypt."""
     (tmp_path / "key").write_text("pass")
-    (tmp_path / "plain").write_bytes(os.urandom(4096))
+    (tmp_path / "plain").write_bytes(noise(4096))
     path = tmp_path / "h"
     path.write_bytes(headers[request.param])
     return path
-
-
-@contextmanager
-def loop_over(path: Path) -> Iterator[Path]:
-    with path.open("r+b") as file:
-        try:
-            with attached(file.fileno(), str(path), readonly=False) as device:
-                yield device
-        except DeviceError as error:
-            unavailable(f"no loop device can be had: {error}")
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import struct
 import subprocess
@@ -15,6 +14,7 @@ from both import Result, ours
 from kdumpkey.storage.containers import container_of
 from kdumpkey.storage.device import BytesReader
 from kdumpkey.storage.partitions import partitions
+from noise import noise
 from tools import require_tool
 
 MIB = 1 << 20
@@ -135,7 +135,7 @@ def test_a_fixed_vhd_is_known_by_its_footer() -> None:
 
 def test_what_is_nothing_of_all_that_gets_no_hint(tmp_path: Path) -> None:
     path = tmp_path / "noise"
-    path.write_bytes(os.urandom(4096))
+    path.write_bytes(noise(4096))
     assert ours(["luksDump", path]) == Result(1, "", f"Device {path} is not a valid LUKS device.\n")
 
 

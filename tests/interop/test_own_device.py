@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from both import ours, run
-from kdumpkey.errors import DeviceError
 from kdumpkey.storage.extent import share_bytes
-from kdumpkey.storage.loop import attached
+from loops import loop_over
 from tools import require_tool, unavailable
 
 MIB = 1 << 20
@@ -42,16 +41,6 @@ def image(tmp_path: Path, made: bytes) -> Path:
     path = tmp_path / "image"
     path.write_bytes(made)
     return path
-
-
-@contextmanager
-def loop_over(path: Path) -> Iterator[Path]:
-    with path.open("r+b") as file:
-        try:
-            with attached(file.fileno(), str(path), readonly=False) as device:
-                yield device
-        except DeviceError as error:
-            unavailable(f"no loop device can be had: {error}")
 
 
 @contextmanager

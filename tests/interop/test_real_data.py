@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from both import Result, ours
+from noise import noise
 from tools import require_tool
 
 MIB = 1 << 20
@@ -24,7 +25,7 @@ def filesystem(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("filesystem")
     (folder / "root" / "deep").mkdir(parents=True)
     (folder / "root" / "numbers").write_bytes(NUMBERS)
-    (folder / "root" / "deep" / "noise").write_bytes(os.urandom(5 * MIB))
+    (folder / "root" / "deep" / "noise").write_bytes(noise(5 * MIB))
     image = folder / "ext4.img"
     image.touch()
     os.truncate(image, SIZE)

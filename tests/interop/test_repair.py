@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
+import shlex
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -251,8 +255,12 @@ def test_a_reencryption_that_was_begun_is_a_known_problem_with_its_command(
     done = ours(["repair", "-q", "-v", device])
     assert done.code == 0
     assert "No known problems" not in done.out
-    assert f"cryptsetup reencrypt --resume-only {device}" in done.err
     assert device.read_bytes() == begun
+    tool, key = require_tool("cryptsetup"), tmp_path / "key"
+    key.write_text("old")
+    command = done.err.splitlines()[-1].removeprefix("To finish it: cryptsetup ")
+    assert run([tool, *shlex.split(command), "-q", "-d", key]) == Result(0, "", "")
+    assert ours(["repair", "-v", device]).out.startswith("No known problems detected")
 
 
 def interrupted(metadata: dict[str, Any]) -> None:
@@ -285,6 +293,39 @@ def test_a_kill_in_the_middle_of_a_reencryption_is_named_with_the_command_that_r
     detached = ours(["repair", "-q", "--header", device, tmp_path / "the data"])
     assert f"cryptsetup repair --header {device} '{tmp_path}/the data'" in detached.err
     assert device.read_bytes() == image
+
+
+@pytest.mark.parametrize("mib", [20, 40])  # all of the data in one go, and in several
+@pytest.mark.parametrize("detached", [False, True])
+def test_the_commands_that_repair_names_recover_and_finish_a_killed_reencryption(
+    tmp_path: Path, detached: bool, mib: int
+) -> None:
+    device, header, key, before, after = (
+        tmp_path / name for name in ("device", "header", "key", "before", "after")
+    )
+    where = ["--header", header, device] if detached else [device]
+    tool = require_tool("cryptsetup")
+    key.write_text("old")
+    device.write_bytes(os.urandom(mib * MIB))
+    assert run([tool, "luksFormat", "-q", "--type", "luks2", "-s", "256", *CHEAP, *where, key]).code == 0
+    assert ours(["unlock", *where, "-d", key, "--to", before]).code == 0
+    words = ["reencrypt", "-q", "--force-offline-reencrypt", "--resilience", "journal", *CHEAP, "-d", key]
+    killed = subprocess.run(  # while it writes the data's first MiB
+        [tool, *words, *where],
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (17 * MIB,) * 2),
+    )
+    assert killed.returncode == -signal.SIGXFSZ
+    done = ours(["repair", "-q", *where])
+    assert done.code == 1
+    commands = [line.partition(": cryptsetup ")[2] for line in done.err.splitlines()[1:]]
+    assert len(commands) == (1 if mib == 20 else 2)
+    recover, *finish = (shlex.split(command) for command in commands)
+    assert run([tool, *recover], b"old\n").code == 0
+    for words in finish:
+        assert run([tool, *words, "-q", "-d", key]) == Result(0, "", "")
+    assert ours(["unlock", *where, "-d", key, "--to", after]) == Result(0, "", "")
+    assert after.read_bytes() == before.read_bytes()
 
 
 STEPS = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import kdumpkey
 from both import Result, ours, run
 from kdumpkey.errors import HeaderError
+from noise import noise
 from tools import require_tool
 
 MIB = 1 << 20
@@ -58,17 +60,26 @@ def test_what_is_left_is_read_and_written_to_a_detached_header_only(tmp_path: Pa
     device.write_bytes(damaged)
     assert run([require_tool("cryptsetup"), "luksDump", device]).code == 1
     device.write_bytes(damaged)
-    for words in (
-        ["luksDump", device],
-        ["open", "--test-passphrase", device, "-d", key],
-        ["unlock", device, "-d", key, "--to", out, "--length", str(len(PLAIN))],
+    for words, code in (
+        (["luksDump", device], 1),  # shown, and yet not a valid device: scripts ask by the exit code
+        (["unlock", device, "-d", key, "--to", out, "--length", str(len(PLAIN))], 0),
     ):
         done = ours(words)
-        assert done.code == 0, done
+        assert done.code == code, done
         assert "Both LUKS2 headers of" in done.err
         assert ("is what is left" if named else "Lost: the UUID") in done.err
     assert out.read_bytes() == PLAIN
+    assert ours(["luksDump", device]).out.startswith("LUKS header information\nVersion:       \t2\n")
     assert ours(["isLuks", device]) == Result(1, "", "")
+    refusal = f"Device {device} is not a valid LUKS device.\n"
+    for refused in (
+        ["open", "--test-passphrase", device, "-d", key],
+        ["luksDump", "-q", "--dump-volume-key", device, "-d", key],
+    ):
+        done = ours(refused)
+        assert (done.code, done.out) == (1, ""), done
+        assert done.err.endswith(f"--header-backup-file FILE makes a detached header of them.\n{refusal}")
+        assert f"kdumpkey unlock {device} reads them" in done.err
     for refused in (
         ["repair", "-q", device],
         ["encrypt", "-q", tmp_path / "plain", device, "-d", key],
@@ -111,5 +122,41 @@ def test_nothing_is_salvaged_from_what_is_not_valid(tmp_path: Path) -> None:
     for more in ([(4096, b"x"), (20480, b"x")], [(16000, b"x"), (32000, b"x")]):
         device.write_bytes(over(whole, *both, *more))
         assert ours(["luksDump", device]).code == 1
-    device.write_bytes(os.urandom(MIB))
+    device.write_bytes(whole[:300] + b"x" + whole[301:16896])  # it ends within the secondary header
+    assert ours(["luksDump", device]).code == 1
+    device.write_bytes(noise(MIB))
     assert ours(["repair", "-q", device]) == Result(1, "", f"Device {device} is not a valid LUKS device.\n")
+
+
+def gpt_copy(image: bytes, sector: int) -> tuple[int, bytes]:
+    """The copy of a GPT of 128 entries at the end of a device with sectors of that many bytes."""
+    entries = b"\1".ljust(128, b"\1") + bytes(127 * 128)
+    last = len(image) // sector - 1
+    first = last - len(entries) // sector
+    fields = (b"EFI PART", 0x10000, 92, 0, 0, last, 1, 34, first - 1, bytes(16), first, 128, 128)
+    layout = struct.Struct("<8sIIIIQQQQ16sQIII")
+    header = layout.pack(*fields, zlib.crc32(entries))
+    header = layout.pack(*fields[:3], zlib.crc32(header), *fields[4:], zlib.crc32(entries))
+    return first * sector, entries + header.ljust(sector, b"\0")
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_the_data_under_a_gpts_backup_are_named_as_lost(tmp_path: Path, sector: int) -> None:
+    whole, (device, key, saved) = made(tmp_path), (tmp_path / each for each in ("device", "key", "saved"))
+    copy = gpt_copy(whole, sector)
+    device.write_bytes(over(whole, GPT, copy))
+    lost = f"Lost: {len(copy[1])} bytes of the data from byte {copy[0]} of {device} on, "
+    lost += "where the GPT's backup is."
+    for words in (
+        ["unlock", device, "-d", key],
+        ["luksDump", device],
+        ["repair", "-q", device, "--header-backup-file", saved],
+    ):
+        assert lost in ours(words).err.splitlines()
+    end = bytearray(device.read_bytes())
+    end[-1 - sector // 2] ^= 1  # in the header's sector, behind what its checksum is of
+    device.write_bytes(end)
+    assert lost in ours(["unlock", device, "-d", key]).err.splitlines()
+    end[-sector + 24] ^= 1
+    device.write_bytes(end)
+    assert "GPT's backup" not in ours(["unlock", device, "-d", key]).err

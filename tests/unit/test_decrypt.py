@@ -21,10 +21,11 @@ from kdumpkey.storage import pipeline
 from kdumpkey.storage.device import BytesReader, open_readonly
 from kdumpkey.volume.decrypt import decrypt_to_file, decrypt_to_stream, part_of
 from kdumpkey.volume.volume import CryptSegment, Volume
+from noise import noise
 
 MIB = 1 << 20
 SIZE = 5 * MIB + 512  # more than a piece for each thread, and not whole pieces
-PLAINTEXT = os.urandom(SIZE)
+PLAINTEXT = noise(SIZE)
 KEY = bytes(range(64))
 
 

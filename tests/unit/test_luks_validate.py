@@ -164,6 +164,20 @@ def test_numbers_beyond_an_int_wrap_as_they_do_in_c(digits: str, value: int) -> 
     assert c_int(digits) == value
 
 
+@pytest.mark.parametrize(
+    ("name", "valid"), [("2147483648", True), ("4294967295", True), ("4294967296", False), ("007", False)]
+)
+def test_the_name_of_a_keyslot_is_a_number_of_32_bits_to_its_digest(name: str, valid: bool) -> None:
+    metadata = base("plain")
+    metadata["keyslots"] = {name: metadata["keyslots"]["0"]}
+    metadata["digests"]["0"]["keyslots"] = [name]
+    if valid:
+        assert validated(metadata, 12288) == metadata
+    else:
+        with pytest.raises(HeaderError, match="does not belong to exactly one digest"):
+            validated(metadata, 12288)
+
+
 def test_only_the_shortest_form_of_a_number_is_an_address() -> None:
     assert [number(text) for text in ("0", "10", "00", "01", "", "-1", "x", "१", "9" * 11)] == [0, 10] + [
         None

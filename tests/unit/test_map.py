@@ -5,27 +5,32 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from fake_dmsetup import FakeDmsetup
+from fake_dmsetup import FakeDmsetup, where_every_file_is_a_device
 from kdumpkey import keyring
 from kdumpkey.errors import (
     BusyError,
     InactiveError,
     KeyNotFoundError,
-    KeyringError,
     MappingError,
     WrongKeyError,
 )
 from kdumpkey.keyring import SpecialKeyring
-from kdumpkey.luks.activation import check_mappable, close_mapping, find_mapping, keep_mapping, map_volume
+from kdumpkey.luks.activation import (
+    MappingOptions,
+    check_mappable,
+    close_mapping,
+    find_mapping,
+    keep_mapping,
+    map_volume,
+)
 from kdumpkey.luks.device import LuksDevice, open_luks
 from kdumpkey.secret import SecretBuffer
-from tools import require_tool, unavailable
+from noise import noise
+from tools import require_tool
 
 UUID = "3f7c1c1e-6c4a-4d59-9d3b-7a1f0e2b5c88"
 KEYED = {"luks1": 64, "luks2": 64}
@@ -41,7 +46,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("luks1", ("--pbkdf-force-iterations", "1000")),
         ("luks2", ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", "--sector-size", "4096")),
     ):
-        (home / f"{name}.vk").write_bytes(os.urandom(KEYED[name]))
+        (home / f"{name}.vk").write_bytes(noise(KEYED[name]))
         (home / name).touch()
         os.truncate(home / name, 20 << 20)
         words = ["luksFormat", "-q", "--type", name, "--uuid", UUID, "-s", "512", *more]
@@ -52,20 +57,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDmsetup:
-    """A dmsetup for which every file is block device 8:1, because only root has real ones."""
-    try:
-        keyring.keyring_id(SpecialKeyring.PROCESS, create=True)
-    except KeyringError as error:
-        unavailable(f"the kernel's keyrings cannot be used here: {error}")
-
-    @contextmanager
-    def block_device(*_: object, **__: object) -> Iterator[int]:
-        yield 0
-
-    monkeypatch.setattr("kdumpkey.luks.activation._block_device", block_device)
-    monkeypatch.setattr("kdumpkey.luks.activation.device_number", lambda _: "8:1")
-    monkeypatch.setattr("kdumpkey.luks.activation.is_readonly", lambda _: False)
-    return FakeDmsetup.made(tmp_path)
+    return where_every_file_is_a_device(tmp_path, monkeypatch)
 
 
 def key_of(images: Path, name: str) -> SecretBuffer:
@@ -74,7 +66,7 @@ def key_of(images: Path, name: str) -> SecretBuffer:
 
 def mapped(fake: FakeDmsetup, images: Path, kind: str, name: str = "data", **options: object) -> None:
     with open_luks(images / kind) as luks, key_of(images, kind) as key:
-        map_volume(fake.mapper, luks, key, name, **options)  # type: ignore[arg-type]
+        map_volume(fake.mapper, luks, key, name, MappingOptions(**options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +119,9 @@ def test_flags_come_from_the_header_and_from_the_caller(fake: FakeDmsetup, image
         config = luks.header.config  # type: ignore[attr-defined]
         object.__setattr__(config, "flags", ("no-write-workqueue", "no-journal", "same-cpu-crypt"))
         with key_of(images, "luks2") as key:
-            map_volume(fake.mapper, luks, key, "data", flags=["allow_discards"], readonly=True)
+            map_volume(
+                fake.mapper, luks, key, "data", MappingOptions(readonly=True, flags=["allow_discards"])
+            )
     create = fake.log[-1]
     options = "4 allow_discards same_cpu_crypt no_write_workqueue sector_size:4096\n"
     assert create["stdin"].endswith(f" 8:1 32768 {options}")

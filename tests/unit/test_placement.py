@@ -20,6 +20,7 @@ from kdumpkey.errors import DeviceError, KernelError, NotAKernelError, UsageErro
 from kdumpkey.region.memory import CrashRegion
 from kdumpkey.region.model import KEYS, PAGE, ImageSizes, Part, Policy, Segment, segments_of, sizes_of_files
 from kdumpkey.region.placement import FAILED, Layout, lay_out
+from noise import noise
 
 MIB = 1 << 20
 BASE = 0x1000_0000
@@ -330,7 +331,7 @@ def test_a_file_that_is_missing_is_said(tmp_path: Path) -> None:
 
 
 def region_of(path: Path, pages: int) -> CrashRegion:
-    path.write_bytes(os.urandom(pages * PAGE))
+    path.write_bytes(noise(pages * PAGE))
     return CrashRegion(os.open(path, os.O_RDWR), BASE, pages * PAGE)
 
 

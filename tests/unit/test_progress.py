@@ -11,9 +11,9 @@ import termios
 import pytest
 
 from kdumpkey.cli.progress import deriving_line, progress_bar
-from kdumpkey.cli.streams import Streams
 from kdumpkey.crypto.kdf import Argon2
 from kdumpkey.luks.model import Area, Keyslot
+from kdumpkey.streams import Streams
 
 MIB = 1 << 20
 

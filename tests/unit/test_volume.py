@@ -19,6 +19,7 @@ from kdumpkey.errors import CipherError, DeviceError, TierError
 from kdumpkey.storage.device import BytesReader, Device, open_readonly, open_readwrite
 from kdumpkey.volume.volume import CryptSegment, Volume
 from naive_ciphers import crypt
+from noise import noise
 
 pytestmark = pytest.mark.every_python
 
@@ -119,7 +120,7 @@ def test_writing_leaves_what_is_before_the_segments(writable: tuple[Volume, Path
 
 def test_a_long_run_over_several_chunks_is_read_and_written(tmp_path: Path) -> None:
     segment = CryptSegment(512, 3 << 20, XTS, 512, 7)
-    plaintext = os.urandom(3 << 20)
+    plaintext = noise(3 << 20)
     path = tmp_path / "device"
     path.write_bytes(bytes(512 + (3 << 20)))
     with open_readwrite(path) as device, Volume(device, (segment,), KEY) as opened:

@@ -13,8 +13,9 @@ from kdumpkey.cli.manners import Alias, CryptsetupGroup, Line
 from kdumpkey.cli.outcome import MEANINGS, PROGRAM, USAGE, exit_code
 from kdumpkey.cli.session import Run
 from kdumpkey.cli.speech import Speech
-from kdumpkey.cli.streams import encode, write_all
 from kdumpkey.errors import UsageError
+from kdumpkey.storage.transfer import write_in_full
+from kdumpkey.streams import encode
 
 ABOUT: Final = (
     "Unlock encrypted volumes in user space, and carry volume keys across a kernel crash. Actions and "
@@ -43,7 +44,7 @@ class KdumpGroup(LazyGroup):
         "doctor": Entry("doctor", KDUMP, "Tell whether a crash now would leave a dump"),
         "estimate": Entry("estimate", KDUMP, "Estimate the crashkernel= that this machine needs"),
         "generate": Entry("generate", KDUMP, "Show, or --apply, what a configuration file needs"),
-        "install": Entry("install", KDUMP, "Install kdumpkey and its Python into an initramfs tree"),
+        "install": Entry("install", KDUMP, "Install kdumpkey-capture and its Python into an initramfs tree"),
         "name": Entry("kdump", KDUMP, "Name a volume key in the keyring, to be handed over"),
         "forget": Entry("kdump", KDUMP, "Take a named key back"),
         "load": Entry("kdump", KDUMP, "Load the kdump kernel together with the named keys"),
@@ -199,7 +200,7 @@ class Program(CryptsetupGroup):
         else:
             context = ctx
         page = help_text(command, context, ctx.obj.streams).rstrip()
-        write_all(ctx.obj.streams.stdout, encode(f"{page}\n"))
+        write_in_full(ctx.obj.streams.stdout, encode(f"{page}\n"))
 
 
 app = typer.Typer(cls=Program, pretty_exceptions_enable=False)

@@ -16,7 +16,6 @@ _SIZE: Final = re.compile(r"([0-9]+)(?:([kKmMgGtT])(iB|B)?|(s))?", re.ASCII)
 _UNITS: Final = "kmgt"
 _MOST_DIGITS: Final = 30  # more than 64 bits have
 _ANY: Final = -1  # leaves the choice open, as if the option were not there
-_CALIBRATIONS: Final = ("cryptsetup", "fast")
 _KDFS: Final = ("pbkdf2", "argon2i", "argon2id")
 
 
@@ -159,17 +158,6 @@ def one_of(name: str, words: Sequence[str]) -> Callable[[str], str]:
         return text
 
     return parse
-
-
-def calibration(text: str) -> str:
-    """Whose implementation a time is measured with.
-
-    Raises:
-        UsageError: It is neither's.
-    """
-    if text not in _CALIBRATIONS:
-        raise UsageError("Option --calibrate takes cryptsetup or fast.")
-    return text
 
 
 def kdf(text: str) -> str:

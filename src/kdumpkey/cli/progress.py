@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.cli.streams import Streams, encode, write_all
 from kdumpkey.crypto.kdf import Argon2
+from kdumpkey.storage.transfer import write_in_full
+from kdumpkey.streams import Streams, encode
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import Keyslot
@@ -60,7 +61,7 @@ def status_line(streams: Streams) -> Iterator[Callable[[str], None]]:
         nonlocal shown
         shown = True
         with suppress(OSError):  # the terminal is gone; the work is not for it
-            write_all(streams.stderr, encode(f"\r{text}\x1b[K"))
+            write_in_full(streams.stderr, encode(f"\r{text}\x1b[K"))
 
     try:
         yield put
@@ -158,7 +159,7 @@ class _Bar:
 
     def _put(self, text: str) -> None:
         try:
-            write_all(self._streams.stderr, encode(text))
+            write_in_full(self._streams.stderr, encode(text))
         except OSError:  # the terminal is gone; the work is not for it
             return
 

@@ -16,9 +16,9 @@ from kdumpkey.errors import (
     UsageError,
 )
 from kdumpkey.luks import read_header
-from kdumpkey.luks.header import header_bytes
-from kdumpkey.luks.model import SECTOR, LuksHeader, Segment
-from kdumpkey.luks.unlock import Unlocked, check_requirements, unlock, verify_volume_key
+from kdumpkey.luks.layout import SECTOR
+from kdumpkey.luks.model import LuksHeader, Segment
+from kdumpkey.luks.unlock import Search, Unlocked, check_requirements, unlock, verify_volume_key
 from kdumpkey.storage.device import Device, FileObjectDevice, open_readonly, open_readwrite
 from kdumpkey.storage.extent import overlap
 
@@ -26,13 +26,12 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from kdumpkey.luks.model import Digest
-    from kdumpkey.luks.unlock import Deriving
     from kdumpkey.volume.volume import Volume
 
     PathLike = str | os.PathLike[str]
 
 
-def open_luks(
+def open_luks(  # noqa: PLR0913 - the public API, all options by name
     path: PathLike | BinaryIO,
     *,
     header: PathLike | BinaryIO | None = None,
@@ -73,11 +72,11 @@ def open_luks(
         except HeaderError as error:
             if writable or not salvage or version == 1 or isinstance(error, AmbiguousSignatureError):
                 raise
-            from kdumpkey.luks.salvage import salvaged  # noqa: PLC0415 - hardly ever needed
+            from kdumpkey.luks.salvage import lost_data, salvaged  # noqa: PLC0415 - hardly ever needed
 
             if (rest := salvaged(header_device)) is None:
                 raise
-            found, losses = rest.header, rest.losses
+            found, losses = rest.header, (*rest.losses, *lost_data(device, rest.header))
         luks = LuksDevice(device, header_device, found, losses)
         if writable:
             luks.check_data_apart()
@@ -122,7 +121,6 @@ class LuksDevice:
         unbound: bool = False,
         check_memory: bool = True,
         serialize: bool = False,
-        deriving: Deriving | None = None,
     ) -> Unlocked:
         """Find the keyslot that a passphrase opens, and give its volume key.
 
@@ -132,7 +130,6 @@ class LuksDevice:
             unbound: Also try keyslots whose key opens no segment.
             check_memory: Compare the memory of Argon2 with what is available before it runs.
             serialize: Wait for other processes that run Argon2 with much memory, cryptsetup's included.
-            deriving: Told how far Argon2 has come; may raise to cancel.
 
         Returns:
             Keyslot, digest and key; close the key, or use the result in a `with` statement.
@@ -143,16 +140,8 @@ class LuksDevice:
             ResourceError: The memory that a keyslot's Argon2 needs is not available.
             KdumpkeyError: As `kdumpkey.luks.unlock.unlock`.
         """
-        return unlock(
-            self.header_device,
-            self.header,
-            passphrase,
-            keyslot=keyslot,
-            unbound=unbound,
-            check_memory=check_memory,
-            serialize=serialize,
-            deriving=deriving,
-        )
+        search = Search(keyslot, unbound, check_memory=check_memory, serialize=serialize)
+        return unlock(self.header_device, self.header, passphrase, search)
 
     def verify(self, volume_key: Buffer) -> None:
         """Check that a volume key is this volume's.
@@ -239,7 +228,7 @@ class LuksDevice:
             OverlapError: They do.
         """
         data, metadata = self.device.extent(), self.header_device.extent()
-        header = range(header_bytes(self.header))
+        header = range(self.header.areas_end)
         for segment in self.header.data_segments:
             stop = self.device.size if segment.size is None else segment.offset + segment.size
             if overlap(data, range(segment.offset, max(stop, segment.offset + 1)), metadata, header):

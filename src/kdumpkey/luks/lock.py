@@ -3,7 +3,7 @@
 A regular file is locked itself (flock). A block device is locked by a file in a folder that is there for it,
 named by the device's numbers; whoever is the last to let go of it removes it.
 
-Source: spec/luks.md "Writing"; flock(2); what cryptsetup 2.6.1 does to /run/cryptsetup.
+Source: docs/spec/luks.md "Writing"; flock(2); what cryptsetup 2.6.1 does to /run/cryptsetup.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ Source: the LUKS2 on-disk format, section "Reencryption"; cryptsetup-reencrypt(8
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader
 
 _IN_FLIGHT: Final = "in-reencryption"
+_PREVIOUS: Final = "backup-previous"
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,12 @@ class State:
     Attributes:
         interrupted: It was stopped while a run of bytes was being written: this may be half old and half new.
         interrupted_bytes: The length of that run; None: to the end of the device.
+        remains: There are data that it had not reached.
     """
 
     interrupted: bool
     interrupted_bytes: int | None = 0
+    remains: bool = True
 
     def explanation(self, device: str, header_device: str | None = None) -> str:
         """Say what is left to do, and the command that does it.
@@ -41,17 +45,22 @@ class State:
         """
         words = ["--header", header_device, device] if header_device else [device]
         where = shlex.join(words)
+        # Whether a file is in use cryptsetup cannot see, and wants to be told.
+        how = "--resume-only --force-offline-reencrypt" if os.path.isfile(device) else "--resume-only"
         if not self.interrupted:
             return (
                 f"A reencryption of {device} was begun and is not finished; nothing of it is damaged.\n"
-                f"To finish it: cryptsetup reencrypt --resume-only {where}"
+                f"To finish it: cryptsetup reencrypt {how} {where}"
             )
         size = "the rest" if self.interrupted_bytes is None else f"{self.interrupted_bytes} bytes"
-        return (
+        recover = (
             f"A reencryption of {device} was interrupted: {size} of the data may be half old and half new. "
-            "kdumpkey does not recover data.\n"
-            f"To recover them: cryptsetup repair {where}\n"
-            f"and to finish it then: cryptsetup reencrypt --resume-only {where}"
+            f"kdumpkey does not recover data.\nTo recover them: cryptsetup repair {where}"
+        )
+        return (
+            f"{recover}\nand to finish it then: cryptsetup reencrypt {how} {where}"
+            if self.remains
+            else recover
         )
 
 
@@ -59,7 +68,11 @@ def state_of(header: LuksHeader) -> State | None:
     """How far the reencryption of a volume came; None: none was begun."""
     if not any(slot.type == REENCRYPTION for slot in header.keyslots.values()):
         return None
+    old = [header.digest_of_segment(each.id) for each in header.segments.values() if _PREVIOUS in each.flags]
     for segment in header.data_segments:
         if _IN_FLIGHT in segment.flags:
-            return State(interrupted=True, interrupted_bytes=segment.size)
+            others = [
+                header.digest_of_segment(each.id) for each in header.data_segments if each is not segment
+            ]
+            return State(True, segment.size, remains=any(each in old for each in others))
     return State(interrupted=False)

@@ -31,7 +31,8 @@ class Requirement:
 def requirement(name: str) -> Requirement:
     """What a requirement's name means; one that nobody knows is described as such."""
     if _REENCRYPTION.fullmatch(name):
-        return Requirement(name, "is being re-encrypted", "cryptsetup reencrypt --resume-only DEVICE")
+        step = "cryptsetup reencrypt --resume-only DEVICE; for an image file, with --force-offline-reencrypt"
+        return Requirement(name, "is being re-encrypted", step)
     match name:
         case "offline-reencrypt":
             step = "cryptsetup-reencrypt DEVICE, with the cryptsetup release that began it"

@@ -4,27 +4,28 @@ A partition table or a filesystem that was written over a device's beginning spo
 leaves one JSON area and the keyslots. What such an area says is judged as always, but nothing vouches for it,
 so it is read and never written back: `salvaged` is for reading, `detached_header` for a file of its own.
 
-Source: the LUKS2 on-disk format, section "Header"; the places are those of spec/luks.md.
+Source: the LUKS2 on-disk format, section "Header"; the places are those of docs/spec/luks.md.
 """
 
 from __future__ import annotations
 
 import os
-import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from kdumpkey.errors import DeviceError, HeaderError
+from kdumpkey.errors import AmbiguousSignatureError, DeviceError, HeaderError
 from kdumpkey.luks import layout, luks2, strict_json
+from kdumpkey.luks.header import read_header
+from kdumpkey.luks.identity import Identity, is_uuid
 from kdumpkey.luks.signatures import foreign_signature
 from kdumpkey.luks.validate import validated
+from kdumpkey.storage.device import open_readonly
+from kdumpkey.storage.partitions import gpt_backup
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import Luks2Header
     from kdumpkey.luks.strict_json import JsonObject
     from kdumpkey.storage.device import Reader
-
-_SALT: Final = 64
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,29 @@ def salvaged(reader: Reader) -> Salvage | None:
             json = _json_at(reader, offset, size)
             if json is None:
                 continue
-            binary, named = _what_is_left(reader, size)
+            identity = _identity_left(reader, size)
             try:
-                header = luks2.build(json, binary)
+                header = luks2.build(json, luks2.BinaryFields(identity or Identity(""), size))
             except HeaderError:
                 continue
             if header.areas_end <= reader.size:
-                return Salvage(header, _losses(reader, offset, header, named))
+                return Salvage(header, _losses(reader, offset, identity))
     return None
+
+
+def is_salvageable(path: str) -> bool:
+    """Whether a device that was refused has lost both its LUKS2 headers, and a JSON area is whole."""
+    try:
+        with open_readonly(path) as device:
+            try:
+                read_header(device)
+            except AmbiguousSignatureError:
+                return False
+            except HeaderError:
+                return salvaged(device) is not None
+    except DeviceError:
+        pass
+    return False
 
 
 def detached_header(reader: Reader, header: Luks2Header) -> bytes:
@@ -71,14 +87,34 @@ def detached_header(reader: Reader, header: Luks2Header) -> bytes:
         DeviceError: The device cannot be read.
     """
     whole = bytearray(header.areas_end)
-    start = 2 * header.metadata_size
+    start = header.areas_start
     with memoryview(whole)[start:] as areas:
         reader.pread_into(areas, start)
     for secondary in (False, True):
-        copy = luks2.serialise(header, secondary=secondary, salt=os.urandom(_SALT))
+        copy = luks2.serialise(header, secondary=secondary, salt=os.urandom(layout.LUKS2_SALT_BYTES))
         at = header.metadata_size if secondary else 0
         whole[at : at + len(copy)] = copy
     return bytes(whole)
+
+
+def lost_data(device: Reader, header: Luks2Header) -> tuple[str, ...]:
+    """Say which of the data a partition table's copy at the device's end was written over.
+
+    Args:
+        device: The device with the data, which may be another one than the header's.
+        header: What was salvaged.
+
+    Raises:
+        DeviceError: The device cannot be read.
+    """
+    table = gpt_backup(device)
+    return tuple(
+        f"Lost: {stop - start} bytes of the data from byte {start} of {device.name} on, "
+        "where the GPT's backup is."
+        for segment in header.data_segments
+        if (start := max(table.start, segment.offset))
+        < (stop := table.stop if segment.size is None else min(table.stop, segment.offset + segment.size))
+    )
 
 
 def _json_at(reader: Reader, offset: int, size: int) -> JsonObject | None:
@@ -100,24 +136,12 @@ def _json_at(reader: Reader, offset: int, size: int) -> JsonObject | None:
         return None
 
 
-def _what_is_left(reader: Reader, size: int) -> tuple[layout.Luks2Binary, bool]:
-    """The fields of a binary header, those that a copy still has with its magic, and whether one has."""
-    empty = layout.Luks2Binary(
-        magic=layout.MAGIC,
-        version=2,
-        hdr_size=size,
-        seqid=1,
-        label=b"",
-        csum_alg=layout.field("sha256", 32),
-        salt=b"",
-        uuid=b"",
-        subsystem=b"",
-        hdr_offset=0,
-        padding=b"",
-        csum=b"",
-    )
+def _identity_left(reader: Reader, size: int) -> Identity | None:
+    """The identity in a copy that still has its magic and its place; None: neither copy has them."""
     for offset, magic in ((0, layout.MAGIC), (size, layout.MAGIC_SECONDARY)):
         block = bytearray(layout.LUKS2_HEADER_SIZE)
+        if offset + len(block) > reader.size:
+            continue
         reader.pread_into(block, offset)
         found = layout.Luks2Binary.unpack(block)
         whole = found.magic == magic and (found.version, found.hdr_size, found.hdr_offset) == (
@@ -125,31 +149,25 @@ def _what_is_left(reader: Reader, size: int) -> tuple[layout.Luks2Binary, bool]:
             size,
             offset,
         )
-        if whole and _is_uuid(layout.text(found.uuid)):
-            return empty._replace(label=found.label, uuid=found.uuid, subsystem=found.subsystem), True
-    return empty, False
+        identity = luks2.BinaryFields.of(found).identity
+        if whole and is_uuid(identity.uuid):
+            return identity
+    return None
 
 
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False
-
-
-def _losses(reader: Reader, offset: int, header: Luks2Header, named: bool) -> tuple[str, ...]:
+def _losses(reader: Reader, offset: int, identity: Identity | None) -> tuple[str, ...]:
     try:
         signature = foreign_signature(reader) or "something else"
     except DeviceError:
         signature = "something else"
     which = "secondary" if offset else "primary"
-    identity = (
-        f"The UUID {header.uuid} is what is left of a header whose checksum is wrong"
-        if named
+    named = (
+        f"The UUID {identity.uuid} is what is left of a header whose checksum is wrong"
+        if identity
         else "Lost: the UUID, the label and the subsystem"
     )
     return (
         f"Both LUKS2 headers of {reader.name} are damaged: it may hold {signature} now.",
         f"Read-only, by the {which} header's JSON area, for which no checksum vouches any more.",
-        f"{identity}; the sequence number is lost.",
+        f"{named}; the sequence number is lost.",
     )

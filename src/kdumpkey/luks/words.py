@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.errors import HeaderError, NotLuksError
 
 if TYPE_CHECKING:
-    from kdumpkey.luks.device import LuksDevice
+    pass
 
 _BY: Final = {"UUID=": "/dev/disk/by-uuid/", "PARTUUID=": "/dev/disk/by-partuuid/"}
 
@@ -25,26 +25,32 @@ def device_path(word: str) -> str:
 @contextmanager
 def refusing(path: str) -> Iterator[None]:
     """Say of a header that cannot be read what cryptsetup says, after what is wrong with it."""
-    refusal = f"Device {path} is not a valid LUKS device."
     try:
         yield
     except NotLuksError as error:
         from kdumpkey.luks.elsewhere import hint  # noqa: PLC0415 - only what is not LUKS is looked through
 
-        found = hint(path)
-        raise NotLuksError(f"{found}\n{refusal}" if found else refusal) from error
+        raise NotLuksError(_lines(hint(path), _way_out(path), refusal(path))) from error
     except HeaderError as error:
-        raise type(error)(f"{error}\n{refusal}") from error
+        raise type(error)(_lines(str(error), _way_out(path), refusal(path))) from error
 
 
-def warnings_of(luks: LuksDevice) -> list[str]:
-    """Warn of data that not everything opens, or that are not all there.
+def refusal(path: str) -> str:
+    """What cryptsetup says of a device without a valid header."""
+    return f"Device {path} is not a valid LUKS device."
 
-    Raises:
-        RequirementsError: The header demands features that are not implemented.
-        CipherError: Nothing opens the data.
-    """
-    from kdumpkey.luks.data_access import check_data_opens  # noqa: PLC0415 - other actions do not ask
 
-    missing = luks.missing_end()
-    return [*check_data_opens(luks.header, luks.device.name), *([missing] if missing else [])]
+def _lines(*lines: str) -> str:
+    return "\n".join(line for line in lines if line)
+
+
+def _way_out(path: str) -> str:
+    """How to read a device both of whose headers are damaged, where enough of one is left; else nothing."""
+    from kdumpkey.luks.salvage import is_salvageable  # noqa: PLC0415 - hardly ever needed
+
+    if not is_salvageable(path):
+        return ""
+    return (
+        f"Its metadata are still there: kdumpkey unlock {path} reads them, and "
+        f"kdumpkey repair {path} --header-backup-file FILE makes a detached header of them."
+    )

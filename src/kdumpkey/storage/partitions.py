@@ -94,30 +94,57 @@ def _logical(reader: Reader, first: int, sector_size: int) -> list[Partition]:
     return found
 
 
+def gpt_backup(reader: Reader) -> range:
+    """Return which bytes of a disk the copy of a GPT at its end takes; empty: there is none.
+
+    Raises:
+        DeviceError: The disk cannot be read.
+    """
+    for sector_size in SECTOR_SIZES:
+        if (table := _gpt_at(reader, reader.size // sector_size - 1, sector_size)) is not None:
+            return range(table.offset_bytes, reader.size)
+    return range(0)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A GPT's array of entries, of `entry_bytes` each, for which a valid header vouches."""
+
+    offset_bytes: int
+    content: bytes
+    entry_bytes: int
+
+
 def _gpt(reader: Reader, sector_size: int) -> tuple[Partition, ...]:
     """The partitions by the primary GPT, or by the one at the disk's end."""
     for lba in (1, reader.size // sector_size - 1):
-        header = _at(reader, lba * sector_size, _GPT.size)
-        if not header:
-            continue
-        fields = _GPT.unpack(header)
-        signature, _, header_size, crc = fields[:4]
-        own, entries_lba, number, size, entries_crc = fields[5], *fields[10:14]
-        if (
-            signature != _GPT_SIGNATURE
-            or not _GPT.size <= header_size <= sector_size
-            or own != lba
-            or size not in _ENTRY_SIZES
-            or not 0 < number <= _MOST_ENTRIES
-        ):
-            continue
-        whole = bytearray(_at(reader, lba * sector_size, header_size))
-        whole[16:20] = bytes(4)
-        table = _at(reader, entries_lba * sector_size, number * size)
-        if zlib.crc32(whole) != crc or not table or zlib.crc32(table) != entries_crc:
-            continue
-        return tuple(_gpt_entries(table, size, sector_size, reader.size))
+        if (table := _gpt_at(reader, lba, sector_size)) is not None:
+            return tuple(_gpt_entries(table.content, table.entry_bytes, sector_size, reader.size))
     return ()
+
+
+def _gpt_at(reader: Reader, lba: int, sector_size: int) -> _Table | None:
+    """The table of the GPT whose header is in a sector, if that is one and both its checksums are right."""
+    header = _at(reader, lba * sector_size, _GPT.size)
+    if not header:
+        return None
+    fields = _GPT.unpack(header)
+    signature, _, header_size, crc = fields[:4]
+    own, entries_lba, number, size, entries_crc = fields[5], *fields[10:14]
+    if (
+        signature != _GPT_SIGNATURE
+        or not _GPT.size <= header_size <= sector_size
+        or own != lba
+        or size not in _ENTRY_SIZES
+        or not 0 < number <= _MOST_ENTRIES
+    ):
+        return None
+    whole = bytearray(_at(reader, lba * sector_size, header_size))
+    whole[16:20] = bytes(4)
+    content = _at(reader, entries_lba * sector_size, number * size)
+    if zlib.crc32(whole) != crc or not content or zlib.crc32(content) != entries_crc:
+        return None
+    return _Table(entries_lba * sector_size, content, size)
 
 
 def _gpt_entries(table: bytes, size: int, sector_size: int, end: int) -> list[Partition]:
