@@ -79,11 +79,11 @@ def _leave_out_working_directory() -> None:
 def _occupy_closed_streams() -> None:
     """Keep the numbers of standard streams that are closed from the files to be opened.
 
-    Otherwise a device would be opened as one of them, and a message be written over its header. A directory
-    can be neither read nor written, so that using the stream fails as it should.
+    Otherwise a device would be opened as one of them, and a message be written over its header. What is
+    opened as a path alone can be neither read nor written: using the stream fails as if it were closed.
     """
     for fd in range(3):
         try:
             os.fstat(fd)
         except OSError:
-            os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # the lowest number that is free: fd
+            os.open("/", os.O_PATH | os.O_CLOEXEC)  # the lowest number that is free: fd

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.cli.columns import folded
 from kdumpkey.kdump.freshness import Freshness, State
 from kdumpkey.kernel.protocol import HeldKey, KernelStatus, Loaded, Stage
 
@@ -88,8 +89,8 @@ def status_lines(
     if status.address is not None:
         rows.append(("Keys at", f"{status.address:#x}"))
     rows += [("Warning", warning) for warning in status.warnings]
-    lines = [f"{left + ':':14}{right}" for left, right in rows]
-    return [*lines, machine.notice] if machine.notice else lines
+    lines = [line for left, right in rows for line in folded(f"{left + ':':14}", right)]
+    return [*lines, *folded("", machine.notice)] if machine.notice else lines
 
 
 def _reserved(status: KernelStatus) -> str:
@@ -143,11 +144,12 @@ def loaded_lines(loaded: Loaded, kernel: Path | None, now: float) -> list[str]:
     """What a load did: how many keys, from where, and which."""
     what = "Loaded" if kernel is None else f"Loaded {kernel}"
     if loaded.keys is None:
-        return [f"{what}; which keys it holds is not known."]
+        return folded("", f"{what}; which keys it holds is not known.", indent=2)
     count = len(loaded.keys)
     source = ", copied from the previous image" if loaded.reused else ", from the keyring"
     line = f"{what} with {count} key{'' if count == 1 else 's'}{source if count else ''}."
-    return [line, *(f"  {each}" for each in key_lines(loaded.keys, now))]
+    keys = key_lines(loaded.keys, now)
+    return [*folded("", line, indent=2), *(row for each in keys for row in folded("  ", each, indent=4))]
 
 
 def loaded_json(loaded: Loaded, now: float) -> dict[str, object]:

@@ -15,7 +15,7 @@ from kdumpkey.cli.progress import deriving_line
 from kdumpkey.cli.session import Reported
 from kdumpkey.errors import KeyslotError, ResourceError, WrongKeyError
 from kdumpkey.luks.unlock import Search, Unlocked, check_other_keys, unlock
-from kdumpkey.luks.volume_key_file import key_size, read_exactly
+from kdumpkey.luks.volume_key_file import read_volume_key
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
@@ -75,7 +75,7 @@ def volume_key(
         KdumpkeyError: The key cannot be read, or the keyslot cannot be opened.
     """
     if keys.volume_key_file is not None:
-        with read_exactly(keys.volume_key_file, key_size(luks.header, keys.key_size_bits)) as key:
+        with read_volume_key(keys.volume_key_file, luks.header, keys.key_size_bits) as key:
             luks.verify(key)
             yield key, None
         return
@@ -125,7 +125,7 @@ def unlocked(
     def attempt(passphrase: SecretBuffer) -> Unlocked:
         try:
             with cancellable(luks.header), deriving_line(session.streams) as deriving:
-                how = replace(search, deriving=deriving)
+                how = search._replace(deriving=deriving)
                 opened = unlock(luks.header_device, luks.header, passphrase, how)
                 if request.every_key and request.key_slot is None:
                     _check_other_keys(luks, passphrase, opened, how)
@@ -190,7 +190,7 @@ def by_token(
 
         try:
             with cancellable(luks.header), deriving_line(session.streams) as deriving:
-                search = replace(request.search(source), deriving=deriving)
+                search = request.search(source)._replace(deriving=deriving)
                 opened = unlock_by_token(luks, search, token_id=number, token_type=wanted)
         except WrongKeyError as error:
             if number is not None or wanted:

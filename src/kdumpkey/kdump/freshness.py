@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.errors import HeaderError, KdumpkeyError, KeyslotError
 from kdumpkey.kernel.record import KeyOrigin, LoadRecord
 from kdumpkey.luks.device import LuksDevice, open_luks
-from kdumpkey.luks.unlock import verify_volume_key
+from kdumpkey.luks.volume_key import verify_volume_key
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

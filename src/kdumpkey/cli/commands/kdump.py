@@ -11,6 +11,7 @@ import typer
 from kdumpkey.cli import kdump_report as report
 from kdumpkey.cli import options
 from kdumpkey.cli.action import action
+from kdumpkey.cli.columns import folded, folded_fix
 from kdumpkey.cli.declaring import completing
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.image_choice import ImageChoice
@@ -116,7 +117,9 @@ def name(
             "description": named[-1].description,
             "warnings": list(warnings),
         }
-        _tell(session, call, kernel, report.abridged(lines), what)
+        _tell(
+            session, call, kernel, [row for line in report.abridged(lines) for row in folded("", line)], what
+        )
 
 
 @action(app, "forget", "<item>", example="kdumpkey kdump forget 1")
@@ -265,9 +268,9 @@ def audit(run: Run, call: Call) -> None:
         found = audit_kernel(kernel)
         lines = []
         for each in found.entries:
-            lines.append(f"{'PROBLEM' if each.problem else 'seen':8}{printable(each.what)}")
-            lines += [f"{'':8}Fix: {printable(each.fix)}"] if each.fix else []
-        _tell(session, call, kernel, [*lines, found.summary], report.audit_json(found))
+            lines += folded(f"{'PROBLEM' if each.problem else 'seen':8}", printable(each.what))
+            lines += folded_fix(f"{'':8}Fix: ", printable(each.fix)) if each.fix else []
+        _tell(session, call, kernel, [*lines, *folded("", found.summary)], report.audit_json(found))
 
 
 @action(app, "wait", "<seconds>", example="kdumpkey kdump wait 3600")
