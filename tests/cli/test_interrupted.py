@@ -158,7 +158,7 @@ def test_an_interrupted_demo_prints_no_traceback() -> None:
 # -- a passphrase's key derivation
 
 # It lasts long enough to be seen, and takes more memory than anything else does.
-DEAR = ["--pbkdf", "argon2id", "--pbkdf-memory", "307200", "--pbkdf-force-iterations", "8"]
+DEAR = ["--pbkdf", "argon2id", "--pbkdf-memory", "307200", "--pbkdf-force-iterations", "12"]
 
 
 @pytest.fixture(scope="module")
@@ -173,13 +173,19 @@ def dear(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return image, key_file
 
 
+def resident_kib(process: int) -> int:
+    """The memory that a process has filled."""
+    resident = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
+    return int(resident[1]) if resident else 0
+
+
 def interrupted_while_it_derives(program: list[str], dear: tuple[Path, Path]) -> tuple[int, str]:
     image, key_file = dear
     words = [*program, "open", "--test-passphrase", str(image), "--key-file", str(key_file)]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True) as job:
-        while job.poll() is None and not derives_key(job.pid):
-            time.sleep(0.02)
-        os.killpg(job.pid, signal.SIGINT)
+        while job.poll() is None and resident_kib(job.pid) < 100 << 10:
+            time.sleep(0.005)
+        job.send_signal(signal.SIGINT)
         assert job.stderr is not None
         said = job.stderr.read()
     return job.returncode, said
