@@ -97,7 +97,7 @@ def _check_allowed(action: str, options: dict[str, str]) -> None:
 
 
 def _taken_apart(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """The options, each with its value or an empty one, and what is none."""
+    """The options, each with its value or an empty one, and the operands."""
     options: dict[str, str] = {}
     operands: list[str] = []
     left = iter(words)

@@ -31,7 +31,7 @@ def run(arguments: Arguments, streams: Streams, root: Root) -> None:
 
     Raises:
         WrongKeyError: No key was handed over, or none that opens the volume.
-        KdumpkeyError: Whatever else was wrong.
+        KdumpkeyError: As the command's own functions.
     """
     match arguments.action, arguments.operands:
         case "open", (device, name):
