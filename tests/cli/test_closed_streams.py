@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from both import ENVIRONMENT
+from tools import HANGS_AFTER_S
 
 OPENED = [0, 1, 2]
 CHEAP = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"]
@@ -19,7 +20,7 @@ def with_closed(closed: list[int], line: list[str], folder: Path) -> int:
     """The exit code of a run that begins with these streams closed, and the others empty."""
     words = " ".join(f"{fd}>&-" if fd in closed else f"{fd}<>/dev/null" for fd in OPENED)
     command = ["sh", "-c", f'exec "$@" {words}', "sh", sys.executable, "-m", "kdumpkey", *line]
-    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=False, timeout=60).returncode
+    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=False, timeout=HANGS_AFTER_S).returncode
 
 
 @pytest.fixture

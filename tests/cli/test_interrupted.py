@@ -15,6 +15,7 @@ import pytest
 from both import ours
 from kdumpkey.cli.commands import argon2 as command
 from kdumpkey.kdump.cost.measure import Cell, Cost
+from tools import HANGS_AFTER_S
 
 # Interrupts the program when it imports a module, or, with a *, when it calls into the system the first time.
 INTERRUPTING = """
@@ -47,7 +48,7 @@ QUIET = (130, -signal.SIGINT)
 )
 def test_an_interrupt_while_modules_are_imported_prints_no_traceback(module: str, folder: Path) -> None:
     words = [sys.executable, "-c", INTERRUPTING, module, "luksUUID", folder / "luks2.img"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=HANGS_AFTER_S)
     assert done.returncode in QUIET
     assert done.stderr in ("", "Interrupted.\n")
     assert done.stdout == ""
@@ -60,7 +61,7 @@ def test_an_interrupt_that_was_ignored_stays_ignored(folder: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=HANGS_AFTER_S,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("-") == 4
