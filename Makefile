@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CC_ASAN ?= cc
 LOCK := requirements-dev.lock
-NATIVE_SOURCES := $(wildcard cext/*/kdk_*.c cext/*/*.h cext/*/*.pyx cext/*/*.pxi) setup.py
+NATIVE_SOURCES := $(wildcard cext/*/kdk_*.c cext/*/*.h cext/*/*.inc cext/*/*.pyx cext/*/*.pxi) setup.py
 GENERATED := $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx))
 
 .PHONY: coverage docs typer-releases compat lab lock man build demo test test-all test-pythons bench bench-once lint format asan dist clean

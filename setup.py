@@ -102,16 +102,20 @@ class ReproducibleSdist(sdist):
         return archive
 
 
-def extension(name: str, *shared: str, libraries: tuple[str, ...] = ()) -> Extension:
+def extension(
+    name: str, *shared: str, headers: tuple[str, ...] = (), libraries: tuple[str, ...] = ()
+) -> Extension:
     """The module kdumpkey._native.NAME, of cext/NAME: its .pyx, and each .c that is named kdk_*.
 
     Args:
         name: The module, and its folder.
         shared: C sources of other folders, relative to cext/.
+        headers: Folders whose headers it uses, relative to cext/.
         libraries: What it is linked to.
     """
     own = Path("cext", name)
-    folders = sorted({own, Path("cext/common"), *(Path("cext", source).parent for source in shared)})
+    others = (Path("cext", source).parent for source in shared)
+    folders = sorted({own, Path("cext/common"), *others, *(Path("cext", folder) for folder in headers)})
     return Extension(
         f"kdumpkey._native.{name}",
         sources=[
@@ -120,7 +124,7 @@ def extension(name: str, *shared: str, libraries: tuple[str, ...] = ()) -> Exten
             *(f"cext/{source}" for source in shared),
         ],
         depends=sorted(
-            str(path) for folder in folders for path in folder.glob("*.[hp]*") if path.suffix != ".pyx"
+            str(path) for folder in folders for path in folder.glob("*.[hip]*") if path.suffix != ".pyx"
         ),
         include_dirs=[str(folder) for folder in folders],
         libraries=list(libraries),
@@ -131,7 +135,8 @@ def extension(name: str, *shared: str, libraries: tuple[str, ...] = ()) -> Exten
 setup(
     cmdclass={"build_ext": Hardened, "sdist": ReproducibleSdist},
     ext_modules=[
-        extension("aesxts", "common/kdk_cpu.c", "secret/kdk_secret.c"),
+        extension("aescbc", "common/kdk_cpu.c", "secret/kdk_secret.c", headers=("aes",)),
+        extension("aesxts", "common/kdk_cpu.c", "secret/kdk_secret.c", headers=("aes",)),
         extension("argon2", "common/kdk_cpu.c", "secret/kdk_secret.c", libraries=("pthread",)),
         extension("pbkdf2", "common/kdk_cpu.c", "secret/kdk_secret.c"),
         extension("region", libraries=("m",)),

@@ -59,12 +59,12 @@ double bench_engine(int tier, int decrypt, uint8_t *p, size_t n, size_t sector_s
     uint8_t key[64];
     for (int i = 0; i < 64; i++)
         key[i] = (uint8_t)(i * 7 + 1);
-    if (kdk_aesxts_init(&ctx, key, sizeof key, tier) != KDK_OK)
+    if (kdk_aesxts_init(&ctx, key, sizeof key, tier) != KDK_AESXTS_OK)
         return -1;
     const double start = now();
     for (int i = 0; i < passes; i++) {
         struct kdk_aesxts_run run = {p, p, 0, sector_size, 0, sector_size / 512, UINT64_MAX, 0};
-        if ((decrypt ? kdk_aesxts_decrypt : kdk_aesxts_encrypt)(&ctx, &run, n) != KDK_OK)
+        if ((decrypt ? kdk_aesxts_decrypt : kdk_aesxts_encrypt)(&ctx, &run, n) != KDK_AESXTS_OK)
             return -1;
     }
     return now() - start;

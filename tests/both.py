@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdumpkey.cli.main import main
-from kdumpkey.cli.streams import Streams
+from kdumpkey.streams import Streams
 from tools import HANGS_AFTER_S
 
 NO_TERMINAL = "/nonexistent/terminal"

@@ -10,13 +10,14 @@ import errno
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kdumpkey.errors import kernel_error
 from kdumpkey.kernel.linux.kernel import INTERFACE, LinuxKernel
-from kdumpkey.kernel.linux.record import RECORD
-from kdumpkey.kernel.protocol import CrashImage
+from kdumpkey.kernel.protocol import CrashImage, Keys
+from kdumpkey.kernel.record import RECORD
 from kdumpkey.secret import SecretBuffer
 
 IMAGE = CrashImage(Path("/boot/vmlinuz"), None, "panic=10")
@@ -33,9 +34,16 @@ class FakeKeys:
     unreachable: frozenset[str] = frozenset()
     errnos: dict[str, int] = field(default_factory=dict)
 
-    def put(self, description: str, key: SecretBuffer, timeout_s: int) -> None:
+    usual_timeout_s: int = 300
+
+    def put(self, description: str, key: SecretBuffer, timeout_s: int) -> tuple[str, ...]:
         assert len(key) > 0
         self.add(description, timeout_s)
+        return ()
+
+    def read(self, _key_type: str, _description: str) -> SecretBuffer | None:
+        """Nothing: there are logon keys only."""
+        return None
 
     def add(self, description: str, timeout_s: int = 0) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -77,9 +85,11 @@ class FakeLinux:
     refuse: list[int] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     keys: FakeKeys = field(init=False)
+    make_keys: Callable[[], Keys] = field(init=False)
 
     def __post_init__(self) -> None:
         self.keys = FakeKeys(self.root / "keyring")
+        self.make_keys = lambda: self.keys
         if (self.root / INTERFACE).exists():
             return
         self.put(f"{INTERFACE}/count", "0\n")
@@ -118,6 +128,7 @@ class FakeLinux:
             self.write,
             lambda _image: None,
             lambda: 1000.0,
+            self.make_keys,
         )
 
     def make_item(self, path: Path) -> None:

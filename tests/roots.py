@@ -104,7 +104,7 @@ CONTENTS: Final = (
     "usr/lib/modules/x/kernel/drivers/md/dm-crypt.ko.xz",
     "usr/lib/modules/x/kernel/fs/configfs/configfs.ko.xz",
 )
-OURS: Final = ("usr/bin/kdumpkey", *CONTENTS[1:], "usr/sbin/dmsetup")
+OURS: Final = ("usr/bin/kdumpkey-capture", *CONTENTS[1:], "usr/sbin/dmsetup")
 
 
 def key(

@@ -10,10 +10,14 @@ from libc.string cimport memcpy
 include "kdk_aesxts.pxi"
 
 cdef dict TIERS = {kdk_aesxts_tier_name(i).decode(): i for i in range(KDK_AESXTS_TIERS)}
-cdef dict STATUS = {KDK_OK: "usable", KDK_ERR_NOT_BUILT: "not built", KDK_ERR_NOT_ON_CPU: "not on this cpu"}
+cdef dict STATUS = {
+    KDK_AESXTS_OK: "usable",
+    KDK_AESXTS_ERR_NOT_BUILT: "not built",
+    KDK_AESXTS_ERR_NOT_ON_CPU: "not on this cpu",
+}
 
 
-cdef str message(kdk_status status):
+cdef str message(kdk_aesxts_status status):
     return kdk_aesxts_message(status).decode()
 
 
@@ -42,7 +46,7 @@ cdef class AesXts:
 
     def __cinit__(self, key, tier=None):
         cdef Py_buffer view
-        cdef kdk_status status
+        cdef kdk_aesxts_status status
         cdef int number = -1 if tier is None else TIERS.get(tier, KDK_AESXTS_TIERS)
         if kdk_secret_map(&self._memory, sizeof(kdk_aesxts_ctx)):
             raise MemoryError("no memory for an AES-XTS context")
@@ -50,7 +54,7 @@ cdef class AesXts:
         status = kdk_aesxts_init(
             <kdk_aesxts_ctx *>self._memory.data, <const uint8_t *>view.buf, <size_t>view.len, number)
         PyBuffer_Release(&view)
-        if status != KDK_OK:
+        if status != KDK_AESXTS_OK:
             raise ValueError(message(status))
 
     def __dealloc__(self):
@@ -84,12 +88,12 @@ cdef class AesXts:
 
     cdef int _check_open(self) except -1:
         if self._closed or not kdk_secret_intact(&self._memory):
-            raise ValueError(message(KDK_ERR_CLOSED))
+            raise ValueError(message(KDK_AESXTS_ERR_CLOSED))
         return 0
 
     cdef int _crypt(self, src, dst, kdk_aesxts_run run, bint decrypt) except -1:
         cdef Py_buffer source, target
-        cdef kdk_status status = KDK_ERR_LENGTH
+        cdef kdk_aesxts_status status = KDK_AESXTS_ERR_LENGTH
         cdef const kdk_aesxts_ctx *ctx
         PyObject_GetBuffer(src, &source, PyBUF_SIMPLE)
         try:
@@ -114,7 +118,7 @@ cdef class AesXts:
         finally:
             PyBuffer_Release(&source)
             PyBuffer_Release(&target)
-        if status != KDK_OK:
+        if status != KDK_AESXTS_OK:
             raise ValueError(message(status))
         return 0
 
@@ -146,5 +150,5 @@ cdef kdk_aesxts_run run_of(sector_size, first_sector, iv_step, iv_bits) except *
     except OverflowError:
         raise ValueError("a sector's size or number, or the IV step, is negative or past 64 bits") from None
     if run.sector_size == 0:
-        raise ValueError(message(KDK_ERR_SECTOR_SIZE))
+        raise ValueError(message(KDK_AESXTS_ERR_SECTOR_SIZE))
     return run

@@ -8,8 +8,9 @@ cdef extern from "kdk_secret.h":
 
 cdef extern from "kdk_aesxts.h" nogil:
     enum: KDK_AESXTS_TIERS
-    enum kdk_status:
-        KDK_OK, KDK_ERR_SECTOR_SIZE, KDK_ERR_LENGTH, KDK_ERR_NOT_BUILT, KDK_ERR_NOT_ON_CPU, KDK_ERR_CLOSED
+    enum kdk_aesxts_status:
+        KDK_AESXTS_OK, KDK_AESXTS_ERR_SECTOR_SIZE, KDK_AESXTS_ERR_LENGTH, KDK_AESXTS_ERR_NOT_BUILT
+        KDK_AESXTS_ERR_NOT_ON_CPU, KDK_AESXTS_ERR_CLOSED
     struct kdk_aesxts_ctx:
         int32_t tier
     struct kdk_aesxts_run:
@@ -17,10 +18,10 @@ cdef extern from "kdk_aesxts.h" nogil:
         uint8_t *dst
         size_t sectors, sector_size
         uint64_t iv, iv_step, iv_mask, high
-    const char *kdk_aesxts_message(kdk_status)
+    const char *kdk_aesxts_message(kdk_aesxts_status)
     const char *kdk_aesxts_tier_name(int)
-    kdk_status kdk_aesxts_tier_status(int)
+    kdk_aesxts_status kdk_aesxts_tier_status(int)
     int kdk_aesxts_default_tier()
-    kdk_status kdk_aesxts_init(kdk_aesxts_ctx *, const uint8_t *, size_t, int)
-    kdk_status kdk_aesxts_encrypt(const kdk_aesxts_ctx *, kdk_aesxts_run *, size_t)
-    kdk_status kdk_aesxts_decrypt(const kdk_aesxts_ctx *, kdk_aesxts_run *, size_t)
+    kdk_aesxts_status kdk_aesxts_init(kdk_aesxts_ctx *, const uint8_t *, size_t, int)
+    kdk_aesxts_status kdk_aesxts_encrypt(const kdk_aesxts_ctx *, kdk_aesxts_run *, size_t)
+    kdk_aesxts_status kdk_aesxts_decrypt(const kdk_aesxts_ctx *, kdk_aesxts_run *, size_t)

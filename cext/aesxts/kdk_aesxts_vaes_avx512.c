@@ -2,37 +2,9 @@
 
 #if defined(__x86_64__)
 
-#include <immintrin.h>
-
-#define KDK_TARGET __attribute__((target("vaes,vpclmulqdq,gfni,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,aes")))
-
-typedef __m512i V;
-#define V_LANES 4
-#define V_REG(x) "+v"(x)
-#define V_LOAD(p) _mm512_loadu_si512(p)
-#define V_LOAD_ALIGNED(p) _mm512_load_si512(p)
-#define V_STORE(p, x) _mm512_storeu_si512(p, x)
-#define V_XOR(a, b) _mm512_xor_si512(a, b)
-#define V_XOR3(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0x96)
-#define V_ENC(x, k) _mm512_aesenc_epi128(x, k)
-#define V_ENCLAST(x, k) _mm512_aesenclast_epi128(x, k)
-#define V_DEC(x, k) _mm512_aesdec_epi128(x, k)
-#define V_DECLAST(x, k) _mm512_aesdeclast_epi128(x, k)
-#define V_KEY(schedule, r) _mm512_broadcast_i32x4(_mm_load_si128((const __m128i *)((schedule) + 16 * (r))))
-#define V_KEYS_LOCAL(k, schedule, rounds)                                                                                          \
-    V k[15];                                                                                                                       \
-    KDK_UNROLL for (int r = 0; r <= rounds; r++) k[r] = V_KEY(schedule, r)
-#define V_KEYS_PARAM(k) const V *k
-#define V_KEYS_ARGUMENT(k) k
-#define V_ROUND_KEY(k, r) k[r]
-#define CLEAR(n) "vpxorq %%zmm" #n ",%%zmm" #n ",%%zmm" #n ";"
-#define V_CLEAR_REGISTERS()                                                                                                        \
-    __asm__ __volatile__("vzeroall;" CLEAR(16) CLEAR(17) CLEAR(18) CLEAR(19) CLEAR(20) CLEAR(21) CLEAR(22) CLEAR(23) CLEAR(24)     \
-                             CLEAR(25) CLEAR(26) CLEAR(27) CLEAR(28) CLEAR(29) CLEAR(30) CLEAR(31)::                               \
-                                 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",        \
-                                   "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20",       \
-                                   "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30",       \
-                                   "xmm31")
+#include "kdk_aes_x86_512.h"
+#include "kdk_aesxts_x86.h"
+#include "kdk_wipe.h"
 
 /* The tweaks without a carry chain.
  *
@@ -48,8 +20,8 @@ typedef __m512i V;
  *
  * Lanes hold s·x^0 … s·x^3 in `even` and s·x^4 … s·x^7 in `odd`, so a batch of 32 blocks is k = 0 … 3 or 4 … 7 of both. */
 struct tweaks {
-    V even, odd;             /* the tweaks that the multiples are taken of */
-    V even_more, odd_more;   /* lo(s[8…15]), then lo^hi for places 8 … 15 */
+    vec even, odd;             /* the tweaks that the multiples are taken of */
+    vec even_more, odd_more;   /* lo(s[8…15]), then lo^hi for places 8 … 15 */
     const uint8_t *multiples; /* the four permutations of the coming batch */
     const struct constants *c;
 };
@@ -85,54 +57,57 @@ static const struct constants {
     {{64, 64, 63, 63, 62, 62, 61, 61}, {60, 60, 59, 59, 58, 58, 57, 57}},
 };
 
-#define KDK_TWEAK_INLINE KDK_TARGET static inline __attribute__((always_inline))
-
-KDK_TWEAK_INLINE const struct constants *opaque(const struct constants *c)
+KDK_INLINE const struct constants *opaque(const struct constants *c)
 {
     __asm__ __volatile__("" : "+r"(c));
     return c;
 }
 
-#define TAKE(s, more, permutation) _mm512_permutex2var_epi8(s, _mm512_load_si512(permutation), more)
-
-KDK_TWEAK_INLINE V carried_bytes(V s, const struct constants *c)
+KDK_INLINE vec take(vec s, vec more, const uint8_t *permutation)
 {
-    const V lo = _mm512_gf2p8affine_epi64_epi8(s, _mm512_load_si512(c->lo), 0);
-    const V hi = _mm512_gf2p8affine_epi64_epi8(s, _mm512_load_si512(c->hi), 0);
-    return _mm512_unpackhi_epi64(lo, V_XOR(_mm512_alignr_epi8(s, lo, 1), hi));
+    return _mm512_permutex2var_epi8(s, load_aligned(permutation), more);
+}
+
+KDK_INLINE vec constant(const uint64_t *c) { return load_aligned((const uint8_t *)c); }
+
+KDK_INLINE vec carried_bytes(vec s, const struct constants *c)
+{
+    const vec lo = _mm512_gf2p8affine_epi64_epi8(s, constant(c->lo), 0);
+    const vec hi = _mm512_gf2p8affine_epi64_epi8(s, constant(c->hi), 0);
+    return _mm512_unpackhi_epi64(lo, xor2(_mm512_alignr_epi8(s, lo, 1), hi));
 }
 
 /* t·x^n for n = left[lane] in 0 … 7: the funnel shift brings what leaves the high half back as it is, times 1; 0x86 makes it 0x87. */
-KDK_TWEAK_INLINE V times_xn(V t, V swapped, const struct constants *c, int odd)
+KDK_INLINE vec times_xn(vec t, vec swapped, const struct constants *c, int odd)
 {
-    const V carried = _mm512_maskz_srlv_epi64(0x55, swapped, _mm512_load_si512(c->right[odd]));
-    const V back = _mm512_clmulepi64_epi128(carried, _mm512_load_si512(c->reduce), 0x00);
-    return V_XOR(_mm512_shldv_epi64(t, swapped, _mm512_load_si512(c->left[odd])), back);
+    const vec carried = _mm512_maskz_srlv_epi64(0x55, swapped, constant(c->right[odd]));
+    const vec back = _mm512_clmulepi64_epi128(carried, constant(c->reduce), 0x00);
+    return xor2(_mm512_shldv_epi64(t, swapped, constant(c->left[odd])), back);
 }
 
-KDK_TWEAK_INLINE void tweaks_begin(struct tweaks *w, const uint8_t *t)
+KDK_INLINE void tweaks_begin(struct tweaks *w, const uint8_t *t)
 {
     w->c = opaque(&constants);
-    const V all = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)t));
-    const V swapped = _mm512_shuffle_epi32(all, 0x4e);
+    const vec all = broadcast(t);
+    const vec swapped = _mm512_shuffle_epi32(all, 0x4e);
     w->even = times_xn(all, swapped, w->c, 0);
     w->odd = times_xn(all, swapped, w->c, 1);
     w->multiples = multiples[0];
 }
 
-KDK_TWEAK_INLINE void tweaks_advance(struct tweaks *w)
+KDK_INLINE void tweaks_advance(struct tweaks *w)
 {
     w->c = opaque(&constants);
     if (w->multiples == multiples[0]) {
         w->multiples = multiples[4];
     } else {
-        w->even = TAKE(w->even, w->even_more, multiples[8]);
-        w->odd = TAKE(w->odd, w->odd_more, multiples[8]);
+        w->even = take(w->even, w->even_more, multiples[8]);
+        w->odd = take(w->odd, w->odd_more, multiples[8]);
         w->multiples = multiples[0];
     }
 }
 
-KDK_TWEAK_INLINE void tweaks_slot(struct tweaks *w, const int r, uint8_t *next)
+KDK_INLINE void tweaks_slot(struct tweaks *w, const int r, uint8_t *next)
 {
     const int fresh = w->multiples == multiples[0]; /* else the sums are those of the batch before */
     if (r == 1 && fresh)
@@ -141,12 +116,12 @@ KDK_TWEAK_INLINE void tweaks_slot(struct tweaks *w, const int r, uint8_t *next)
         w->odd_more = carried_bytes(w->odd, w->c);
     if (r >= 3 && r <= 6) {
         const int k = r - 3;
-        _mm512_store_si512(next + 128 * k, TAKE(w->even, w->even_more, w->multiples + 64 * k));
-        _mm512_store_si512(next + 128 * k + 64, TAKE(w->odd, w->odd_more, w->multiples + 64 * k));
+        store_aligned(next + 128 * k, take(w->even, w->even_more, w->multiples + 64 * k));
+        store_aligned(next + 128 * k + 64, take(w->odd, w->odd_more, w->multiples + 64 * k));
     }
 }
 
-#include "kdk_aesxts_x86_body.h"
+#include "kdk_aesxts_x86_body.inc"
 
 const struct kdk_aesxts_ops *const kdk_aesxts_vaes_avx512 = &tier_table;
 

@@ -19,6 +19,6 @@ enum kdk_cpu_feature {
     KDK_CPU_ARMV8SHA512 = 1u << 11  /* AArch64: those for SHA-512 */
 };
 
-uint32_t kdk_cpu_features(void);
+uint32_t kdk_cpu_features(void); /* asks once in a process */
 
 #endif

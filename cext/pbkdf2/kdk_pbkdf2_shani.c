@@ -46,15 +46,11 @@ KDK_INLINE void sha256_store(const struct state *s, uint32_t *h)
     _mm_storeu_si128((V *)(h + 4), w[1]);
 }
 
-/* Hash the digests in `s` from the state `begin`, into `s`. */
-KDK_INLINE void sha256_compress(const struct state *begin, struct state *s, const int chains)
+/* Hash one block a chain, the words of `w`, from the state `begin` into `s`. */
+KDK_INLINE void sha256_rounds(const struct state *begin, struct state *s, V (*w)[4], const int chains)
 {
-    V w[MOST][4];
-
-    for (int n = 0; n < chains; n++) {
-        sha256_message(s + n, w[n]);
+    for (int n = 0; n < chains; n++)
         s[n] = *begin;
-    }
     KDK_UNROLL
     for (int r = 0; r < 16; r++) {
         const int now = r % 4, one = (r + 1) % 4, two = (r + 2) % 4, three = (r + 3) % 4;
@@ -74,6 +70,31 @@ KDK_INLINE void sha256_compress(const struct state *begin, struct state *s, cons
         s[n].first = _mm_add_epi32(s[n].first, begin->first);
         s[n].second = _mm_add_epi32(s[n].second, begin->second);
     }
+}
+
+/* Hash the digests in `s` from the state `begin`, into `s`. */
+KDK_INLINE void sha256_compress(const struct state *begin, struct state *s, const int chains)
+{
+    V w[MOST][4];
+
+    for (int n = 0; n < chains; n++)
+        sha256_message(s + n, w[n]);
+    sha256_rounds(begin, s, w, chains);
+}
+
+KDK_TARGET static void sha256_blocks(uint32_t *h, const uint8_t *data, size_t blocks)
+{
+    const V big_endian = _mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12);
+    struct state s = sha256_load(h);
+
+    for (; blocks; blocks--, data += 64) {
+        const struct state begin = s;
+        V w[1][4];
+        for (int i = 0; i < 4; i++)
+            w[0][i] = _mm_shuffle_epi8(_mm_loadu_si128((const V *)(data + 16 * i)), big_endian);
+        sha256_rounds(&begin, &s, w, 1);
+    }
+    sha256_store(&s, h);
 }
 
 KDK_INLINE struct state sha1_load(const uint32_t *h)
@@ -206,9 +227,11 @@ KDK_TARGET static void iterate_sha256(const struct kdk_pbkdf2_pads *pads, struct
 static const struct kdk_pbkdf2_ops tier_table = {{iterate_sha1, iterate_sha256, NULL}};
 
 const struct kdk_pbkdf2_ops *const kdk_pbkdf2_shani = &tier_table;
+kdk_sha256_blocks *const kdk_sha256_blocks_shani = sha256_blocks;
 
 #else
 
 const struct kdk_pbkdf2_ops *const kdk_pbkdf2_shani = NULL;
+kdk_sha256_blocks *const kdk_sha256_blocks_shani = NULL;
 
 #endif

@@ -1,6 +1,7 @@
 #include "kdk_sha.h"
 
 #include "kdk_bytes.h"
+#include "kdk_cpu.h"
 #include "kdk_wipe.h"
 
 /* FIPS 180-4, section 4.2: the first bits of the fractions of cube roots of primes. */
@@ -79,12 +80,17 @@ static __attribute__((noinline)) void compress_wide(struct kdk_sha *hash, const 
     kdk_wipe(w, sizeof w);
 }
 
-static void compress(struct kdk_sha *hash, const uint8_t *block)
+static void compress(struct kdk_sha *hash, const uint8_t *data, size_t blocks)
 {
-    if (hash->kind == KDK_SHA512)
-        compress_wide(hash, block);
-    else
-        compress_narrow(hash, block);
+    if (hash->kind == KDK_SHA256 && kdk_sha256_blocks_shani && kdk_cpu_features() & KDK_CPU_SHANI) {
+        kdk_sha256_blocks_shani(hash->state.narrow, data, blocks);
+        return;
+    }
+    for (; blocks; blocks--, data += kdk_sha_block_size(hash->kind))
+        if (hash->kind == KDK_SHA512)
+            compress_wide(hash, data);
+        else
+            compress_narrow(hash, data);
 }
 
 void kdk_sha_resume(struct kdk_sha *hash, enum kdk_sha_kind kind, const union kdk_sha_state *state,
@@ -106,13 +112,17 @@ void kdk_sha_update(struct kdk_sha *hash, const void *data, size_t size)
     const uint8_t *from = data;
 
     while (size) {
-        const size_t at = hash->size % block, n = size < block - at ? size : block - at;
-        memcpy(hash->buffer + at, from, n);
+        const size_t at = hash->size % block, whole = at ? 0 : size / block;
+        const size_t n = whole ? whole * block : size < block - at ? size : block - at;
+        if (whole)
+            compress(hash, from, whole);
+        else
+            memcpy(hash->buffer + at, from, n);
         hash->size += n;
         from += n;
         size -= n;
-        if (hash->size % block == 0)
-            compress(hash, hash->buffer);
+        if (!whole && hash->size % block == 0)
+            compress(hash, hash->buffer, 1);
     }
 }
 
@@ -126,12 +136,12 @@ void kdk_sha_final(struct kdk_sha *hash, union kdk_sha_state *state)
     hash->buffer[at++] = 0x80;
     if (at > block - length) {
         memset(hash->buffer + at, 0, block - at);
-        compress(hash, hash->buffer);
+        compress(hash, hash->buffer, 1);
         at = 0;
     }
     memset(hash->buffer + at, 0, block - at);
     kdk_store64_be(hash->buffer + block - 8, bits);
-    compress(hash, hash->buffer);
+    compress(hash, hash->buffer, 1);
     *state = hash->state;
     kdk_wipe(hash, sizeof *hash);
 }

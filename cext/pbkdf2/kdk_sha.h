@@ -1,4 +1,5 @@
-/* SHA-1, SHA-256 and SHA-512 (FIPS 180-4) in portable C, and what all implementations of them share. */
+/* SHA-1, SHA-256 and SHA-512 (FIPS 180-4) of whole messages: in portable C, and SHA-256 by the processor's
+ * instructions where it has them. */
 #ifndef KDK_SHA_H
 #define KDK_SHA_H
 
@@ -26,6 +27,10 @@ struct kdk_sha {
 extern const union kdk_sha_state kdk_sha_initial[KDK_SHA_KINDS];
 extern const uint32_t kdk_sha256_k[64];
 extern const uint64_t kdk_sha512_k[80];
+
+/* Hashes whole blocks into a state of SHA-256; NULL in builds for other architectures. */
+typedef void kdk_sha256_blocks(uint32_t *state, const uint8_t *data, size_t blocks);
+extern kdk_sha256_blocks *const kdk_sha256_blocks_shani;
 
 size_t kdk_sha_digest_size(enum kdk_sha_kind kind);
 size_t kdk_sha_block_size(enum kdk_sha_kind kind);

@@ -8,6 +8,8 @@ from libc.stdint cimport uint8_t, uint32_t
 
 include "kdk_pbkdf2.pxi"
 
+cdef Py_ssize_t WITHOUT_GIL = 1 << 16  # bytes that take longer to hash than to let other threads run
+
 cdef dict HASHES = {"sha1": KDK_SHA1, "sha256": KDK_SHA256, "sha512": KDK_SHA512}
 cdef dict TIERS = {kdk_pbkdf2_tier_name(i).decode(): i for i in range(KDK_PBKDF2_TIERS)}
 cdef dict STATUS = {
@@ -42,6 +44,44 @@ def usable_tiers(str hash not None, /):
 
 def default_tier(str hash not None, Py_ssize_t nbytes, /):
     return kdk_pbkdf2_tier_name(kdk_pbkdf2_default_tier(kind_of(hash), <size_t>nbytes)).decode()
+
+
+cdef class Sha:
+    cdef kdk_sha state
+
+    def __cinit__(self, str name not None, data=b""):
+        kdk_sha_init(&self.state, kind_of(name))
+        self.update(data)
+
+    def update(self, data, /):
+        cdef Py_buffer view
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        if view.len >= WITHOUT_GIL:
+            with nogil:
+                kdk_sha_update(&self.state, view.buf, <size_t>view.len)
+        else:
+            kdk_sha_update(&self.state, view.buf, <size_t>view.len)
+        PyBuffer_Release(&view)
+
+    def copy(self):
+        cdef Sha other = Sha.__new__(Sha, "sha1")
+        other.state = self.state
+        return other
+
+    def digest(self):
+        cdef kdk_sha state = self.state
+        cdef kdk_sha_state last
+        cdef uint8_t out[KDK_SHA_MOST_DIGEST]
+        kdk_sha_final(&state, &last)
+        kdk_sha_digest(self.state.kind, &last, out)
+        kdk_wipe(&last, sizeof(last))
+        try:
+            return (<char *>out)[:kdk_sha_digest_size(self.state.kind)]
+        finally:
+            kdk_wipe(out, sizeof(out))
+
+    def __dealloc__(self):
+        kdk_wipe(&self.state, sizeof(self.state))
 
 
 cdef class Caught:

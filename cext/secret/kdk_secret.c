@@ -47,12 +47,7 @@ int kdk_secret_map(kdk_secret *secret, size_t length)
 void kdk_secret_clear_registers(void)
 {
 #if defined(__x86_64__)
-    static uint32_t features; /* CPUID is slow under a hypervisor; two threads that write the same value do no harm */
-    uint32_t known = __atomic_load_n(&features, __ATOMIC_RELAXED);
-    if (!known) {
-        known = kdk_cpu_features() | 1u << 31;
-        __atomic_store_n(&features, known, __ATOMIC_RELAXED);
-    }
+    const uint32_t known = kdk_cpu_features();
     if (known & KDK_CPU_YMM)
         __asm__ __volatile__("vzeroall" : : : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
                              "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");

@@ -50,7 +50,7 @@ static int all_are(const uint8_t *p, size_t n, uint8_t value)
     return n == 0 || (p[0] == value && memcmp(p, p + 1, n - 1) == 0);
 }
 
-static enum kdk_status call(const struct kdk_aesxts_ctx *ctx, struct kdk_aesxts_run run, const uint8_t *src, uint8_t *dst, size_t n,
+static enum kdk_aesxts_status call(const struct kdk_aesxts_ctx *ctx, struct kdk_aesxts_run run, const uint8_t *src, uint8_t *dst, size_t n,
                              int decrypt)
 {
     run.src = src;
@@ -67,12 +67,12 @@ static void crypts_to(const struct kdk_aesxts_ctx *ctx, struct kdk_aesxts_run ru
 
     memcpy(src, given, n);
     memset(dst - before, CANARY, before + n + dst_back);
-    CHECK(call(ctx, run, src, dst, n, decrypt) == KDK_OK);
+    CHECK(call(ctx, run, src, dst, n, decrypt) == KDK_AESXTS_OK);
     CHECK(memcmp(dst, expected, n) == 0 && memcmp(src, given, n) == 0);
     CHECK(all_are(dst - before, before, CANARY) && all_are(dst + n, dst_back, CANARY));
 
     memcpy(dst, given, n);
-    CHECK(call(ctx, run, dst, dst, n, decrypt) == KDK_OK);
+    CHECK(call(ctx, run, dst, dst, n, decrypt) == KDK_AESXTS_OK);
     CHECK(memcmp(dst, expected, n) == 0);
     CHECK(all_are(dst - before, before, CANARY) && all_are(dst + n, dst_back, CANARY));
 }
@@ -107,10 +107,10 @@ static void every_vector_holds(int tier, const char *path, size_t step)
             run.iv |= (uint64_t)tweak[i] << 8 * i;
             run.high |= (uint64_t)tweak[8 + i] << 8 * i;
         }
-        CHECK(kdk_aesxts_init(&fast, key, key_bytes, tier) == KDK_OK);
+        CHECK(kdk_aesxts_init(&fast, key, key_bytes, tier) == KDK_AESXTS_OK);
         const int equal_halves = memcmp(key, key + key_bytes / 2, key_bytes / 2) == 0;
         if (equal_halves)
-            CHECK(call(&fast, run, plain, target, n, 0) == KDK_ERR_EQUAL_HALVES);
+            CHECK(call(&fast, run, plain, target, n, 0) == KDK_AESXTS_ERR_EQUAL_HALVES);
         for (int decrypt = equal_halves; decrypt < 2; decrypt++) {
             const uint8_t *const given = decrypt ? cipher : plain, *const expected = decrypt ? plain : cipher;
             crypts_to(&fast, run, given, expected, n, decrypt, 0, 0);
@@ -140,14 +140,14 @@ static void a_run_is_as_portable_does_its_sectors(int tier, size_t sector_size, 
         run.iv_mask = 0xffffffff;
     fill_random(key, sizeof key);
     fill_random(given, n);
-    CHECK(kdk_aesxts_init(&fast, key, key_bytes, tier) == KDK_OK);
-    CHECK(kdk_aesxts_init(&oracle, key, key_bytes, KDK_AESXTS_PORTABLE) == KDK_OK);
+    CHECK(kdk_aesxts_init(&fast, key, key_bytes, tier) == KDK_AESXTS_OK);
+    CHECK(kdk_aesxts_init(&oracle, key, key_bytes, KDK_AESXTS_PORTABLE) == KDK_AESXTS_OK);
     for (int decrypt = 0; decrypt < 2; decrypt++) {
         for (size_t i = 0; i < sectors; i++) {
             struct kdk_aesxts_run one = run;
             one.iv = (run.iv + i * run.iv_step) & run.iv_mask;
             one.iv_mask = UINT64_MAX;
-            CHECK(call(&oracle, one, given + i * sector_size, expected + i * sector_size, sector_size, decrypt) == KDK_OK);
+            CHECK(call(&oracle, one, given + i * sector_size, expected + i * sector_size, sector_size, decrypt) == KDK_AESXTS_OK);
         }
         crypts_to(&fast, run, given, expected, n, decrypt, 0, 0);
         crypts_to(&fast, run, given, expected, n, decrypt, random64() % WIDTH, random64() % WIDTH);
@@ -183,13 +183,13 @@ static void bad_arguments_write_nothing(int tier)
         struct kdk_aesxts_run run;
         size_t bytes;
         size_t dst_at;
-        enum kdk_status status;
+        enum kdk_aesxts_status status;
     } cases[] = {
-        {good, 511, 4096, KDK_ERR_LENGTH},       {good, 1025, 4096, KDK_ERR_LENGTH},  {good, 1024, 1, KDK_ERR_OVERLAP},
-        {good, 1024, 16, KDK_ERR_OVERLAP},       {good, 1024, 1023, KDK_ERR_OVERLAP}, {good, 512, 4096, KDK_ERR_SECTOR_SIZE},
-        {good, 512, 4096, KDK_ERR_SECTOR_SIZE},  {good, 512, 4096, KDK_ERR_SECTOR_SIZE},
-        {good, 512, 4096, KDK_ERR_SECTOR_SIZE},  {good, 512, 4096, KDK_ERR_IV_STEP},  {good, 1024, 4096, KDK_ERR_IV_RANGE},
-        {good, 1024, 4096, KDK_ERR_IV_RANGE},
+        {good, 511, 4096, KDK_AESXTS_ERR_LENGTH},       {good, 1025, 4096, KDK_AESXTS_ERR_LENGTH},  {good, 1024, 1, KDK_AESXTS_ERR_OVERLAP},
+        {good, 1024, 16, KDK_AESXTS_ERR_OVERLAP},       {good, 1024, 1023, KDK_AESXTS_ERR_OVERLAP}, {good, 512, 4096, KDK_AESXTS_ERR_SECTOR_SIZE},
+        {good, 512, 4096, KDK_AESXTS_ERR_SECTOR_SIZE},  {good, 512, 4096, KDK_AESXTS_ERR_SECTOR_SIZE},
+        {good, 512, 4096, KDK_AESXTS_ERR_SECTOR_SIZE},  {good, 512, 4096, KDK_AESXTS_ERR_IV_STEP},  {good, 1024, 4096, KDK_AESXTS_ERR_IV_RANGE},
+        {good, 1024, 4096, KDK_AESXTS_ERR_IV_RANGE},
     };
     uint8_t key[64];
 
@@ -203,21 +203,21 @@ static void bad_arguments_write_nothing(int tier)
     fill_random(key, sizeof key);
     memset(source, CANARY, ARENA);
     for (int decrypt = 0; decrypt < 2; decrypt++) {
-        CHECK(kdk_aesxts_init(&fast, key, sizeof key, tier) == KDK_OK);
+        CHECK(kdk_aesxts_init(&fast, key, sizeof key, tier) == KDK_AESXTS_OK);
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
             uint8_t *const low = source, *const high = source + cases[i].dst_at;
             CHECK(call(&fast, cases[i].run, low, high, cases[i].bytes, decrypt) == cases[i].status);
             CHECK(call(&fast, cases[i].run, high, low, cases[i].bytes, decrypt) == cases[i].status);
             CHECK(all_are(source, ARENA, CANARY));
         }
-        CHECK(call(&fast, good, source, source, 0, decrypt) == KDK_OK && all_are(source, ARENA, CANARY));
+        CHECK(call(&fast, good, source, source, 0, decrypt) == KDK_AESXTS_OK && all_are(source, ARENA, CANARY));
         kdk_aesxts_wipe(&fast);
-        CHECK(call(&fast, good, source, source, 512, decrypt) == KDK_ERR_CLOSED && all_are(source, ARENA, CANARY));
+        CHECK(call(&fast, good, source, source, 512, decrypt) == KDK_AESXTS_ERR_CLOSED && all_are(source, ARENA, CANARY));
     }
     memcpy(key + 32, key, 32);
-    CHECK(kdk_aesxts_init(&fast, key, sizeof key, tier) == KDK_OK);
-    CHECK(call(&fast, good, source, source, 512, 0) == KDK_ERR_EQUAL_HALVES && all_are(source, ARENA, CANARY));
-    CHECK(call(&fast, good, source, source, 512, 1) == KDK_OK && !all_are(source, 512, CANARY));
+    CHECK(kdk_aesxts_init(&fast, key, sizeof key, tier) == KDK_AESXTS_OK);
+    CHECK(call(&fast, good, source, source, 512, 0) == KDK_AESXTS_ERR_EQUAL_HALVES && all_are(source, ARENA, CANARY));
+    CHECK(call(&fast, good, source, source, 512, 1) == KDK_AESXTS_OK && !all_are(source, 512, CANARY));
 }
 
 static void the_schedule_is_zero_after_wipe_and_after_a_refused_init(int tier)
@@ -227,23 +227,23 @@ static void the_schedule_is_zero_after_wipe_and_after_a_refused_init(int tier)
 
     fill_random(key, sizeof key);
     for (size_t size = 32; size <= 64; size += 32) {
-        CHECK(kdk_aesxts_init(&fast, key, size, tier) == KDK_OK && fast.tier == tier && fast.rounds == (size == 32 ? 10 : 14));
+        CHECK(kdk_aesxts_init(&fast, key, size, tier) == KDK_AESXTS_OK && fast.tier == tier && fast.rounds == (size == 32 ? 10 : 14));
         CHECK(!all_are(fast.encrypt, 16 * (fast.rounds + 1), 0) && !all_are(fast.tweak, 16 * (fast.rounds + 1), 0));
         kdk_aesxts_wipe(&fast);
         CHECK(all_are(bytes, sizeof fast, 0));
     }
     static const size_t sizes[] = {0, 16, 31, 33, 48, 63, 65};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        CHECK(kdk_aesxts_init(&fast, key, 64, tier) == KDK_OK);
-        CHECK(kdk_aesxts_init(&fast, key, sizes[i], tier) == KDK_ERR_KEY_SIZE && all_are(bytes, sizeof fast, 0));
+        CHECK(kdk_aesxts_init(&fast, key, 64, tier) == KDK_AESXTS_OK);
+        CHECK(kdk_aesxts_init(&fast, key, sizes[i], tier) == KDK_AESXTS_ERR_KEY_SIZE && all_are(bytes, sizeof fast, 0));
     }
-    CHECK(kdk_aesxts_init(&fast, key, 64, tier) == KDK_OK);
-    CHECK(kdk_aesxts_init(&fast, key, 64, KDK_AESXTS_TIERS) == KDK_ERR_UNKNOWN_TIER && all_are(bytes, sizeof fast, 0));
+    CHECK(kdk_aesxts_init(&fast, key, 64, tier) == KDK_AESXTS_OK);
+    CHECK(kdk_aesxts_init(&fast, key, 64, KDK_AESXTS_TIERS) == KDK_AESXTS_ERR_UNKNOWN_TIER && all_are(bytes, sizeof fast, 0));
 }
 
-static const char *status_name(enum kdk_status status)
+static const char *status_name(enum kdk_aesxts_status status)
 {
-    return status == KDK_OK ? "usable" : status == KDK_ERR_NOT_BUILT ? "not built" : status == KDK_ERR_NOT_ON_CPU ? "not on this cpu" : "?";
+    return status == KDK_AESXTS_OK ? "usable" : status == KDK_AESXTS_ERR_NOT_BUILT ? "not built" : status == KDK_AESXTS_ERR_NOT_ON_CPU ? "not on this cpu" : "?";
 }
 
 static void tell_tiers(void)
@@ -253,9 +253,9 @@ static void tell_tiers(void)
         CHECK(kdk_aesxts_init(&fast, key, sizeof key, tier) == kdk_aesxts_tier_status(tier));
         printf("%s: %s\n", kdk_aesxts_tier_name(tier), status_name(kdk_aesxts_tier_status(tier)));
     }
-    CHECK(kdk_aesxts_init(&fast, key, sizeof key, -1) == KDK_OK && fast.tier == kdk_aesxts_default_tier());
+    CHECK(kdk_aesxts_init(&fast, key, sizeof key, -1) == KDK_AESXTS_OK && fast.tier == kdk_aesxts_default_tier());
     CHECK(!kdk_aesxts_tier_name(-1) && !kdk_aesxts_tier_name(KDK_AESXTS_TIERS));
-    CHECK(kdk_aesxts_tier_status(-1) == KDK_ERR_UNKNOWN_TIER && kdk_aesxts_tier_status(KDK_AESXTS_TIERS) == KDK_ERR_UNKNOWN_TIER);
+    CHECK(kdk_aesxts_tier_status(-1) == KDK_AESXTS_ERR_UNKNOWN_TIER && kdk_aesxts_tier_status(KDK_AESXTS_TIERS) == KDK_AESXTS_ERR_UNKNOWN_TIER);
     printf("default: %s\n", kdk_aesxts_tier_name(kdk_aesxts_default_tier()));
 }
 
@@ -270,7 +270,7 @@ int main(int argc, char **argv)
     source = guarded();
     target = guarded();
     for (int tier = 0; tier < KDK_AESXTS_TIERS; tier++) {
-        if (kdk_aesxts_tier_status(tier) != KDK_OK)
+        if (kdk_aesxts_tier_status(tier) != KDK_AESXTS_OK)
             continue;
         tier_at_work = kdk_aesxts_tier_name(tier);
         every_vector_holds(tier, argv[2], (size_t)atoi(argv[3]));

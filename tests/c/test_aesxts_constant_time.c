@@ -35,14 +35,14 @@ static int engine(size_t key_bytes)
         key[i] = (uint8_t)(i * 7);
     make_secret(key, sizeof key);
     make_secret(data, sizeof data);
-    if (kdk_aesxts_init(&ctx, key, key_bytes, KDK_AESXTS_PORTABLE) != KDK_OK)
+    if (kdk_aesxts_init(&ctx, key, key_bytes, KDK_AESXTS_PORTABLE) != KDK_AESXTS_OK)
         return 2;
     /* Whether the halves are equal is told to everyone: by the refusal. */
     (void)VALGRIND_MAKE_MEM_DEFINED(&ctx.equal_halves, sizeof ctx.equal_halves);
-    if (kdk_aesxts_encrypt(&ctx, &run, BYTES) != KDK_OK)
+    if (kdk_aesxts_encrypt(&ctx, &run, BYTES) != KDK_AESXTS_OK)
         return 3;
     run.src = run.dst = other; /* in place */
-    if (kdk_aesxts_decrypt(&ctx, &run, BYTES) != KDK_OK)
+    if (kdk_aesxts_decrypt(&ctx, &run, BYTES) != KDK_AESXTS_OK)
         return 4;
     /* That the secrets went through: the output is as undefined as they were. */
     if (!is_secret(other) || !is_secret(ctx.encrypt) || !is_secret(ctx.tweak))

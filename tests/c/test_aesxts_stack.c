@@ -53,7 +53,7 @@ static size_t left_behind(size_t sector_size, size_t sectors)
     bytes = sectors * sector_size;
     for (int i = 0; i < 4; i++) {
         fill(seeds[i]);
-        if (kdk_aesxts_init(&ctx, key, sizeof key, tier) != KDK_OK)
+        if (kdk_aesxts_init(&ctx, key, sizeof key, tier) != KDK_AESXTS_OK)
             exit(2);
         run = (struct kdk_aesxts_run){data, data, 0, sector_size, 5, 1, UINT64_MAX, 0};
         memset(stack, 0xa5, sizeof stack);
@@ -63,7 +63,7 @@ static size_t left_behind(size_t sector_size, size_t sectors)
         away.uc_stack.ss_size = sizeof stack;
         away.uc_link = &home;
         makecontext(&away, go, 0);
-        if (swapcontext(&home, &away) || status != KDK_OK)
+        if (swapcontext(&home, &away) || status != KDK_AESXTS_OK)
             exit(3);
         memcpy(kept[i], stack, sizeof stack);
     }
@@ -78,7 +78,7 @@ int main(int count, char **arguments)
     int failed = 0;
     while (tier < KDK_AESXTS_TIERS && (count < 2 || strcmp(arguments[1], kdk_aesxts_tier_name(tier))))
         tier++;
-    if (kdk_aesxts_tier_status(tier) != KDK_OK)
+    if (kdk_aesxts_tier_status(tier) != KDK_AESXTS_OK)
         return 2;
     leave = count > 2 && !strcmp(arguments[2], "leave");
     for (operation = INIT; operation <= DECRYPT; operation++)

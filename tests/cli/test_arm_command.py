@@ -17,7 +17,7 @@ from fake_linux import FakeKeys, FakeLinux
 from forked import in_child
 from kdumpkey import keyring
 from kdumpkey.errors import KeyringError
-from kdumpkey.kdump.linux_keys import LinuxKeys
+from kdumpkey.kernel.linux.load_keys import LinuxKeys
 from kdumpkey.keyring import SpecialKeyring
 from tools import unavailable
 
@@ -35,6 +35,7 @@ class RealKeys(FakeKeys):
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLinux:
     made = FakeLinux(tmp_path)
     made.keys = RealKeys(tmp_path / "keyring")
+    made.make_keys = LinuxKeys
     monkeypatch.setattr("kdumpkey.kernel.linux.kernel.LinuxKernel", lambda: made.kernel)
     return made
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from kdumpkey import __version__
 from kdumpkey.capture.arguments import Arguments, parse_arguments
 from kdumpkey.capture.main import HELP, main
 from kdumpkey.errors import KeyAccessError, KeyNotFoundError, UsageError
-from kdumpkey.kernel.linux.restore import DIRECTORY, restore_keys
+from kdumpkey.host.configfs import DIRECTORY
+from kdumpkey.kernel.linux.kernel import LinuxKernel
 from kdumpkey.luks.device import open_luks
 from kdumpkey.mapping import dmsetup
 from kdumpkey.mapping.dmsetup import DeviceMapper, Info
@@ -71,9 +73,11 @@ def handed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Handed:
     made = Handed(tmp_path / "root")
     monkeypatch.setattr("kdumpkey.luks.restored_key.search_keyring", made.search)
     monkeypatch.setattr("kdumpkey.luks.restored_key.read_key", made.read)
-    # kdumpkey finds the same kernel.
-    monkeypatch.setattr("kdumpkey.cli.from_kdump.can_restore", lambda: True)
-    monkeypatch.setattr("kdumpkey.cli.from_kdump.restore_keys", lambda: restore_keys(made.root))
+    # kdumpkey finds the same kernel, and the same keyring.
+    monkeypatch.setattr("kdumpkey.kernel.linux.load_keys.find_key", partial(made.search, 0))
+    monkeypatch.setattr("kdumpkey.kernel.linux.load_keys.read_key", made.read)
+    monkeypatch.setattr("kdumpkey.kernel.linux.load_keys.link_key", lambda *_: None)
+    monkeypatch.setattr("kdumpkey.kernel.linux.kernel.LinuxKernel", partial(LinuxKernel, made.root))
     return made
 
 

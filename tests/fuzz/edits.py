@@ -13,7 +13,7 @@ from random import Random
 
 from both import Result, ours, run
 from fuzz.base_headers import BASES, SALT, base
-from fuzz.images import Copy, Image
+from fuzz.images import Copy, HeaderImage
 from fuzz.json_mutations import JSON_MUTATIONS, text_of
 from fuzz.judges import write
 
@@ -49,7 +49,7 @@ class Edited:
     accepted: bool
 
 
-def mutated_header(seed: int) -> Image:
+def mutated_header(seed: int) -> HeaderImage:
     """A LUKS2 header, both copies alike; digests are those of `VOLUME_KEY` where they were not mutated."""
     random = Random(seed)
     name = random.choice(list(BASES))
@@ -65,10 +65,10 @@ def mutated_header(seed: int) -> Image:
     second = Copy(text, b"SKUL\xba\xbe", hdr_size=metadata_size, hdr_offset=metadata_size, seqid=seqid)
     area = metadata_size - 4096
     size = (2 * metadata_size + int(base(name)["config"]["keyslots_size"])) + (4 << 20)
-    return Image(size, ((0, first.pack(area)), (metadata_size, second.pack(area))), (text, text))
+    return HeaderImage(size, ((0, first.pack(area)), (metadata_size, second.pack(area))), (text, text))
 
 
-class Bench:
+class EditFolder:
     """A folder with what the edits need."""
 
     def __init__(self, folder: Path) -> None:
@@ -78,7 +78,7 @@ class Bench:
         (folder / "NEW").write_text("new")
         (folder / "TOKEN").write_text('{"type":"some","keyslots":["0"]}')
 
-    def put(self, image: Image) -> Path:
+    def put(self, image: HeaderImage) -> Path:
         """Make the image that is edited from now on."""
         write(image, self._image)
         return self._image

@@ -1,8 +1,7 @@
-"""dracut and mkinitramfs make initramfs with what is generated for them, where kdumpkey opens an image."""
+"""dracut and mkinitramfs make initramfs with what is generated for them, where the program takes a key."""
 
 from __future__ import annotations
 
-import json
 import lzma
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 import roots
 from kdumpkey.kdump.generate.apply import apply
 from kdumpkey.kdump.generate.generate import generate
+from kdumpkey.luks.device import open_luks
 from layered_root import run_layered, unpacked_packages
 from roots import IMAGE, UUID
 from tools import chrooted, require_tool
@@ -106,14 +106,21 @@ def root(request: pytest.FixtureRequest) -> Path:
     return made
 
 
-def test_kdumpkey_opens_an_image_in_it(root: Path) -> None:
+def test_kdumpkey_capture_checks_the_key_of_an_image_in_it(root: Path) -> None:
     (root / "disk.img").write_bytes(lzma.decompress(IMAGE.read_bytes()))
-    words = [*chrooted(root), "/usr/bin/kdumpkey", "unlock", "/disk.img", "--json"]
-    done = subprocess.run(
-        words, input="correct horse battery staple", capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["uuid"] == UUID
+    with open_luks(root / "disk.img") as luks, luks.unlock(b"correct horse battery staple") as opened:
+        (root / "volume-key").write_bytes(bytes(memoryview(opened.volume_key)))
+    words = [
+        "/usr/bin/kdumpkey-capture",
+        "test",
+        "/disk.img",
+        "--volume-key-file",
+        "/volume-key",
+        "--verbose",
+    ]
+    done = subprocess.run([*chrooted(root), *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "The volume key of /disk.img is /volume-key.\n"
 
 
 def test_it_has_the_device_dmsetup_and_the_kernel_s_modules(root: Path) -> None:
@@ -138,4 +145,4 @@ def test_an_initramfs_that_is_not_for_kdump_stays_as_it_was(tmp_path: Path) -> N
     done = _mkinitramfs(tmp_path, tmp_path / "image", "KDUMP=n")
     assert done.returncode == 0, done.stderr
     names = {path.name for path in _unpacked(tmp_path / "image", tmp_path / "root").rglob("*")}
-    assert not {"kdumpkey", "devices"} & names
+    assert not {"kdumpkey", "kdumpkey-capture", "devices"} & names

@@ -14,12 +14,14 @@ import pytest
 
 from fake_linux import IMAGE, FakeLinux
 from kdumpkey.errors import KernelError, KeyNotFoundError, kernel_error
-from kdumpkey.kdump.arm import TIMEOUT_S, KeyToArm, arm, ready
+from kdumpkey.kdump.arm import KeyToArm, arm, ready
 from kdumpkey.kernel.linux.find_image import find_image
 from kdumpkey.kernel.linux.kernel import INTERFACE
-from kdumpkey.kernel.linux.record import KeyOrigin
 from kdumpkey.kernel.protocol import CrashImage
+from kdumpkey.kernel.record import KeyOrigin
 from kdumpkey.secret import SecretBuffer
+
+TIMEOUT_S = 300
 
 
 @pytest.fixture
@@ -34,13 +36,13 @@ def two() -> Iterator[list[KeyToArm]]:
 
 
 def _arm(fake: FakeLinux, wanted: list[KeyToArm], timeout_s: int | None = None) -> list[str]:
-    loaded = arm(fake.kernel, fake.keys, wanted, IMAGE, timeout_s=timeout_s)
+    loaded = arm(fake.kernel, wanted, IMAGE, timeout_s=timeout_s)
     return [key.description for key in loaded.keys or ()]
 
 
 def _refused(fake: FakeLinux, wanted: list[KeyToArm]) -> KernelError:
     with pytest.raises(KernelError) as caught:
-        arm(fake.kernel, fake.keys, wanted, IMAGE)
+        arm(fake.kernel, wanted, IMAGE)
     return caught.value
 
 
@@ -70,7 +72,7 @@ def test_a_key_that_is_gone_after_the_load_is_a_warning_and_no_failure(
         raise KeyNotFoundError(description, errno.ENOKEY)
 
     monkeypatch.setattr(fake.keys, "expire", gone)
-    loaded = arm(fake.kernel, fake.keys, two, IMAGE)
+    loaded = arm(fake.kernel, two, IMAGE)
     assert (len(loaded.keys or ()), len(loaded.warnings)) == (2, 2)
     assert "the image is loaded" in loaded.warnings[0]
 
@@ -141,7 +143,7 @@ def test_a_load_that_is_not_allowed_leaves_the_image_and_what_is_known_of_it(
         raise kernel_error(errno.EPERM, "no")
 
     with pytest.raises(KernelError, match="still is"):
-        arm(replace(fake.kernel, load_image=load), fake.keys, two, IMAGE)
+        arm(replace(fake.kernel, load_image=load), two, IMAGE)
     assert record is not None
     assert fake.kernel.record() == record
 
@@ -257,7 +259,7 @@ def test_a_load_by_another_program_meanwhile_is_not_taken_for_ours(
 
     kernel = replace(fake.kernel, load_image=load)
     with pytest.raises(KernelError) as caught:
-        arm(kernel, fake.keys, two, IMAGE)
+        arm(kernel, two, IMAGE)
     assert caught.value.errno == errno.EAGAIN
     assert fake.kernel.status().keys is None
 
@@ -271,7 +273,7 @@ def test_a_kdumpctl_at_work_is_waited_for_and_one_that_comes_meanwhile_is_kept_o
     with lock.open() as theirs:
         fcntl.flock(theirs, fcntl.LOCK_EX)
         with pytest.raises(KernelError, match="kdumpctl is at work") as caught:
-            arm(replace(fake.kernel, patience_s=0), fake.keys, two, IMAGE)
+            arm(replace(fake.kernel, patience_s=0), two, IMAGE)
         assert (caught.value.errno, fake.seen) == (errno.EBUSY, [])
     seen: list[bool] = []
 
@@ -281,7 +283,7 @@ def test_a_kdumpctl_at_work_is_waited_for_and_one_that_comes_meanwhile_is_kept_o
             fcntl.flock(theirs, fcntl.LOCK_EX | fcntl.LOCK_NB)
         seen.append(True)
 
-    arm(replace(fake.kernel, load_image=load), fake.keys, two, IMAGE)
+    arm(replace(fake.kernel, load_image=load), two, IMAGE)
     assert (seen, lock.stat().st_mtime) == ([True], 900)
     assert fake.kernel.status().keys is not None
 
@@ -298,7 +300,7 @@ def test_a_kdumpctl_that_waited_while_this_loaded_has_loaded_after_it(
 
     (fake.root / "run/lock").mkdir()
     kernel = replace(fake.kernel, load_image=load, clock=lambda: float(next(times)))
-    arm(kernel, fake.keys, two, IMAGE)
+    arm(kernel, two, IMAGE)
     status = fake.kernel.status()
     assert status.keys is None
     assert any("kdumpctl ran" in warning for warning in status.warnings)

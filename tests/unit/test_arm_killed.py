@@ -17,20 +17,20 @@ import pytest
 
 from fake_linux import IMAGE, FakeLinux
 from kdumpkey.kdump import arm as arm_module
-from kdumpkey.kdump import linux_load
 from kdumpkey.kdump.arm import KeyToArm, arm
 from kdumpkey.kernel.linux import files as linux_files
 from kdumpkey.kernel.linux import kernel as linux
+from kdumpkey.kernel.linux import loading
 from kdumpkey.secret import SecretBuffer
 
 _OLD, _NEW = ("k:old", "k:both"), ("k:both", "k:new")
-_WATCHED = {str(module.__file__) for module in (arm_module, linux_load, linux, linux_files)}
+_WATCHED = {str(module.__file__) for module in (arm_module, loading, linux, linux_files)}
 _EVERY = 31  # lines between two kills; each run begins elsewhere
 
 
 def _arm(fake: FakeLinux, names: tuple[str, ...]) -> None:
     with SecretBuffer(64) as key:
-        arm(fake.kernel, fake.keys, [KeyToArm(name, key) for name in names], IMAGE)
+        arm(fake.kernel, [KeyToArm(name, key) for name in names], IMAGE)
 
 
 def _killed_after(lines: int, body: Callable[[], None]) -> bool:

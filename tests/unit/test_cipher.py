@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
@@ -357,3 +358,14 @@ def test_the_key_is_copied_and_no_view_of_it_is_kept(text: str) -> None:
         key[:] = bytes(32)
         key.append(0)  # a BufferError if a view were left
         assert encrypted(cipher, bytes(512), 0) == before
+
+
+def test_without_cryptography_what_needs_it_is_refused_by_name_and_aes_xts_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("kdumpkey.crypto.modes", "kdumpkey.crypto.ivs"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers", None)
+    with pytest.raises(CipherError, match="aes-ctr-plain64 needs the Python package cryptography"):
+        sector_cipher(CipherSpec.parse("aes-ctr-plain64"), KEYS[32])
+    sector_cipher(CipherSpec.parse("aes-xts-plain64"), KEYS[64]).close()

@@ -10,7 +10,7 @@ import pytest
 
 from both import ours
 from kdumpkey.kdump.freshness import State, key_now, keys_now, origin_of
-from kdumpkey.kernel.linux.record import KeyOrigin, LoadRecord, parse_record
+from kdumpkey.kernel.record import KeyOrigin, LoadRecord, parse_record
 from kdumpkey.luks.device import open_luks
 from tools import require_tool
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from forked import in_child
-from kdumpkey.crypto import hashes, kdf, reference
+from kdumpkey.crypto import hashes, kdf, openssl, reference
 from kdumpkey.crypto.kdf import Argon2, Kdf, Pbkdf2, derive
 from kdumpkey.errors import CipherError, KdfError, ResourceError
 from kdumpkey.secret import SecretBuffer
@@ -108,12 +108,12 @@ def test_argon2_without_its_memory_is_a_resource_error() -> None:
 def test_the_legacy_provider_is_loaded_only_when_a_hash_asks_for_it() -> None:
     program = """
 import hashlib
-from kdumpkey.crypto import hashes
+from kdumpkey.crypto import hashes, openssl
 for name in ("sha256", "blake2b-512"):
     hashes.find(name)
-assert not hashes._providers_loaded
+assert not openssl._providers_loaded
 hashes.find("whirlpool")
-assert hashes._providers_loaded
+assert openssl._providers_loaded
 hashlib.pbkdf2_hmac("sha256", b"", b"", 1)
 print("fine")
 """
@@ -124,8 +124,8 @@ print("fine")
 def test_a_hash_of_the_legacy_provider_is_refused_by_name_where_the_provider_cannot_be_had(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hashes, "_probe", lambda *_: None)
-    monkeypatch.setattr(hashes, "_load_legacy_provider", lambda: False)
+    monkeypatch.setattr(openssl, "_probe", lambda *_: None)
+    monkeypatch.setattr(openssl, "_load_legacy_provider", lambda: False)
     with pytest.raises(CipherError, match="'whirlpool'"):
         hashes.find("whirlpool")
 

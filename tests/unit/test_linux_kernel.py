@@ -12,8 +12,8 @@ import pytest
 from fake_linux import IMAGE, FakeLinux
 from kdumpkey.errors import KernelError
 from kdumpkey.kernel.linux.kernel import INTERFACE
-from kdumpkey.kernel.linux.record import RECORD, LoadRecord, parse_record
 from kdumpkey.kernel.protocol import CrashImage, HandOver, NamedKey, Stage
+from kdumpkey.kernel.record import RECORD, LoadRecord, parse_record
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_after_a_failed_load_status_says_that_nothing_is_loaded(fake: FakeLinux)
     fake.kernel.name("k:a")
     fake.kernel.load(IMAGE)
     fake.refuse = [errno.ENOKEY]
-    assert _refused(lambda: fake.kernel.load(IMAGE)) == errno.ENOKEY
+    assert _refused(lambda: fake.kernel.load_once(IMAGE)) == errno.ENOKEY
     status = fake.kernel.status()
     assert (status.loaded, status.keys) == (False, ())
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from fuzz.base_headers import base
-from fuzz.images import Image, SparseReader, image_of
+from fuzz.images import HeaderImage, SparseReader, image_of
 from kdumpkey.crypto import af, kdf
 from kdumpkey.crypto.cipher import CipherSpec, sector_cipher
 from kdumpkey.errors import CipherError, DeviceError, KdfError, KeyslotError, ResourceError, WrongKeyError
 from kdumpkey.luks import read_header
 from kdumpkey.luks.model import Af, Digest, Keyslot, Luks2Header, UnknownKdf
-from kdumpkey.luks.unlock import Unlocked, open_keyslot, unlock, verify_volume_key
+from kdumpkey.luks.unlock import Search, Unlocked, open_keyslot, unlock, verify_volume_key
 from kdumpkey.memory import available as memory
 from kdumpkey.secret import SecretBuffer
 
@@ -54,7 +54,7 @@ def volume() -> tuple[SparseReader, Luks2Header]:
         (290816, area_of(KEY, b"one")),
         (548864, area_of(OTHER_KEY, b"two")),
     )
-    reader = SparseReader(Image(image.size, chunks))
+    reader = SparseReader(HeaderImage(image.size, chunks))
     header = read_header(reader)
     assert isinstance(header, Luks2Header)
     keyslots = {number: replace(slot, kdf=PBKDF2, priority=1) for number, slot in header.keyslots.items()}
@@ -76,14 +76,14 @@ def test_each_passphrase_opens_its_keyslot(volume: tuple[SparseReader, Luks2Head
     assert opened(unlock(reader, header, b"zero")) == (0, 0, KEY)
     assert opened(unlock(reader, header, bytearray(b"one"))) == (1, 0, KEY)
     with SecretBuffer.copy_of(b"one") as passphrase:
-        assert opened(unlock(reader, header, passphrase, keyslot=1)) == (1, 0, KEY)
+        assert opened(unlock(reader, header, passphrase, Search(keyslot=1))) == (1, 0, KEY)
 
 
 def test_a_wrong_passphrase_opens_none(volume: tuple[SparseReader, Luks2Header]) -> None:
     reader, header = volume
     for options in ({}, {"keyslot": 1}, {"unbound": True}):
         with pytest.raises(WrongKeyError, match=r"^No key available with this passphrase\.$") as caught:
-            unlock(reader, header, b"zer0", **options)  # type: ignore[arg-type]
+            unlock(reader, header, b"zer0", Search(**options))  # type: ignore[arg-type]
         assert caught.value.exit_code == 2
 
 
@@ -91,8 +91,8 @@ def test_an_unbound_keyslot_opens_when_named_or_asked_for(volume: tuple[SparseRe
     reader, header = volume
     with pytest.raises(WrongKeyError):
         unlock(reader, header, b"two")
-    assert opened(unlock(reader, header, b"two", keyslot=2)) == (2, 1, OTHER_KEY)
-    assert opened(unlock(reader, header, b"two", unbound=True)) == (2, 1, OTHER_KEY)
+    assert opened(unlock(reader, header, b"two", Search(keyslot=2))) == (2, 1, OTHER_KEY)
+    assert opened(unlock(reader, header, b"two", Search(unbound=True))) == (2, 1, OTHER_KEY)
 
 
 def test_preferred_keyslots_come_first_and_ignored_ones_only_when_named(
@@ -114,7 +114,7 @@ def test_preferred_keyslots_come_first_and_ignored_ones_only_when_named(
     with pytest.raises(WrongKeyError):
         unlock(reader, ignored, b"zero")
     assert tried == [1]
-    assert opened(unlock(reader, ignored, b"zero", keyslot=0)) == (0, 0, KEY)
+    assert opened(unlock(reader, ignored, b"zero", Search(keyslot=0))) == (0, 0, KEY)
 
 
 def test_no_usable_keyslot_is_said_as_such(volume: tuple[SparseReader, Luks2Header]) -> None:
@@ -126,7 +126,7 @@ def test_no_usable_keyslot_is_said_as_such(volume: tuple[SparseReader, Luks2Head
         (replace(header, keyslots={}), {}),
     ):
         with pytest.raises(KeyslotError, match=r"^No usable keyslot is available\.$") as caught:
-            unlock(reader, asked, b"zero", **options)  # type: ignore[arg-type]
+            unlock(reader, asked, b"zero", Search(**options))  # type: ignore[arg-type]
         assert caught.value.exit_code == 1
 
 
@@ -179,7 +179,7 @@ def test_what_a_header_may_not_demand_is_refused_and_ends_the_loop(
     reader, header = volume
     hostile = changed(header, 0, **changes(header.keyslots[0]))
     with pytest.raises(error, match=message):
-        unlock(reader, hostile, b"one", check_memory=False)
+        unlock(reader, hostile, b"one", Search(check_memory=False))
 
 
 @pytest.mark.parametrize(
@@ -225,9 +225,9 @@ def test_the_memory_check_can_be_left_out(
     cheap = changed(header, 0, kdf=kdf.Argon2("argon2id", 1, 64, 1, SALT))
     monkeypatch.setattr(memory, "available", lambda **_: memory.Availability(1, memory.MACHINE))
     with pytest.raises(ResourceError):
-        unlock(reader, cheap, b"zero", keyslot=0)
+        unlock(reader, cheap, b"zero", Search(keyslot=0))
     with pytest.raises(WrongKeyError):  # it ran, and the key is another one
-        unlock(reader, cheap, b"zero", keyslot=0, check_memory=False)
+        unlock(reader, cheap, b"zero", Search(keyslot=0, check_memory=False))
 
 
 def test_a_volume_key_is_checked_by_the_digests_of_segments(volume: tuple[SparseReader, Luks2Header]) -> None:

@@ -124,3 +124,39 @@ def test_ctrl_c_ends_it_and_leaves_zeros() -> None:
         assert out == bytes(100)
 
     in_child(body)
+
+
+@pytest.mark.parametrize("name", HASHES)
+def test_a_hash_is_hashlibs_for_every_length_and_cut(name: str) -> None:
+    message = random.Random(180).randbytes(700)
+    for length in range(300):
+        assert pbkdf2.Sha(name, message[:length]).digest() == hashlib.new(name, message[:length]).digest()
+    for cut in range(0, 300, 7):
+        hashed = pbkdf2.Sha(name, message[:cut])
+        for at in range(cut, len(message), 97):
+            hashed.update(memoryview(message)[at : at + 97])
+        assert hashed.digest() == hashlib.new(name, message).digest(), cut
+
+
+@pytest.mark.parametrize("name", HASHES)
+def test_a_long_message_hashes_as_by_hashlib(name: str) -> None:
+    message = os.urandom((1 << 17) + 5)
+    assert pbkdf2.Sha(name, message).digest() == hashlib.new(name, message).digest()
+
+
+@pytest.mark.parametrize("name", HASHES)
+def test_a_copy_of_a_hash_goes_on_by_itself(name: str) -> None:
+    first = pbkdf2.Sha(name, b"one")
+    second = first.copy()
+    second.update(b", two")
+    assert first.digest() == first.digest() == hashlib.new(name, b"one").digest()
+    assert second.digest() == hashlib.new(name, b"one, two").digest()
+
+
+def test_a_hash_of_another_name_or_of_no_buffer_is_refused() -> None:
+    with pytest.raises(ValueError, match="sha1, sha256 or sha512"):
+        pbkdf2.Sha("md5")
+    with pytest.raises(TypeError):
+        pbkdf2.Sha("sha1", "text")  # type: ignore[arg-type]
+    with pytest.raises(BufferError):
+        pbkdf2.Sha("sha1", memoryview(b"0123")[::2])

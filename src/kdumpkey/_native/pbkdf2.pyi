@@ -1,4 +1,4 @@
-from typing import Final
+from typing import Final, Self
 
 from _typeshed import ReadableBuffer, WriteableBuffer
 
@@ -17,6 +17,29 @@ def usable_tiers(hash: str, /) -> tuple[str, ...]:
 
 def default_tier(hash: str, nbytes: int, /) -> str:
     """The fastest measured tier of those that run here, for an output of `nbytes`."""
+
+class Sha:
+    """A hash under way, as hashlib's objects are; what it holds is wiped when it is collected.
+
+    Not for several threads at once.
+
+    Args:
+        name: One of `hashes()`.
+        data: The beginning of the message; contiguous.
+
+    Raises:
+        ValueError: There is no such hash here.
+    """
+
+    def __init__(self, name: str, data: ReadableBuffer = b"") -> None: ...
+    def update(self, data: ReadableBuffer, /) -> None:
+        """Hash more data, a contiguous buffer; of much data the GIL is released."""
+
+    def copy(self) -> Self:
+        """Another object that has hashed the same data."""
+
+    def digest(self) -> bytes:
+        """The hash of everything so far; more may follow."""
 
 def derive_into(
     out: WriteableBuffer,

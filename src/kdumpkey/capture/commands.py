@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kdumpkey.key_description import description_of
+from kdumpkey.luks.data_access import warnings_of
 from kdumpkey.luks.device import open_luks
-from kdumpkey.luks.words import device_path, refusing, warnings_of
+from kdumpkey.luks.words import device_path, refusing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,13 +43,13 @@ def run(arguments: Arguments, streams: Streams, root: Path) -> None:
 
 
 def _open(arguments: Arguments, streams: Streams, root: Path, device: str, name: str) -> None:
-    from kdumpkey.luks.activation import map_volume, mapper_for  # noqa: PLC0415 - the other actions map nothing
+    from kdumpkey.luks.activation import MappingOptions, map_volume, mapper_for  # noqa: PLC0415 - no other action maps
 
     with _opened(arguments, streams, device) as luks:
         mapper = mapper_for(luks, name, streams.environment.get("PATH"))
         with _volume_key(arguments, streams, root, luks) as key:
             _warn(streams, luks)
-            map_volume(mapper, luks, key, name, readonly=arguments.readonly)
+            map_volume(mapper, luks, key, name, MappingOptions(readonly=arguments.readonly))
 
 
 def _test(arguments: Arguments, streams: Streams, root: Path, device: str) -> None:
@@ -94,7 +96,7 @@ def _volume_key(arguments: Arguments, streams: Streams, root: Path, luks: LuksDe
             raise
         source = path
     else:
-        from kdumpkey.luks.restored_key import description_of, restored_key  # noqa: PLC0415 - a file needs no keyring
+        from kdumpkey.luks.restored_key import restored_key  # noqa: PLC0415 - a key from a file needs no keyring
 
         source = arguments.key_description or description_of(luks.header.uuid)
         key = restored_key(partial(_restore, root), luks, source)

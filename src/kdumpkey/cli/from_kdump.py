@@ -1,15 +1,17 @@
-"""Volume keys out of this kernel or a simulated machine: handed over, or in the keyrings."""
+"""Volume keys out of a kernel: handed over, or in a simulated machine's keyrings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdumpkey.cli.machines import linux_kernel, names_machine, open_machine
-from kdumpkey.kernel.linux.restore import can_restore, restore_keys
+from kdumpkey.cli.machines import names_machine, open_kernel, open_machine, this_kernel
+from kdumpkey.kdump.keys import key_from_kdump
+from kdumpkey.kernel.protocol import Stage
 
 if TYPE_CHECKING:
     from kdumpkey.cli.key_source import MachineChoice
     from kdumpkey.cli.session import Session
+    from kdumpkey.keyring import LinkTarget
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
@@ -21,41 +23,46 @@ def key_handed_over(
 
     Raises:
         WrongKeyError: None of them does.
-        KernelError: It is not the kdump kernel that runs, or it says that it cannot restore them.
+        KernelError: It is not the kdump kernel that runs, or it reports that it cannot restore them.
         DeviceError: There is no machine.
     """
-    if not names_machine(session, choice) and can_restore():
-        from kdumpkey.luks.restored_key import restored_key  # noqa: PLC0415 - a simulated machine needs none
-
-        return restored_key(restore_keys, luks)
-    if (kernel := linux_kernel(session, choice, mount_configfs=mount_configfs)) is not None:
-        from kdumpkey.luks.restored_key import restored_key  # noqa: PLC0415
-
-        return restored_key(kernel.restore, luks)
-    from kdumpkey.kdump.keys import key_from_kdump  # noqa: PLC0415 - nor does Linux's own kernel need the other
-
-    with open_machine(session, choice) as machine:
-        key, restored = key_from_kdump(machine, luks)
-        session.explain(f"Keys handed over: {len(restored.keys or ())}; one is this volume's.")
+    with open_kernel(session, choice, mount_configfs=mount_configfs) as kernel:
+        key, restored = key_from_kdump(kernel, luks)
+        if restored.keys is not None:
+            session.explain(f"Keys handed over: {len(restored.keys)}; one is this volume's.")
         return key
 
 
 def keys_are_handed_over(session: Session, choice: MachineChoice) -> bool:
     """Whether this is a kdump kernel whose crashed one may have handed keys over."""
-    from kdumpkey.kernel.protocol import Stage  # noqa: PLC0415
-
-    kernel = linux_kernel(session, choice)
-    return kernel is not None and kernel.status().stage is Stage.KDUMP
+    return not names_machine(session, choice) and this_kernel().status().stage is Stage.KDUMP
 
 
 def read_simulated(session: Session, source: str, choice: MachineChoice) -> SecretBuffer:
     """The key that --volume-key-keyring names, from the machine's keyrings.
 
     Raises:
-        KeyringError: There is none, or it may not be read.
+        KeyringError: There is no such key, or it may not be read.
     """
-    from kdumpkey.kdump.keys import read_user_key  # noqa: PLC0415
-    from kdumpkey.keyring import parse_volume_key_source  # noqa: PLC0415
+    from kdumpkey.keyring import parse_volume_key_source  # noqa: PLC0415 - keys handed over have one known name
 
+    description = parse_volume_key_source(source).key.description
     with open_machine(session, choice) as machine:
-        return read_user_key(machine, parse_volume_key_source(source).key.description)
+        serial = machine.keyrings.request(machine.process, "user", description)
+        return machine.keyrings.read(machine.process, serial)
+
+
+def link_simulated(
+    session: Session, target: LinkTarget, key: SecretBuffer, choice: MachineChoice
+) -> tuple[str, ...]:
+    """Put a volume key where --link-vk-to-keyring says, in the machine's keyrings.
+
+    Returns:
+        Warnings: where the key lies now.
+
+    Raises:
+        KeyringError: The keyring refuses it, or has no number.
+    """
+    with open_machine(session, choice) as machine:
+        keyring = target.keyring.number or 0
+        return machine.kernel.keys.add(target.key.type, target.key.description, key, keyring)

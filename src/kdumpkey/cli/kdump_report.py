@@ -1,38 +1,56 @@
-"""What the kdump commands say of a simulated machine, for people and as JSON."""
+"""What the kdump commands say of a kernel, for people and as JSON."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from kdumpkey.kernel.protocol import HeldKey, KernelStatus, Stage
+from kdumpkey.cli.columns import folded
+from kdumpkey.kdump.freshness import Freshness, State
+from kdumpkey.kernel.protocol import HeldKey, KernelStatus, Loaded, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from kdumpkey.kernel.simulated.audit import KeyPages
-    from kdumpkey.kernel.simulated.machine import Machine
+    from kdumpkey.kernel.protocol import Audit
+    from kdumpkey.kernel.record import LoadRecord
 
-_STAGES = {Stage.FIRST: "first kernel", Stage.KDUMP: "kdump kernel"}
+_STAGES: Final = {Stage.FIRST: "first kernel", Stage.KDUMP: "kdump kernel"}
+_MOST_LINES: Final = 8
 
 
-def status_json(path: Path, machine: Machine, status: KernelStatus) -> dict[str, object]:
-    """Everything that status knows."""
-    state = machine.state
+def identity_json(status: KernelStatus) -> dict[str, object]:
+    """Which machine it is, and which kernel runs."""
+    return {"machine": status.machine.id, "stage": status.stage.value}
+
+
+def status_json(status: KernelStatus, now: float, fresh: Mapping[str, Freshness]) -> dict[str, object]:
+    """Everything that status knows; null: the kernel does not tell.
+
+    Args:
+        status: The kernel's.
+        now: Seconds since the epoch, on that machine.
+        fresh: Whether the keys are still their devices', by their descriptions, as far as that is known.
+    """
+    keys = None if status.keys is None else keys_json(status.keys, now)
+    for key in keys or ():
+        own = fresh.get(str(key["description"]))
+        key |= {"state": (own.state if own else State.UNKNOWN).value, "reason": own.reason if own else ""}
     return {
-        "machine": str(path),
-        "stage": status.stage.value,
-        "boot": state.boot,
-        "policy": state.policy.value,
-        "ram_bytes": state.ram_bytes,
+        **identity_json(status),
+        **dict(status.machine.details),
+        "interface": status.interface,
+        "ram_bytes": status.ram_bytes,
         "reserved_bytes": status.reserved_bytes,
-        "reserved_at": state.base,
-        "command_line": state.command_line,
+        "reserved_at": status.reserved_at,
+        "command_line": status.command_line or "",
         "named": [{"item": named.item, "description": named.description} for named in status.named],
         "reuse": status.reuse,
         "loaded": status.loaded,
-        "holds_keys": bool(status.keys),
-        "keys": keys_json(status.keys or (), machine.clock()),
+        "holds_keys": None if status.keys is None else bool(status.keys),
+        "hand_over": status.hand_over.name.lower(),
+        "keys": keys,
+        "stale": any(each.state is State.STALE for each in fresh.values()),
         "address": status.address,
         "restored": status.restored,
         "warnings": list(status.warnings),
@@ -51,81 +69,136 @@ def keys_json(keys: Sequence[HeldKey], now: float) -> list[dict[str, object]]:
     ]
 
 
-def status_lines(path: Path, machine: Machine, status: KernelStatus) -> list[str]:
-    """The same for people: first what a crash would find."""
-    state, now = machine.state, machine.clock()
-    lines = [
-        _row("Machine", f"{path}: {_STAGES[status.stage]}, boot {state.boot}, policy {state.policy.value}"),
-        _row(
-            "Reserved", f"{state.reserved_bytes >> 20} MiB at {state.base:#x}, of {state.ram_bytes >> 20} MiB"
-        ),
-    ]
-    if status.stage is Stage.FIRST:
-        lines += [
-            _row("Named", named.description or f"(item {named.item}, no description)")
-            for named in status.named
-        ]
-        lines += [] if status.named else [_row("Named", "no key")]
-        image = state.image
-        loaded = "not loaded" if image is None else f"loaded {duration(now - image.loaded_at)} ago"
-        lines.append(_row("Image", loaded + (", keys will be reused" if status.reuse else "")))
-    else:
-        lines.append(_row("Booted with", state.command_line or "an empty command line"))
-        lines.append(_row("Restored", "yes" if status.restored else "not yet"))
-    lines += [_row("Holds key", line) for line in key_lines(status.keys or (), now)]
-    if not status.keys:
-        lines.append(_row("Holds key", "NONE"))
+def status_lines(
+    status: KernelStatus, now: float, fresh: Mapping[str, Freshness], record: LoadRecord | None, chosen: str
+) -> list[str]:
+    """The same for people: first what a crash would find.
+
+    Args:
+        status: The kernel's.
+        now: Seconds since the epoch, on that machine.
+        fresh: As for `status_json`.
+        record: What was written down of the keys, where the kernel itself does not tell.
+        chosen: Why it is this kernel.
+    """
+    machine = status.machine
+    traits = ", ".join((_STAGES[status.stage], *(machine.traits or (status.interface or "no interface",))))
+    rows = [("Machine", f"{machine.label}: {traits}"), ("Chosen", chosen), ("Reserved", _reserved(status))]
+    rows += _first_rows(status, now) if status.stage is Stage.FIRST else _kdump_rows(status)
+    rows += _key_rows(status, now, fresh, record)
     if status.address is not None:
-        lines.append(_row("Keys at", f"{status.address:#x}"))
-    return [*lines, *(_row("Warning", warning) for warning in status.warnings)]
+        rows.append(("Keys at", f"{status.address:#x}"))
+    rows += [("Warning", warning) for warning in status.warnings]
+    lines = [line for left, right in rows for line in folded(f"{left + ':':14}", right)]
+    return [*lines, *folded("", machine.notice)] if machine.notice else lines
+
+
+def _reserved(status: KernelStatus) -> str:
+    if status.reserved_bytes is None:
+        return "unknown"
+    where = "" if status.reserved_at is None else f" at {status.reserved_at:#x}"
+    ram = "" if status.ram_bytes is None else f", of {status.ram_bytes >> 20} MiB"
+    return f"{status.reserved_bytes >> 20} MiB{where}{ram}"
+
+
+def _first_rows(status: KernelStatus, now: float) -> list[tuple[str, str]]:
+    rows = [("Named", key.description or f"(item {key.item}, no description)") for key in status.named]
+    image = "NOT LOADED: a crash would leave no dump"
+    if status.loaded:
+        image = "loaded" if status.loaded_at is None else f"loaded {duration(now - status.loaded_at)} ago"
+    rows = rows or [("Named", "no key")]
+    rows.append(("Image", image))
+    if status.reuse:
+        rows.append(("Reuse", "on: loads take the keys of the previous image"))
+    return rows
+
+
+def _kdump_rows(status: KernelStatus) -> list[tuple[str, str]]:
+    rows = [("Restored", "yes" if status.restored else "not yet")]
+    if status.command_line is not None:
+        rows.insert(0, ("Booted with", status.command_line or "an empty command line"))
+    return rows
+
+
+def _key_rows(
+    status: KernelStatus, now: float, fresh: Mapping[str, Freshness], record: LoadRecord | None
+) -> list[tuple[str, str]]:
+    if not status.keys:
+        holds = "UNKNOWN" if status.keys is None else "NONE"
+        return [("Holds key", holds)] if status.loaded or status.stage is Stage.KDUMP else []
+    if record is None:
+        return [("Holds key", line) for line in key_lines(status.keys, now)]
+    unchecked = {each.description for each in record.origins if not each.checked}
+    rows: list[tuple[str, str]] = []
+    for key in status.keys:
+        rows.append(("Holds key", f"{_key_line(key, now)}, by the record of its load"))
+        own = fresh.get(key.description)
+        if own is not None and own.reason and own.state is not State.CURRENT:
+            rows.append(("STALE" if own.state is State.STALE else "Not checked", own.reason))
+        if key.description in unchecked:
+            rows.append(("Not checked", "it was a logon key in the keyring, on trust"))
+    return rows
+
+
+def loaded_lines(loaded: Loaded, kernel: Path | None, now: float) -> list[str]:
+    """What a load did: how many keys, from where, and which."""
+    what = "Loaded" if kernel is None else f"Loaded {kernel}"
+    if loaded.keys is None:
+        return folded("", f"{what}; which keys it holds is not known.", indent=2)
+    count = len(loaded.keys)
+    source = ", copied from the previous image" if loaded.reused else ", from the keyring"
+    line = f"{what} with {count} key{'' if count == 1 else 's'}{source if count else ''}."
+    keys = key_lines(loaded.keys, now)
+    return [*folded("", line, indent=2), *(row for each in keys for row in folded("  ", each, indent=4))]
+
+
+def loaded_json(loaded: Loaded, now: float) -> dict[str, object]:
+    """The same as JSON."""
+    return {
+        "keys": None if loaded.keys is None else keys_json(loaded.keys, now),
+        "reused": loaded.reused,
+        "address": loaded.address,
+        "warnings": list(loaded.warnings),
+    }
 
 
 def key_lines(keys: Sequence[HeldKey], now: float) -> list[str]:
-    """One line for each key; where there are many, for the first and the last."""
-    lines = [_key_line(key, now) for key in keys]
-    if len(lines) > 8:
-        lines[3:-1] = [f"… {len(lines) - 4} more"]
-    return lines
+    """One line for each key; if there are too many, for the first ones and the last."""
+    return abridged([_key_line(key, now) for key in keys])
+
+
+def abridged(lines: list[str]) -> list[str]:
+    """The lines; if there are too many, the first ones and the last."""
+    return lines if len(lines) <= _MOST_LINES else [*lines[:3], f"… {len(lines) - 4} more", lines[-1]]
 
 
 def _key_line(key: HeldKey, now: float) -> str:
-    age = "" if key.copied_at is None else f", copied {duration(now - key.copied_at)} ago"
-    return f"{key.description} ({key.nbytes} bytes{age})"
+    known = [] if key.nbytes is None else [f"{key.nbytes} bytes"]
+    known += [] if key.copied_at is None else [f"copied {duration(now - key.copied_at)} ago"]
+    return f"{key.description} ({', '.join(known)})" if known else key.description
 
 
-def audit_lines(found: Sequence[KeyPages]) -> list[str]:
-    """Where keys lie."""
-    lines = []
-    for place in found:
-        names = ", ".join(place.descriptions[:3]) or "not a record that can be read"
-        kind = "STALE copy" if place.stale else "loaded image"
-        lines.append(f"{place.address:#010x}  {place.nbytes // 4096:3} pages  {kind:12}  {names}")
-    stale = sum(place.stale for place in found)
-    if not found:
-        return ["No keys are in the reserved memory."]
-    return [*lines, f"{stale} stale of {len(found)} places with keys." if stale else "No stale copies."]
-
-
-def audit_json(found: Sequence[KeyPages]) -> list[dict[str, object]]:
-    """Where keys lie."""
-    return [
-        {
-            "address": place.address,
-            "nbytes": place.nbytes,
-            "descriptions": list(place.descriptions),
-            "stale": place.stale,
-        }
-        for place in found
-    ]
+def audit_json(found: Audit) -> dict[str, object]:
+    """What an audit found; `places` is null where the kernel shows nobody its memory."""
+    return {
+        "found": [{"what": each.what, "problem": each.problem, "fix": each.fix} for each in found.entries],
+        "places": None
+        if found.pages is None
+        else [
+            {
+                "address": place.address,
+                "nbytes": place.nbytes,
+                "descriptions": list(place.descriptions),
+                "stale": place.stale,
+            }
+            for place in found.pages
+        ],
+    }
 
 
 def duration(seconds: float) -> str:
-    """A time that has passed, as one reads it."""
+    """A time that has passed, as people say it."""
     whole = max(int(seconds), 0)
     if whole < 120:
         return f"{whole} s"
     return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h"
-
-
-def _row(left: str, right: str) -> str:
-    return f"{left + ':':14}{right}"

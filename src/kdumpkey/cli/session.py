@@ -6,11 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kdumpkey.cli.speech import Speech
-from kdumpkey.cli.streams import Streams
+from kdumpkey.errors import KdumpkeyError
+from kdumpkey.streams import Streams
 
 
 class NothingDone(Exception):  # noqa: N818 - not an error: the arguments are right, and --test-args asked no more
     """The arguments were all that was to be checked."""
+
+
+class Reported(Exception):  # noqa: N818 - it carries an error, and is none of the tree itself
+    """An error that was reported already, or that cryptsetup reports by its exit code alone.
+
+    Attributes:
+        error: The error; only --debug shows its message.
+    """
+
+    def __init__(self, error: KdumpkeyError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Run:

@@ -1,74 +1,19 @@
-"""AES-CBC over runs of sectors on `cryptography`.
-
-CBC decrypts a whole run in one call: every block is AES-decrypted, then XORed with the ciphertext before it,
-or at the start of a sector with the sector's IV. Encryption is serial by its nature.
-"""
+"""AES-CBC over runs of sectors by the engine, which makes the IVs as well."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Self
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-from kdumpkey.crypto.ivs import BLOCK
-from kdumpkey.crypto.lanes import CHUNK, LanedSectors
-from kdumpkey.secret import SecretBuffer
+from kdumpkey._native.aescbc import AesCbc
+from kdumpkey.crypto.ivs import iv_key, numbering
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
     from kdumpkey.crypto.cipher_spec import CipherSpec
 
-_SLACK: Final = (
-    BLOCK - 1
-)  # update_into wants room for a block that a block cipher without padding never writes
 
-
-class _Lane:
-    """What one thread works with."""
-
-    def __init__(self, key: SecretBuffer) -> None:
-        aes = algorithms.AES(memoryview(key))
-        self._decryptor = Cipher(aes, modes.ECB()).decryptor()  # noqa: S305 (CBC is made of it below)
-        self._encryptor = Cipher(aes, modes.CBC(bytes(BLOCK))).encryptor()
-        self._previous = bytes(BLOCK)  # the last ciphertext block that the encryptor chains to
-        self._plain = SecretBuffer(CHUNK + BLOCK)
-        self._plain_view = memoryview(self._plain)
-        self._chain = bytearray(CHUNK + BLOCK)  # ciphertext and IVs: no secrets
-        self._chain_view = memoryview(self._chain)
-
-    def close(self) -> None:
-        """Wipe the plaintext."""
-        self._plain_view.release()
-        self._plain.close()
-
-    def decrypt(self, src: memoryview, dst: memoryview, sector_size: int, ivs: bytes) -> None:
-        """Decrypt at most CHUNK bytes."""
-        length = len(src)
-        self._chain_view[BLOCK:length] = src[: length - BLOCK]
-        for at in range(BLOCK):  # every sector's IV at once, byte by byte
-            self._chain[at:length:sector_size] = ivs[at::BLOCK]
-        self._decryptor.update_into(src, self._plain_view[: length + _SLACK])
-        self._plain.xor(self._chain_view[:length])
-        dst[:] = self._plain_view[:length]
-
-    def encrypt(self, src: memoryview, dst: memoryview, sector_size: int, ivs: bytes) -> None:
-        """Encrypt at most CHUNK bytes."""
-        length = len(src)
-        self._plain_view[:length] = src
-        previous: ReadableBuffer = self._previous
-        for sector, at in enumerate(range(0, length, sector_size)):
-            end = at + sector_size
-            # One context for all sectors: what it chains to is taken out again, and the IV put in.
-            self._plain.xor(previous, at)
-            self._plain.xor(ivs[sector * BLOCK : (sector + 1) * BLOCK], at)
-            self._encryptor.update_into(self._plain_view[at:end], self._chain_view[at : end + _SLACK])
-            previous = self._chain_view[end - BLOCK : end]
-        self._previous = bytes(previous)
-        dst[:] = self._chain_view[:length]
-
-
-class CbcSectors(LanedSectors):
+class CbcSectors:
     """AES-CBC over whole sectors; any number of threads may use one.
 
     Args:
@@ -79,4 +24,40 @@ class CbcSectors(LanedSectors):
     """
 
     def __init__(self, spec: CipherSpec, key: ReadableBuffer, sector_size: int, iv_step: int) -> None:
-        super().__init__(spec, key, sector_size, iv_step, _Lane)
+        self._numbers = numbering(spec, sector_size)
+        self._sector_size = sector_size
+        self._step = self._numbers.step(iv_step)
+        for_ivs = iv_key(spec, key)
+        try:
+            self._engine = AesCbc(key, for_ivs)
+        finally:
+            if for_ivs is not None:
+                for_ivs.close()
+
+    def crypt(self, src: ReadableBuffer, dst: WriteableBuffer, first: int, *, decrypt: bool) -> None:
+        """Encrypt or decrypt the sectors of `src` into `dst`; `first` is the first one's number.
+
+        Raises:
+            ValueError: The lengths differ or are no whole sectors, `dst` is read-only, or it is closed.
+        """
+        numbers = self._numbers
+        work = self._engine.decrypt if decrypt else self._engine.encrypt
+        work(
+            src,
+            dst,
+            self._sector_size,
+            numbers.of(first),
+            self._step,
+            numbers.bits,
+            numbers.big_endian,
+        )
+
+    def close(self) -> None:
+        """Wipe the keys; calls that run in other threads end with what they have expanded."""
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()

@@ -11,6 +11,7 @@ from kdumpkey.errors import CipherError, TierError, TierNotBuiltError, TierNotOn
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
+    from kdumpkey.crypto.cbc import CbcSectors
     from kdumpkey.crypto.lanes import LanedSectors
 
 __all__ = ["SECTOR", "SECTOR_SIZES", "CipherSpec", "SectorCipher", "check_tier", "sector_cipher"]
@@ -92,7 +93,7 @@ def sector_cipher(
         return _Null(sector_size)
     if engine_has_it and spec.iv in _ENGINE_IVS:
         return _Xts(spec, key, sector_size, large_iv, tier)
-    return _Laned(spec, key, sector_size, large_iv, tier)
+    return _Rarer(spec, key, sector_size, large_iv, tier)
 
 
 def check_tier(tier: str) -> None:
@@ -151,23 +152,28 @@ class _Xts:
         self.close()
 
 
-class _Laned:
-    """AES by `cryptography` or with unusual IVs, imported only where a volume or keyslot has it."""
+class _Rarer:
+    """AES in other modes or with unusual IVs, imported only where a volume or keyslot has it."""
 
     def __init__(
         self, spec: CipherSpec, key: ReadableBuffer, sector_size: int, large_iv: bool, tier: str | None
     ) -> None:
         self.sector_size = sector_size
         self._divisor, iv_step = _iv_counting(sector_size, large_iv)
-        self._sectors: LanedSectors
-        if spec.mode == "cbc":
-            from kdumpkey.crypto.cbc import CbcSectors  # noqa: PLC0415
+        self._sectors: CbcSectors | LanedSectors
+        try:
+            if spec.mode == "cbc":
+                from kdumpkey.crypto.cbc import CbcSectors  # noqa: PLC0415
 
-            self._sectors = CbcSectors(spec, key, sector_size, iv_step)
-        else:
-            from kdumpkey.crypto.modes import mode_sectors  # noqa: PLC0415
+                self._sectors = CbcSectors(spec, key, sector_size, iv_step)
+            else:
+                from kdumpkey.crypto.modes import mode_sectors  # noqa: PLC0415
 
-            self._sectors = mode_sectors(spec, key, sector_size, iv_step, tier)
+                self._sectors = mode_sectors(spec, key, sector_size, iv_step, tier)
+        except ImportError as error:  # in an initramfs
+            raise CipherError(
+                f"{spec.text} needs the Python package cryptography, which is not installed here"
+            ) from error
 
     def encrypt_into(self, src: ReadableBuffer, dst: WriteableBuffer, first_sector: int) -> None:
         for source, target, first in _runs(src, dst, first_sector, self.sector_size):

@@ -149,16 +149,19 @@ def dm_crypt_refusal(text: str) -> str:
         name, _, iv = api.rpartition("-") if "-" in api else (api, "", "")
         mode = name.partition("(")[0]
     else:
-        if "(" in text:
-            return f"{text!r} needs the prefix 'capi:'"
         name, mode, iv_text = _parts(text)
         iv, _, options = iv_text.partition(":")
-        if not iv and mode != "ecb":
-            return f"{text!r} has no IV"
+        if "(" in text or (not iv and mode != "ecb"):
+            return f"{text!r} needs the prefix 'capi:'" if "(" in text else f"{text!r} has no IV"
     if name != name.lower():
         return f"the kernel's ciphers have no capital letters as in {name!r}"
     if mode == "ecb":  # which takes no IV, and ignores what IV is named
         return f"IV 'essiv' in {text!r} is not for ECB" if iv == "essiv" else ""
+    return _iv_refusal(text, mode, iv, options)
+
+
+def _iv_refusal(text: str, mode: str, iv: str, options: str) -> str:
+    """Why dm-crypt would refuse an IV with a mode; empty: it would not."""
     if iv and iv not in _IVS + _OTHER_IVS:
         return f"it has no IV {iv!r}"
     if iv == "essiv" and not options:

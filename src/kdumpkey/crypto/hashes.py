@@ -1,44 +1,44 @@
-"""Hash functions by the names that LUKS headers give them, as far as the platform's OpenSSL has them."""
+"""Hash functions by the names that LUKS headers give them.
+
+SHA-1, SHA-256 and SHA-512 are the engine's. The others are the platform's OpenSSL's, as far as it has them:
+it is imported when one is asked for, which takes longer than most headers take to be read.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from kdumpkey._native.pbkdf2 import Sha
 from kdumpkey.errors import CipherError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol, Self
+
     from _typeshed import ReadableBuffer
 
     from kdumpkey.secret import SecretBuffer
 
+    class HashObject(Protocol):
+        """What hashlib's constructors return, as far as it is used here."""
+
+        def update(self, data: ReadableBuffer, /) -> None:
+            """Hash more data."""
+
+        def copy(self) -> Self:
+            """Another object that has hashed the same data."""
+
+        def digest(self) -> bytes:
+            """The hash of everything so far."""
+
+
+_ENGINE_SIZES: Final = {"sha1": 20, "sha256": 32, "sha512": 64}  # bytes
 # Where cryptsetup's name is not OpenSSL's. Names outside this table go to OpenSSL as they are.
 _OPENSSL_NAMES = {"blake2b-512": "blake2b512", "blake2s-256": "blake2s256"}
-# OpenSSL 3 keeps these in its legacy provider, which is not loaded by itself.
-_LEGACY = frozenset({"whirlpool", "ripemd160", "rmd160", "md4"})
-
-_provider_lock = threading.Lock()
-_providers_loaded = False
 
 
-class HashObject(Protocol):
-    """What hashlib's constructors return, as far as it is used here."""
-
-    def update(self, data: ReadableBuffer, /) -> None:
-        """Hash more data."""
-
-    def copy(self) -> Self:
-        """Another object that has hashed the same data."""
-
-    def digest(self) -> bytes:
-        """The hash of everything so far."""
-
-
-@dataclass(frozen=True)
-class Hash:
+class Hash(NamedTuple):
     """A hash function that is there: its name in the header, its name for hashlib, its length in bytes."""
 
     name: str
@@ -54,18 +54,27 @@ def find(name: str) -> Hash:
         name: As cryptsetup writes it: ``sha256``, ``blake2b-512``, ``whirlpool`` …
 
     Raises:
-        CipherError: This OpenSSL has no such hash of fixed length.
+        CipherError: This OpenSSL, if there is one, has no such hash of fixed length.
     """
     if not (name.isascii() and name.isprintable()):
         raise CipherError(f"hash {name!r} is not available")
     lowered = name.lower()
+    if (size := _ENGINE_SIZES.get(lowered)) is not None:
+        return Hash(name, lowered, size, partial(Sha, lowered))
     openssl_name = _OPENSSL_NAMES.get(lowered, lowered)
-    found = _probe(name, openssl_name)
-    if found is None and lowered in _LEGACY and _load_legacy_provider():
-        found = _probe(name, openssl_name)
+    try:
+        from kdumpkey.crypto import openssl  # noqa: PLC0415 - it takes milliseconds, and hardly any header needs it
+    except ImportError as error:
+        raise CipherError(f"hash {name!r} is not available: this Python has no OpenSSL") from error
+    found = openssl.find(openssl_name)
     if found is None:
         raise CipherError(f"hash {name!r} is not available")
-    return found
+    return Hash(name, openssl_name, *found)
+
+
+def in_engine(name: str) -> bool:
+    """Whether the hash that a header calls `name` needs no OpenSSL."""
+    return name.lower() in _ENGINE_SIZES
 
 
 def pbkdf2_by_cryptography(
@@ -102,41 +111,3 @@ def pbkdf2_by_cryptography(
     except (UnsupportedAlgorithm, AttributeError):  # derive_into came with version 47
         return False
     return True
-
-
-def _probe(name: str, openssl_name: str) -> Hash | None:
-    # The named constructors skip a look-up by name, which the splitter's 8,000 calls would feel.
-    named = getattr(hashlib, openssl_name, None) if openssl_name in hashlib.algorithms_guaranteed else None
-
-    def by_name(data: ReadableBuffer) -> HashObject:
-        return hashlib.new(openssl_name, data)
-
-    new: Callable[[ReadableBuffer], HashObject] = named or by_name
-    try:
-        size = hashlib.new(openssl_name).digest_size
-        hashlib.pbkdf2_hmac(
-            openssl_name, b"", b"", 1, 1
-        )  # hashlib also has hashes of its own; KDFs need OpenSSL's
-    except ValueError:
-        return None
-    return Hash(name, openssl_name, size, new) if size else None  # 0: an extendable one, shake
-
-
-def _load_legacy_provider() -> bool:
-    """Load OpenSSL's legacy provider into the libcrypto that hashlib uses; False where that cannot be."""
-    global _providers_loaded  # noqa: PLW0603 (the state of a library that the process has once)
-    import ctypes  # noqa: PLC0415 - hardly any header names these hashes
-
-    with _provider_lock:
-        if not _providers_loaded:
-            try:
-                import _hashlib  # noqa: PLC0415 (absent in a Python without OpenSSL)
-
-                # A handle on the extension module finds the symbols of the libcrypto it is linked with.
-                load = ctypes.CDLL(getattr(_hashlib, "__file__", None)).OSSL_PROVIDER_load
-            except (ImportError, OSError, AttributeError):  # no OpenSSL, or one before 3.0
-                return False
-            load.restype, load.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_char_p]
-            # Any provider loaded by name ends the implicit loading of the default one.
-            _providers_loaded = bool(load(None, b"default")) and bool(load(None, b"legacy"))
-        return _providers_loaded

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -137,8 +136,10 @@ def _pbkdf2_by_openssl(kdf: Pbkdf2, passphrase: ReadableBuffer, length: int) -> 
         key.close()
         raise
     key.close()
+    from kdumpkey.crypto import openssl  # noqa: PLC0415 - only these hashes are its
+
     # Two bytes at least: the interpreter shares one-byte objects, and those cannot be taken.
-    return take(hashlib.pbkdf2_hmac(name, passphrase, kdf.salt, kdf.iterations, max(length, 2)), length)
+    return take(openssl.pbkdf2(name, passphrase, kdf.salt, kdf.iterations, max(length, 2)), length)
 
 
 def _argon2(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from kdumpkey.crypto.ivs import SectorIvs, iv_key
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from kdumpkey.crypto.ivs import BLOCK, iv_key, numbering
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -28,6 +32,48 @@ class Lane(Protocol):
 
     def close(self) -> None:
         """Wipe what it holds of the plaintext."""
+
+
+class SectorIvs:
+    """The IVs of runs of sectors, for one thread.
+
+    Args:
+        spec: The cipher.
+        key: Its `iv_key`.
+        sector_size: Bytes.
+        step: What each next sector adds to the IV's number.
+    """
+
+    def __init__(self, spec: CipherSpec, key: SecretBuffer | None, sector_size: int, step: int) -> None:
+        self._numbers = numbering(spec, sector_size)
+        self._step = step
+        self._encryptors = []
+        if key is not None:
+            with memoryview(key) as view:
+                # dm-crypt makes an EBOIV by the volume's own cipher out of zeros: with XTS, twice.
+                as_dm_crypt = not (spec.keyslot and spec.is_cryptsetups(len(view)))
+                twice = spec.iv == "eboiv" and spec.mode == "xts" and as_dm_crypt
+                half = len(view) // 2
+                for part in (view[half:], view[:half]) if twice else (view,):
+                    aes = Cipher(algorithms.AES(part), modes.ECB())  # noqa: S305 (what these IVs are)
+                    self._encryptors.append(aes.encryptor())
+
+    def of(self, first: int, count: int) -> bytes:
+        """The IVs of `count` sectors, 16 bytes each; `first` is the first one's number."""
+        words = array("Q", bytes(BLOCK * count))
+        numbers, mask = self._numbers, (1 << self._numbers.bits) - 1
+        sectors = range(first, first + count * self._step, self._step)
+        words[1 if numbers.big_endian else 0 :: 2] = array("Q", [numbers.of(n) & mask for n in sectors])
+        if (sys.byteorder == "big") != numbers.big_endian:
+            words.byteswap()
+        blocks = words.tobytes()
+        if not self._encryptors:
+            return blocks
+        blocks = self._encryptors[0].update(blocks)
+        if len(self._encryptors) == 1:
+            return blocks
+        whitened = int.from_bytes(self._encryptors[1].update(blocks)) ^ int.from_bytes(blocks)
+        return whitened.to_bytes(len(blocks))
 
 
 class LanedSectors:

@@ -51,11 +51,6 @@ class CryptDevice:
     memory_kib: int | None = None
     aliases: frozenset[str] = frozenset()
 
-    @property
-    def description(self) -> str:
-        """The name under which kdump's tools hand its key over."""
-        return f"kdump-cryptsetup:vk-{self.uuid}"
-
 
 @dataclass(frozen=True)
 class Host:

@@ -6,15 +6,13 @@ Source: kernel documentation, admin-guide/kdump, "Write the dump file to encrypt
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from kdumpkey.host.configfs import DIRECTORY, is_mounted
 from kdumpkey.host.host import Missing
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
-
-DIRECTORY: Final = "sys/kernel/config/crash_dm_crypt_keys"
-NO_DESCRIPTION: Final = ("", "(null)")
 
 
 @dataclass(frozen=True)
@@ -44,14 +42,10 @@ class Interface:
 
 def read_interface(host: Host) -> Interface:
     """Read the directory, if there is one."""
-    mounted = any(
-        line.split()[1:3] == ["/sys/kernel/config", "configfs"]
-        for line in (host.text("proc/mounts") or "").splitlines()
-    )
     names = [name for name in host.names(DIRECTORY, "*") if host.exists(f"{DIRECTORY}/{name}/description")]
     return Interface(
         host.exists(DIRECTORY) or (False if host.absent(DIRECTORY) else Missing.UNREADABLE),
-        mounted,
+        is_mounted(host.text("proc/mounts") or ""),
         host.word(f"{DIRECTORY}/reuse") == "1",
         tuple(Item(name, _description(host, name)) for name in names),
     )

@@ -1,4 +1,4 @@
-"""Arming a machine: every key checked before anything is torn down, then all of them loaded, or none."""
+"""Arming a machine: every key is checked before anything is unloaded; then all are loaded, or none."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kdumpkey.errors import KernelError, KeyringError, kernel_error
-from kdumpkey.kdump.linux_load import check_reachable, forget_leftovers, item_for, load_or_put_back
+from kdumpkey.kernel.items import is_ours, item_for
+from kdumpkey.kernel.linux.loading import check_reachable
 from kdumpkey.kernel.protocol import CrashImage, KernelStatus, Loaded, Stage
 from kdumpkey.region.handover import LONGEST_DESCRIPTION, LONGEST_KEY, MOST_KEYS
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.linux_keys import Keys
-    from kdumpkey.kernel.linux.kernel import LinuxKernel
-    from kdumpkey.kernel.linux.record import KeyOrigin
+    from kdumpkey.kernel.protocol import Kernel, Keys
+    from kdumpkey.kernel.record import KeyOrigin
     from kdumpkey.secret import SecretBuffer
-
-# As kdump's own tools have it: long enough for a load to be tried again, too short to be found by chance.
-TIMEOUT_S: Final = 300
 
 
 @dataclass(frozen=True)
@@ -29,9 +26,9 @@ class KeyToArm:
 
     Attributes:
         description: The name.
-        key: The key, which was checked against its device; None: it is in the keyring as a logon key, which
-            nobody can read or check.
-        origin: What the record is to say of its device; None: nothing is known of it.
+        key: The key, checked against its device; None: the keyring has it as a logon key, which nobody can
+            read or check.
+        origin: The device that it is of, for the record; None: not known.
     """
 
     description: str
@@ -40,52 +37,61 @@ class KeyToArm:
 
 
 def arm(
-    kernel: LinuxKernel,
-    keys: Keys,
-    wanted: Sequence[KeyToArm],
-    image: CrashImage,
-    *,
-    timeout_s: int | None = None,
+    kernel: Kernel, wanted: Sequence[KeyToArm], image: CrashImage, *, timeout_s: int | None = None
 ) -> Loaded:
     """Load a crash image that holds all of the keys; the items that name them are removed again.
 
-    It may be run again at any time, also after it was killed: items that it left are removed.
+    You can run it again at any time, also after it was killed: it removes items that it left behind.
 
     Args:
         kernel: The first kernel.
-        keys: Where its load looks.
         wanted: The keys.
         image: What to load.
-        timeout_s: When the keys leave the keyring, which the image does not mind; 0: never. Default:
-            `TIMEOUT_S` for those that were not in the keyring for good before.
+        timeout_s: When the keys expire in the keyring, which does not affect the image; 0: never. Default: as
+            `timeout_of` says.
 
     Raises:
-        KernelError: Something would fail, found before the loaded image was lost; or the load failed, and the
-            message says which image is loaded now. EBUSY: another program arms.
+        KernelError: Something would fail, which was found before the loaded image was lost; or the load
+            failed, and the message says which image is loaded now. EBUSY: another program arms.
         KeyringError: A key cannot be put into the keyring.
     """
     _check_names(wanted)
     with kernel.alone() as held:
         ready(held)
         held.check(image)
-        forget_leftovers(held)
+        _forget_leftovers(held)
         others = _others(held, {each.description for each in wanted})
         names = [*others, *(each.description for each in wanted)]
         if len(names) > MOST_KEYS:
             raise kernel_error(
                 errno.EINVAL, f"{len(names)} keys would be named, {MOST_KEYS} are restored at most"
             )
+        keys = held.keys
         timeouts = {each.description: _timeout(keys, each, timeout_s) for each in wanted}
         with _put(keys, wanted, timeouts):
             check_reachable(keys, names)
             try:
-                loaded = _load(held, keys, wanted, image, others)
+                loaded = _load(held, wanted, image, others)
             finally:
-                forget_leftovers(held)
+                _forget_leftovers(held)
         return replace(loaded, warnings=(*loaded.warnings, *_expire(keys, timeouts)))
 
 
-def ready(kernel: LinuxKernel) -> KernelStatus:
+def timeout_of(keys: Keys, description: str, wanted_s: int | None) -> int:
+    """When a key that is put into the keyring expires there, in seconds; 0: never.
+
+    Args:
+        keys: The keyring.
+        description: The key's name.
+        wanted_s: What was asked for; None: a key of this name that never expires stays so, and others
+            expire after the keyring's usual time.
+    """
+    if wanted_s is not None:
+        return wanted_s
+    return 0 if keys.stays(description) else keys.usual_timeout_s
+
+
+def ready(kernel: Kernel) -> KernelStatus:
     """Refuse a kernel that takes no keys now; worth asking before anybody types a passphrase.
 
     Raises:
@@ -105,6 +111,13 @@ def ready(kernel: LinuxKernel) -> KernelStatus:
     return before
 
 
+def _forget_leftovers(kernel: Kernel) -> None:
+    """Remove the items that an arming that was killed has left."""
+    for key in kernel.status().named:
+        if is_ours(key.item):
+            kernel.forget(key.item)
+
+
 def _check_names(wanted: Sequence[KeyToArm]) -> None:
     if not wanted:
         raise kernel_error(errno.EINVAL, "no key is to be handed over")
@@ -118,8 +131,8 @@ def _check_names(wanted: Sequence[KeyToArm]) -> None:
             raise kernel_error(errno.EINVAL, f"the key {each.description} is longer than {LONGEST_KEY} bytes")
 
 
-def _others(kernel: LinuxKernel, ours: set[str]) -> list[str]:
-    """The keys that other programs named, which go into the image too; one of our names is taken over."""
+def _others(kernel: Kernel, ours: set[str]) -> list[str]:
+    """The keys that other programs named, which go into the image too; items with our names are replaced."""
     others = []
     for key in kernel.status().named:
         if key.description is None:
@@ -134,17 +147,15 @@ def _others(kernel: LinuxKernel, ours: set[str]) -> list[str]:
 
 
 def _timeout(keys: Keys, each: KeyToArm, timeout_s: int | None) -> int | None:
-    """When a key is to expire; None: as it is."""
-    if timeout_s is not None:
-        return timeout_s
-    if each.key is None:
+    """When a key is to expire; None: its timeout stays as it is."""
+    if timeout_s is None and each.key is None:
         return None
-    return 0 if keys.stays(each.description) else TIMEOUT_S
+    return timeout_of(keys, each.description, timeout_s)
 
 
 @contextmanager
 def _put(keys: Keys, wanted: Sequence[KeyToArm], timeouts: dict[str, int | None]) -> Iterator[None]:
-    """Put the keys into the keyring; where anything fails, those that were not there leave it again."""
+    """Put the keys into the keyring; if anything fails, take out again those that were not there before."""
     added = []
     try:
         for each in wanted:
@@ -160,7 +171,7 @@ def _put(keys: Keys, wanted: Sequence[KeyToArm], timeouts: dict[str, int | None]
 
 
 def _expire(keys: Keys, timeouts: dict[str, int | None]) -> list[str]:
-    """Set the timeouts anew, from now on; what goes wrong does not undo the load that was made."""
+    """Start the timeouts again from now on; the warnings, because a failure does not undo the load."""
     wrong = []
     for description, seconds in timeouts.items():
         if seconds is not None:
@@ -171,17 +182,15 @@ def _expire(keys: Keys, timeouts: dict[str, int | None]) -> list[str]:
     return wrong
 
 
-def _load(
-    kernel: LinuxKernel, keys: Keys, wanted: Sequence[KeyToArm], image: CrashImage, others: Sequence[str]
-) -> Loaded:
+def _load(kernel: Kernel, wanted: Sequence[KeyToArm], image: CrashImage, others: Sequence[str]) -> Loaded:
     for each in wanted:
         kernel.name(each.description, item_for(each.description))
     names = sorted([*others, *(each.description for each in wanted)])
     status = kernel.status()
     named = sorted(key.description or "" for key in status.named)
-    if named != names or kernel.count != len(names) or status.reuse:
+    if named != names or status.count != len(names) or status.reuse:
         raise kernel_error(errno.EAGAIN, "another program changed what is named; nothing was loaded")
-    loaded = load_or_put_back(kernel, keys, image, [each.origin for each in wanted if each.origin])
+    loaded = kernel.load(image, [each.origin for each in wanted if each.origin])
     if loaded.keys is None:
         raise KernelError(f"{'; '.join(loaded.warnings)}: an image is loaded, arm again", errno.EAGAIN)
     return loaded

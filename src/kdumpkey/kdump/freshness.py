@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import HeaderError, KdumpkeyError, KeyslotError
-from kdumpkey.kernel.linux.record import KeyOrigin, LoadRecord
+from kdumpkey.kernel.record import KeyOrigin, LoadRecord
 from kdumpkey.luks.device import LuksDevice, open_luks
 from kdumpkey.luks.unlock import verify_volume_key
 

@@ -1,8 +1,7 @@
-"""Putting kdumpkey, its Python and the libraries of both into an initramfs that is being made."""
+"""Putting kdumpkey-capture, its Python and the libraries of both into an initramfs that is being made."""
 
 from __future__ import annotations
 
-import json
 import os
 import py_compile
 import re
@@ -10,26 +9,29 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from kdumpkey.errors import OutputError, ResourceError, UsageError
-from kdumpkey.interpreter import PYTHON
-from kdumpkey.kdump import runtime_modules
+from kdumpkey.crypto import hashes
+from kdumpkey.errors import KdumpkeyError, OutputError, UsageError
+from kdumpkey.kdump.runtime_modules import ENTRY, runtime_modules
+from kdumpkey.luks import read_header
+from kdumpkey.luks.model import Luks2Header
+from kdumpkey.storage.device import open_readonly
 from kdumpkey.storage.publish import write_file
 
 PACKAGES: Final = Path("/usr/lib/kdumpkey")
-PROGRAM: Final = Path("/usr/bin/kdumpkey")
-CAPTURE_PROGRAM: Final = Path("/usr/bin/kdumpkey-capture")
-_ENTRIES: Final = {PROGRAM: "kdumpkey.cli", CAPTURE_PROGRAM: "kdumpkey.capture"}
+PROGRAM: Final = Path("/usr/bin/kdumpkey-capture")
+# Which devices the initramfs opens, and where the kernel lists this machine's.
+_DEVICES: Final = Path("etc/kdumpkey/devices")
+_BY_UUID: Final = Path("/dev/disk/by-uuid")
 # Isolated, and without site: nothing but the standard library and what lies beside kdumpkey is ever imported.
 _LAUNCHER: Final = """\
 #!{python} -IS
 import sys
 sys.path.insert(0, {packages!r})
-from {module} import entry_point
+from {entry} import entry_point
 entry_point()
 """
 _LONGEST_LINE: Final = 127  # bytes of a #! line that any kernel still reads whole
@@ -45,10 +47,11 @@ class Installed:
 
 
 def install(destination: Path) -> Installed:
-    """Put all that kdumpkey needs below a directory, at the paths where it will be looked for; and try it.
+    """Put all that kdumpkey-capture needs below a directory, at the paths where it is looked for; and try it.
 
-    Python and the standard library go where they are on this machine, packages to /usr/lib/kdumpkey, the
-    programs to /usr/bin. Bytecode goes alone: it starts faster, and takes less of a kdump kernel's memory.
+    Python and the standard library go where they are on this machine, kdumpkey to /usr/lib/kdumpkey, the
+    program to /usr/bin. Bytecode goes alone: it starts faster, and takes less of a kdump kernel's memory.
+    OpenSSL goes along only where a device that the initramfs opens has a hash of OpenSSL's.
 
     Args:
         destination: A root file system that is being made, such as dracut's $initdir.
@@ -67,62 +70,54 @@ def install(destination: Path) -> Installed:
         raise UsageError(f"No #! line can name {python}: its path is too long, or has a blank in it.")
     try:
         root.copy(python, python)
-        for source, target in sorted(_files(python).items()):
+        for source, target in sorted(_files(python, openssl=_wants_openssl(root.path)).items()):
             root.copy(source, target)
         root.strip()
-        for program, module in _ENTRIES.items():
-            text = _LAUNCHER.format(python=python, packages=str(PACKAGES), module=module)
-            root.write(program, text.encode(), 0o755)
+        text = _LAUNCHER.format(python=python, packages=str(PACKAGES), entry=ENTRY)
+        root.write(PROGRAM, text.encode(), 0o755)
         tried = _try(root.path)
     except (OSError, py_compile.PyCompileError) as error:
         raise OutputError(f"Cannot put kdumpkey below {destination}: {error}.") from error
     return Installed(len(root.made), root.nbytes, tried)
 
 
-def _files(python: Path) -> dict[Path, Path]:
+def _wants_openssl(root: Path) -> bool:
+    """Whether one of the devices that an initramfs opens needs a hash of OpenSSL's, or cannot be asked."""
+    try:
+        lines = (root / _DEVICES).read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    devices = [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+    return not all(_is_in_engine(_BY_UUID / uuid) for uuid in devices)
+
+
+def _is_in_engine(device: Path) -> bool:
+    try:
+        with open_readonly(device) as reader:
+            header = read_header(reader)
+    except KdumpkeyError:
+        return False
+    names = [digest.hash for digest in header.digests.values()]
+    if isinstance(header, Luks2Header):
+        names.append(header.checksum_alg)
+    return all(map(hashes.in_engine, names))
+
+
+def _files(python: Path, *, openssl: bool) -> dict[Path, Path]:
     """Each file that is needed, and where it goes; sources go where their bytecode is to be."""
-    done = subprocess.run(
-        [*PYTHON, "-W", "ignore", "-m", runtime_modules.__name__],
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode:
-        raise ResourceError(f"The modules cannot be listed: {done.stderr.strip()}")
     standard = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
     files: dict[Path, Path] = {}
-    folders: dict[Path, Path] = {}
-    for name, file in json.loads(done.stdout):
-        path = Path(file).resolve()
-        top = name.partition(".")[0]
-        if top in sys.stdlib_module_names:
+    for name, file in runtime_modules(openssl=openssl):
+        path = file.resolve()
+        if name.partition(".")[0] in sys.stdlib_module_names:
             if any(path.is_relative_to(folder) for folder in standard):
                 files[path] = path
-        elif name == top and path.name.startswith("__init__."):
-            folders[path.parent] = PACKAGES / top
-        elif name == top:
-            files[path] = PACKAGES / path.name
-    for folder, target in folders.items():
-        for path in _code(folder):
-            files[path] = target / path.relative_to(folder)
+        elif name != "__main__":
+            folder = PACKAGES.joinpath(*name.split(".")[: None if path.stem == "__init__" else -1])
+            files[path] = folder / path.name
     for binary in [python, *(path for path in files if path.suffix == ".so")]:
-        for library in _libraries(binary):
-            # One that was shipped beside its package is found by the way from there.
-            beside = next((each for each in folders if library.resolve().is_relative_to(each.parent)), None)
-            own = beside is not None and not any(library.is_relative_to(folder) for folder in folders)
-            if own and beside is not None:
-                files[library.resolve()] = PACKAGES / library.resolve().relative_to(beside.parent)
-            elif beside is None:
-                files[library] = library
+        files |= {library: library for library in _libraries(binary)}
     return files
-
-
-def _code(folder: Path) -> Iterator[Path]:
-    """The modules of a package, without its tests."""
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in (".py", ".so") and not {"tests", "test"} & set(path.relative_to(folder).parts):
-            yield path
 
 
 def _libraries(binary: Path) -> list[Path]:
@@ -134,7 +129,7 @@ def _libraries(binary: Path) -> list[Path]:
 
 
 def _try(root: Path) -> bool:
-    """Run the programs there, as the kdump kernel will; False: only root may."""
+    """Run the program there, as the kdump kernel will; False: only root may."""
     if os.geteuid() != 0:
         return False
 
@@ -142,21 +137,20 @@ def _try(root: Path) -> bool:
         os.chroot(root)
         os.chdir("/")
 
-    for program in _ENTRIES:
-        try:
-            done = subprocess.run(
-                [program, "--version"],
-                preexec_fn=enter,
-                capture_output=True,
-                text=True,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
-        except OSError as error:
-            raise OutputError(f"{program.name} does not run below {root}: {error}.") from error
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip()
-            raise OutputError(f"{program.name} does not run below {root}: {said}")
+    try:
+        done = subprocess.run(
+            [PROGRAM, "--version"],
+            preexec_fn=enter,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except OSError as error:
+        raise OutputError(f"{PROGRAM.name} does not run below {root}: {error}.") from error
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        raise OutputError(f"{PROGRAM.name} does not run below {root}: {said}")
     return True
 
 
@@ -212,10 +206,10 @@ class _Root:
         self.made.append(path)
 
     def strip(self) -> None:
-        """Take debugging symbols out of what was built here; what a distribution built has none."""
+        """Take the symbols that nothing links to out of what was built here; a distribution has done so."""
         program = shutil.which("strip")
         if program is not None and self.built:
-            subprocess.run([program, "--strip-debug", *self.built], capture_output=True, check=False)
+            subprocess.run([program, "--strip-unneeded", *self.built], capture_output=True, check=False)
 
     def _new(self, target: Path) -> Path | None:
         """Where a file goes; None: there is one already, which whoever makes this root put there."""

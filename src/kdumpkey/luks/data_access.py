@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto.cipher_spec import CipherSpec, dm_crypt_refusal, is_null_cipher
 from kdumpkey.errors import CipherError
+from kdumpkey.luks.layout import SECTOR
 from kdumpkey.luks.requirements import requirement
 from kdumpkey.luks.unlock import check_requirements
 
 if TYPE_CHECKING:
+    from kdumpkey.luks.device import LuksDevice
     from kdumpkey.luks.model import LuksHeader, Segment
 
 _SECTOR_SIZES: Final = (512, 1024, 2048, 4096)
-_UNIT: Final = 512
 _ELSEWHERE: Final = "Use a device that is encrypted with another cipher."
 
 
@@ -91,6 +92,17 @@ def check_data_opens(header: LuksHeader, name: str) -> list[str]:
     return warnings + warnings_of_nothing(header, name)
 
 
+def warnings_of(luks: LuksDevice) -> list[str]:
+    """Warn of data that not everything opens, or that are not all there.
+
+    Raises:
+        RequirementsError: The header demands features that are not implemented.
+        CipherError: Nothing opens the data.
+    """
+    missing = luks.missing_end()
+    return [*check_data_opens(luks.header, luks.device.name), *([missing] if missing else [])]
+
+
 def warnings_of_nothing(header: LuksHeader, name: str) -> list[str]:
     """Warn of data that the null cipher leaves as they are.
 
@@ -110,7 +122,8 @@ def _user_space(header: LuksHeader, segment: Segment) -> str:
         return ""
     try:
         spec = CipherSpec.parse(segment.encryption)
-        for size in _key_sizes(header, segment):
+        digest = header.digest_of_segment(segment.id)
+        for size in header.key_sizes(digest) if digest else ():
             spec.check_key_size(size)
     except CipherError as error:
         return str(error)
@@ -124,7 +137,7 @@ def _dm_crypt(segment: Segment) -> str:
         return "the volume is not encrypted, and needs no mapping"
     if reason := dm_crypt_refusal(segment.encryption):
         return reason
-    if segment.iv_tweak * _UNIT % segment.sector_size:
+    if segment.iv_tweak * SECTOR % segment.sector_size:
         return (
             f"its IVs begin at {segment.iv_tweak}, in the middle of a sector of {segment.sector_size} bytes"
         )
@@ -142,12 +155,6 @@ def _neither(segment: Segment) -> str:
     if segment.type == "crypt" and segment.sector_size not in _SECTOR_SIZES:
         return f"encryption sector size {segment.sector_size} is not supported"
     return ""
-
-
-def _key_sizes(header: LuksHeader, segment: Segment) -> set[int]:
-    digest = header.digest_of_segment(segment.id)
-    numbers = digest.keyslots if digest else ()
-    return {header.keyslots[number].key_size for number in numbers if number in header.keyslots}
 
 
 def _first(reasons: list[str]) -> str:

@@ -16,9 +16,9 @@ from kdumpkey.errors import (
     UsageError,
 )
 from kdumpkey.luks import read_header
-from kdumpkey.luks.header import header_bytes
-from kdumpkey.luks.model import SECTOR, LuksHeader, Segment
-from kdumpkey.luks.unlock import Unlocked, check_requirements, unlock, verify_volume_key
+from kdumpkey.luks.layout import SECTOR
+from kdumpkey.luks.model import LuksHeader, Segment
+from kdumpkey.luks.unlock import Search, Unlocked, check_requirements, unlock, verify_volume_key
 from kdumpkey.storage.device import Device, FileObjectDevice, open_readonly, open_readwrite
 from kdumpkey.storage.extent import overlap
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
 
 
-def open_luks(
+def open_luks(  # noqa: PLR0913 - the public API, all options by name
     path: PathLike | BinaryIO,
     *,
     header: PathLike | BinaryIO | None = None,
@@ -140,15 +140,8 @@ class LuksDevice:
             ResourceError: The memory that a keyslot's Argon2 needs is not available.
             KdumpkeyError: As `kdumpkey.luks.unlock.unlock`.
         """
-        return unlock(
-            self.header_device,
-            self.header,
-            passphrase,
-            keyslot=keyslot,
-            unbound=unbound,
-            check_memory=check_memory,
-            serialize=serialize,
-        )
+        search = Search(keyslot, unbound, check_memory=check_memory, serialize=serialize)
+        return unlock(self.header_device, self.header, passphrase, search)
 
     def verify(self, volume_key: Buffer) -> None:
         """Check that a volume key is this volume's.
@@ -235,7 +228,7 @@ class LuksDevice:
             OverlapError: They do.
         """
         data, metadata = self.device.extent(), self.header_device.extent()
-        header = range(header_bytes(self.header))
+        header = range(self.header.areas_end)
         for segment in self.header.data_segments:
             stop = self.device.size if segment.size is None else segment.offset + segment.size
             if overlap(data, range(segment.offset, max(stop, segment.offset + 1)), metadata, header):

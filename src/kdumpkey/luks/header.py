@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from kdumpkey.errors import HeaderError, NotLuksError
 from kdumpkey.luks import layout
-from kdumpkey.luks.model import SECTOR, Luks1Header, Luks2Header
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader
@@ -57,16 +56,3 @@ def primary_version(reader: Reader) -> int:
         return 0
     reader.pread_into(head, 0)
     return int.from_bytes(head[6:]) if head.startswith(layout.MAGIC) else 0
-
-
-def header_bytes(header: LuksHeader) -> int:
-    """Return how many bytes from its device's beginning a header has: its copies and all keyslot areas."""
-    match header:
-        case Luks1Header():
-            from kdumpkey.luks import luks1  # noqa: PLC0415 - one version's reader is enough
-
-            return luks1.areas_end(header) * SECTOR
-        case Luks2Header():
-            return header.areas_end
-        case _:
-            raise TypeError(f"{header!r} is of neither version")

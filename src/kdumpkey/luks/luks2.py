@@ -8,12 +8,12 @@ Source: docs/spec/luks.md "LUKS2 binary header".
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import AmbiguousSignatureError, HeaderError, NotLuksError
 from kdumpkey.luks import checksum, layout, metadata, strict_json
+from kdumpkey.luks.identity import Identity
 from kdumpkey.luks.model import CopyState, HeaderCopy, Luks2Header
 from kdumpkey.luks.validate import validated
 
@@ -23,6 +23,24 @@ if TYPE_CHECKING:
 
 
 _ZEROS: Final = bytes(1 << 16)
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryFields:
+    """What a binary header says: its text fields, and the length of one copy in bytes."""
+
+    identity: Identity
+    metadata_size: int = layout.LUKS2_METADATA_SIZES[0]
+    seqid: int = 1
+    checksum_alg: str = "sha256"
+
+    @classmethod
+    def of(cls, binary: layout.Luks2Binary) -> BinaryFields:
+        """Return the fields of a binary header."""
+        identity = Identity(
+            layout.text(binary.uuid), layout.text(binary.label), layout.text(binary.subsystem)
+        )
+        return cls(identity, binary.hdr_size, binary.seqid, layout.text(binary.csum_alg))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +91,19 @@ def parse_copy(reader: Reader, offset: int) -> Luks2Header:
     return _build(copy, (_state(copy, CopyState.CURRENT),))
 
 
-def build(json: JsonObject, binary: layout.Luks2Binary) -> Luks2Header:
+def build(json: JsonObject, fields: BinaryFields) -> Luks2Header:
     """Make the header that JSON and a binary header make together, as for one that is to be written.
+
+    Args:
+        json: The metadata; not changed.
+        fields: What the binary header says; a label that is too long is cut.
 
     Raises:
         HeaderError: The JSON breaks a rule.
     """
-    checked = validated(json, binary.hdr_size - layout.LUKS2_HEADER_SIZE)
-    copy = _Copy(binary.hdr_offset, binary, strict_json.serialise(checked), checked)
-    return _build(copy, (_state(copy, CopyState.CURRENT),))
+    checked = validated(json, fields.metadata_size - layout.LUKS2_HEADER_SIZE)
+    copy = HeaderCopy(0, CopyState.CURRENT, seqid=fields.seqid)
+    return _header(fields, strict_json.serialise(checked), checked, (copy,))
 
 
 def serialise(header: Luks2Header, *, secondary: bool, salt: bytes) -> bytes:
@@ -107,17 +129,16 @@ def serialise(header: Luks2Header, *, secondary: bool, salt: bytes) -> bytes:
         version=2,
         hdr_size=header.metadata_size,
         seqid=header.seqid,
-        label=layout.field(header.label, 48),
-        csum_alg=layout.field(header.checksum_alg, 32),
+        label=layout.field(header.label, layout.LUKS2_LABEL_BYTES),
+        csum_alg=layout.field(header.checksum_alg, layout.LUKS2_CHECKSUM_NAME_BYTES),
         salt=salt,
-        uuid=layout.field(header.uuid, 40),
-        subsystem=layout.field(header.subsystem, 48),
+        uuid=layout.field(header.uuid, layout.UUID_BYTES),
+        subsystem=layout.field(header.subsystem, layout.LUKS2_LABEL_BYTES),
         hdr_offset=header.metadata_size if secondary else 0,
-        padding=bytes(184),
-        csum=bytes(64),
+        padding=b"",
+        csum=b"",
     )
-    csum = checksum.digest(header.checksum_alg, binary.pack(), area)
-    return binary._replace(csum=csum.ljust(64, b"\0")).pack() + area
+    return binary._replace(csum=checksum.digest(header.checksum_alg, binary.pack(), area)).pack() + area
 
 
 def _best(reader: Reader) -> Luks2Header:
@@ -165,9 +186,9 @@ def _read_copy(reader: Reader, offset: int, twin: _Copy | None = None) -> _Copy:
         raise HeaderError(f"the device ends within the {which} header")
     area = bytearray(binary.hdr_size - layout.LUKS2_HEADER_SIZE)
     reader.pread_into(area, offset + layout.LUKS2_HEADER_SIZE)
-    block[448:512] = bytes(64)
+    block[layout.LUKS2_CHECKSUM] = bytes(len(binary.csum))
     csum = checksum.digest(layout.text(binary.csum_alg), block, area)
-    if not hmac.compare_digest(csum, binary.csum[: len(csum)]):
+    if csum != binary.csum[: len(csum)]:  # nothing in it is secret
         raise HeaderError(f"the {which} header's checksum is wrong")
     try:
         text = _text_of(area)
@@ -232,24 +253,31 @@ def _state(copy: _Copy, state: CopyState) -> HeaderCopy:
 
 
 def _build(copy: _Copy, copies: tuple[HeaderCopy, ...]) -> Luks2Header:
-    assert copy.json is not None  # noqa: S101  (only valid copies are built)
-    parts = metadata.build(copy.json)
+    if copy.json is None:
+        raise ValueError("only a valid copy makes a header")
     used = next((i for i, state in enumerate(copies) if state.offset == copy.offset), 0)
+    return _header(BinaryFields.of(copy.binary), copy.text, copy.json, copies, used)
+
+
+def _header(
+    fields: BinaryFields, text: bytes, json: JsonObject, copies: tuple[HeaderCopy, ...], used: int = 0
+) -> Luks2Header:
+    parts = metadata.build(json)
     return Luks2Header(
         version=2,
-        uuid=layout.text(copy.binary.uuid),
+        uuid=fields.identity.uuid,
         keyslots=parts.keyslots,
         segments=parts.segments,
         digests=parts.digests,
         tokens=parts.tokens,
         copies=copies,
         used=used,
-        label=layout.text(copy.binary.label),
-        subsystem=layout.text(copy.binary.subsystem),
-        seqid=copy.binary.seqid,
-        metadata_size=copy.binary.hdr_size,
-        checksum_alg=layout.text(copy.binary.csum_alg),
+        label=layout.label(fields.identity.label),
+        subsystem=layout.label(fields.identity.subsystem),
+        seqid=fields.seqid,
+        metadata_size=fields.metadata_size,
+        checksum_alg=fields.checksum_alg,
         config=parts.config,
-        json_text=copy.text,
-        json=copy.json,
+        json_text=text,
+        json=json,
     )

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias, Union
 
+from kdumpkey.luks import layout
+from kdumpkey.luks.layout import SECTOR
 from kdumpkey.printable import printable
 
 if TYPE_CHECKING:
     from kdumpkey.crypto.kdf import Argon2, Pbkdf2
     from kdumpkey.luks.strict_json import JsonObject
 
-SECTOR = 512
 PRIORITY_IGNORE = 0
 PRIORITY_NORMAL = 1
 PRIORITY_PREFER = 2
@@ -202,8 +203,10 @@ class Config:
 
 
 @dataclass(frozen=True, repr=False)
-class LuksHeader:
-    """What both versions have. `keyslots`, `segments`, `digests` and `tokens` are in the header's own order.
+class CommonHeader:
+    """What headers of both versions have.
+
+    `keyslots`, `segments`, `digests` and `tokens` are in the header's own order.
 
     `copies` lists the copies by offset, `used` is the index of the one that was read.
     """
@@ -256,6 +259,10 @@ class LuksHeader:
                 segments.setdefault(segment, digest)
         return keyslots, segments
 
+    def key_sizes(self, digest: Digest) -> tuple[int, ...]:
+        """Return the length in bytes of a digest's key, as each of its keyslots gives it."""
+        return tuple(self.keyslots[number].key_size for number in digest.keyslots if number in self.keyslots)
+
     def is_unbound(self, keyslot: int) -> bool:
         """Say whether a keyslot's key opens no segment of this header."""
         digest = self.digest_of_keyslot(keyslot)
@@ -263,7 +270,7 @@ class LuksHeader:
 
 
 @dataclass(frozen=True, repr=False)
-class Luks2Header(LuksHeader):
+class Luks2Header(CommonHeader):
     """A LUKS2 header. `metadata_size` is the length of one copy: 4096 bytes and the JSON area.
 
     `json_text` is the text on the device without its padding; `json` what it says, after "leftover" KDF keys
@@ -285,9 +292,19 @@ class Luks2Header(LuksHeader):
         return self.config.requirements
 
     @property
+    def copies_end(self) -> int:
+        """The end of both copies in bytes."""
+        return 2 * self.metadata_size
+
+    @property
+    def areas_start(self) -> int:
+        """The byte at which the keyslot areas begin."""
+        return self.copies_end
+
+    @property
     def areas_end(self) -> int:
-        """The end of both copies and the keyslot areas, in bytes: the least size of a header device."""
-        return 2 * self.metadata_size + self.config.keyslots_size
+        """The end of the keyslot areas in bytes: a header device is at least this long."""
+        return self.areas_start + self.config.keyslots_size
 
 
 @dataclass(frozen=True)
@@ -302,7 +319,7 @@ class Luks1Slot:
 
 
 @dataclass(frozen=True, repr=False)
-class Luks1Header(LuksHeader):
+class Luks1Header(CommonHeader):
     """A LUKS1 header, fields as on the device: `payload_offset` in 512-byte sectors, `key_size` in bytes."""
 
     cipher_name: str
@@ -314,3 +331,38 @@ class Luks1Header(LuksHeader):
     mk_digest_salt: bytes
     mk_digest_iterations: int
     slots: tuple[Luks1Slot, ...]
+
+    def key_sizes(self, digest: Digest) -> tuple[int, ...]:  # noqa: ARG002 - there is one digest
+        """Return the length of the volume key, which the header itself gives."""
+        return (self.key_size,)
+
+    @property
+    def encryption(self) -> str:
+        """The cipher's specification, such as ``aes-xts-plain64``."""
+        return f"{self.cipher_name}-{self.cipher_mode}"
+
+    @property
+    def copies_end(self) -> int:
+        """The end of the header itself in bytes, with the rest of its second sector."""
+        return layout.LUKS1_HEADER_SIZE
+
+    @property
+    def areas_start(self) -> int:
+        """The byte at which the first keyslot area begins."""
+        return min(slot.key_material_offset for slot in self.slots) * SECTOR
+
+    @property
+    def areas_end(self) -> int:
+        """The end of the last keyslot area in bytes, in use or not: a header device is at least this long."""
+        return max(
+            slot.key_material_offset * SECTOR + layout.stripes_bytes(self.key_size, slot.stripes)
+            for slot in self.slots
+        )
+
+    @property
+    def aligned_areas_end(self) -> int:
+        """The end of the areas as a multiple of 4096 bytes, where backups end and LUKSMETA begins."""
+        return layout.round_up(self.areas_end, layout.LUKS1_AREA_ALIGNMENT)
+
+
+LuksHeader: TypeAlias = Luks1Header | Luks2Header

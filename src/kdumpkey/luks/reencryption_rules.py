@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from kdumpkey.luks.model import SECTOR
+from kdumpkey.luks.layout import SECTOR
 from kdumpkey.luks.rules import (
     fail,
     int_member,

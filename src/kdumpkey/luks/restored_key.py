@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kdumpkey.errors import KeyNotFoundError, WrongKeyError
+from kdumpkey.key_description import description_of
 from kdumpkey.keyring import SpecialKeyring, read_key, search_keyring
 
 if TYPE_CHECKING:
@@ -12,13 +13,6 @@ if TYPE_CHECKING:
 
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
-
-PREFIX: Final = "kdump-cryptsetup:vk-"
-
-
-def description_of(uuid: str) -> str:
-    """The name by which kdump's tools know a LUKS device's volume key."""
-    return PREFIX + uuid
 
 
 def restored_key(

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import accumulate
 from json.encoder import encode_basestring
-from typing import TypeAlias, Union, cast
+from typing import TypeAlias, Union
 
 from kdumpkey.errors import HeaderError
 
@@ -62,8 +62,8 @@ def parse(text: bytes) -> JsonObject:
         text: The area without its NUL padding; at most 4 MiB in LUKS2.
 
     Raises:
-        HeaderError: It is not RFC 8259 text in UTF-8, is no object, names a member twice, or nests deeper
-            than 32.
+        HeaderError: It is not RFC 8259 text in UTF-8, is not an object, names a member twice, or is nested
+            deeper than 32 levels.
     """
     if not text.startswith(b"{"):
         raise HeaderError("the JSON area does not begin with '{'")
@@ -79,7 +79,7 @@ def parse(text: bytes) -> JsonObject:
         decoded = _ESCAPE.sub(lambda match: "\\ufffd" if match[1] else match[0], decoded)
     try:
         with no_garbage_collection():
-            value = cast(JsonValue, _DECODER.decode(decoded))
+            value: JsonValue = _DECODER.decode(decoded)
     except json.JSONDecodeError as error:
         raise HeaderError(f"the JSON area is not JSON at character {error.pos}: {error.msg}") from error
     if not isinstance(value, dict):

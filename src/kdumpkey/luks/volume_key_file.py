@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 from kdumpkey.errors import KeyslotError, UsageError
-from kdumpkey.luks.model import Luks1Header
 from kdumpkey.secret import SecretBuffer
+from kdumpkey.storage.transfer import read_in_full
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader
@@ -17,15 +17,12 @@ def key_size(header: LuksHeader, bits: int | None) -> int:
     """Bytes of the volume key: what the header says, else what --key-size says in bits.
 
     Raises:
-        KeyslotError: Neither does: a LUKS2 header says it in its keyslots alone.
+        KeyslotError: Neither says it: a LUKS2 header without keyslots does not.
     """
-    if isinstance(header, Luks1Header):
-        return header.key_size
     for segment in header.data_segments:
         digest = header.digest_of_segment(segment.id)
-        for number in digest.keyslots if digest else ():
-            if number in header.keyslots:
-                return header.keyslots[number].key_size
+        if digest and (sizes := header.key_sizes(digest)):
+            return sizes[0]
     if bits:
         return bits // 8
     raise KeyslotError(
@@ -45,11 +42,7 @@ def read_exactly(path: str, nbytes: int) -> SecretBuffer:
         raise UsageError(f"Cannot read keyfile {path}.") from error
     try:
         key = SecretBuffer(nbytes)
-        done = 0
-        with memoryview(key) as view:
-            while done < nbytes and (got := os.readv(fd, [view[done:]])):
-                done += got
-        if done == nbytes:
+        if read_in_full(fd, key) == nbytes:
             return key
         key.close()
     except OSError as error:

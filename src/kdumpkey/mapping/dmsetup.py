@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,10 +62,10 @@ class DeviceMapper:
         if not _kernel_has_it():
             raise DeviceMapperError("Cannot initialize device-mapper. Is dm_mod kernel module loaded?")
         folders = [*filter(None, (search_path or os.defpath).split(os.pathsep)), *_ALSO_LOOK_IN]
-        program = shutil.which("dmsetup", path=os.pathsep.join(folders))
-        if program is None:
-            raise DeviceMapperError("Cannot initialize device-mapper: there is no program dmsetup.")
-        return cls(program)
+        for program in (os.path.join(folder, "dmsetup") for folder in folders):
+            if os.path.isfile(program) and os.access(program, os.X_OK):
+                return cls(program)
+        raise DeviceMapperError("Cannot initialize device-mapper: there is no program dmsetup.")
 
     def create(self, name: str, uuid: str, table: str, *, readonly: bool = False) -> None:
         """Make a mapping, whole or not at all.

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kdumpkey.errors import UsageError
 from kdumpkey.region.crashkernel import parse_crashkernel
 from kdumpkey.region.handover import MOST_KEYS, merged_size
-from kdumpkey.region.model import PAGE, ImageSizes, Policy, segments_of, sizes_of_files
+from kdumpkey.region.model import PAGE, USUAL_BASE, ImageSizes, Policy, segments_of, sizes_of_files
 from kdumpkey.region.placement import Layout
 
 if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
-
-USUAL_BASE: Final = 0x2000_0000
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,21 @@ from kdumpkey.errors import DeviceError, NotAKernelError
 if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
 
-__all__ = ["KEYS", "PAGE", "ImageSizes", "Part", "Policy", "Segment", "segments_of", "sizes_of_files"]
+__all__ = [
+    "KEYS",
+    "PAGE",
+    "USUAL_BASE",
+    "ImageSizes",
+    "Part",
+    "Policy",
+    "Segment",
+    "segments_of",
+    "sizes_of_files",
+]
 
 _MIB: Final = 1 << 20
 KEYS: Final = "dm_crypt_keys"
+USUAL_BASE: Final = 0x2000_0000  # where the simulator reserves memory, unless told otherwise
 
 # The setup header of a bzImage: kernel documentation, arch/x86/boot.
 _SETUP_MAGIC: Final = (0x202, b"HdrS")

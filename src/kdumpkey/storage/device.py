@@ -80,7 +80,7 @@ class Device:
         start: Byte of the file at which the device begins; `size` counts from there.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what open(2) and fstat(2) told, by name
         self, fd: int, name: str, size: int, *, is_block: bool, writable: bool, start: int = 0
     ) -> None:
         self._fd = fd

@@ -13,7 +13,7 @@ from kdumpkey.cli.arguments import SomeDevices
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.image_choice import ImageChoice
 from kdumpkey.cli.key_source import KeySource, UnlockSource
-from kdumpkey.cli.linux_machine import crash_image, this_kernel
+from kdumpkey.cli.machines import this_kernel
 from kdumpkey.cli.opening import open_data_and_header
 from kdumpkey.cli.options import FromKeyring, Json, KeyTimeout, MountConfigfs, VolumeKeyFile
 from kdumpkey.cli.session import Run, Session
@@ -22,11 +22,11 @@ from kdumpkey.errors import KeyNotFoundError, NothingToReadError
 from kdumpkey.kdump.arm import KeyToArm, ready
 from kdumpkey.kdump.arm import arm as arm_keys
 from kdumpkey.kdump.freshness import origin_of
-from kdumpkey.kdump.linux_keys import LinuxKeys, read_user_key
+from kdumpkey.key_description import description_of
 from kdumpkey.luks.data_access import check_data_opens
-from kdumpkey.luks.restored_key import description_of
 
 if TYPE_CHECKING:
+    from kdumpkey.kernel.protocol import Keys
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
@@ -52,9 +52,8 @@ def arm(
     keys_of = None if from_keyring else KeySource(unlock=source, volume_key_file=volume_key_file)
     kernel = this_kernel(mount_configfs=mount_configfs)
     ready(kernel)
-    image = crash_image(image_choice)
+    image = kernel.complete(image_choice.wanted)
     kernel.check(image)
-    keys = LinuxKeys()
     with ExitStack() as stack:
         wanted = []
         for device in devices:
@@ -62,10 +61,10 @@ def arm(
             for warning in check_data_opens(luks.header, luks.device.name):
                 session.complain(f"WARNING: {warning}")
             description = description_of(luks.header.uuid)
-            key = _key(session, luks, keys_of, keys, description, stack)
+            key = _key(session, luks, keys_of, kernel.keys, stack)
             origin = origin_of(luks, key, description, luks.device.name, header.header or "")
             wanted.append(KeyToArm(description, key, origin))
-        loaded = arm_keys(kernel, keys, wanted, image, timeout_s=key_timeout)
+        loaded = arm_keys(kernel, wanted, image, timeout_s=key_timeout)
     names = [key.description for key in loaded.keys or ()]
     for warning in loaded.warnings:
         session.complain(f"WARNING: {warning}")
@@ -81,22 +80,22 @@ def _key(
     session: Session,
     luks: LuksDevice,
     source: KeySource | None,
-    keys: LinuxKeys,
-    description: str,
+    keys: Keys,
     stack: ExitStack,
 ) -> SecretBuffer | None:
-    """The device's key, checked; None: it is in the keyring as one that nobody can read.
+    """The device's key, checked; None: the keyring has it as a logon key, which nobody can read.
 
-    The keyring is taken at its word only where that was asked for, or nothing else was given.
+    A key in the keyring is trusted only if the user asked for that, or gave nothing else.
     """
+    description = description_of(luks.header.uuid)
     if source is not None:
         try:
             return stack.enter_context(volume_key(session, luks, source))[0]
         except NothingToReadError:
-            if keys.errno_of(description) and not _is_user_key(description):
+            if keys.errno_of(description) and not _is_user_key(keys, description):
                 raise
             session.complain(f"No passphrase was given: the key {description} is taken from the keyring.")
-    key = read_user_key(description)
+    key = keys.read("user", description)
     if key is not None:
         stack.enter_context(key)
         luks.verify(key)
@@ -107,8 +106,8 @@ def _key(
     return None
 
 
-def _is_user_key(description: str) -> bool:
-    key = read_user_key(description)
+def _is_user_key(keys: Keys, description: str) -> bool:
+    key = keys.read("user", description)
     if key is None:
         return False
     key.close()

@@ -9,7 +9,8 @@ import typer
 
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Devices
-from kdumpkey.cli.options import Apply, Root, completing
+from kdumpkey.cli.declaring import completing
+from kdumpkey.cli.options import Apply, Root
 from kdumpkey.cli.session import Run
 from kdumpkey.kdump.generate.apply import apply
 from kdumpkey.kdump.generate.generate import generate as make

@@ -1,4 +1,4 @@
-"""kdump install: kdumpkey and its Python, into a root file system that is being made."""
+"""kdump install: kdumpkey-capture and its Python, into a root file system that is being made."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""kdump boot … destroy: the life of a simulated machine, one call at a time."""
+"""kdump boot … destroy: a kernel that hands keys over, one call at a time; and simulated machines."""
 
 from __future__ import annotations
 
-import errno
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Final
@@ -10,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kdumpkey.cli import kdump_report as report
-from kdumpkey.cli import linux_machine, linux_status, options
+from kdumpkey.cli import options
 from kdumpkey.cli.action import action
+from kdumpkey.cli.columns import folded, folded_fix
+from kdumpkey.cli.declaring import completing
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.image_choice import ImageChoice
+from kdumpkey.cli.kdump_name import KeyToName, name_keys
 from kdumpkey.cli.key_source import KeySource, MachineChoice, UnlockSource
-from kdumpkey.cli.machines import choose, linux_kernel, machine_path, names_machine, open_machine
-from kdumpkey.cli.named_key import KeyToName
+from kdumpkey.cli.machines import choose_kernel, machine_path, open_kernel, open_machine
 from kdumpkey.cli.options import (
     Count,
     Json,
@@ -27,33 +28,30 @@ from kdumpkey.cli.options import (
     Throwaway,
     VolumeKeyFile,
 )
+from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.region_sizes import RegionSizes
-from kdumpkey.cli.session import Run, Session
-from kdumpkey.errors import KernelError, UsageError, kernel_error
-from kdumpkey.kernel.protocol import CrashImage, Stage
+from kdumpkey.cli.session import Reported, Run, Session
+from kdumpkey.errors import CannotTellError, NoDumpError, PermissionDeniedError, UsageError
+from kdumpkey.kdump.audit import audit as audit_kernel
+from kdumpkey.kdump.freshness import State, keys_now
+from kdumpkey.kernel.protocol import HandOver, Stage
 from kdumpkey.kernel.simulated import machine as machines
+from kdumpkey.printable import printable
 from kdumpkey.region.crashkernel import parse_crashkernel
-from kdumpkey.region.model import Policy, sizes_of_files
+from kdumpkey.region.model import USUAL_BASE, Policy, sizes_of_files
 
 if TYPE_CHECKING:
-    from kdumpkey.kernel.simulated.machine import Machine
+    from contextlib import AbstractContextManager
+
+    from kdumpkey.kernel.protocol import Kernel
 
 app = typer.Typer()
-_BASE: Final = 0x2000_0000
 _RAM: Final = 4 << 30
-_COMMAND_LINE: Final = "panic=10"
-_HINTS: Final = {
-    errno.ENOKEY: "Is the key still there (kdump keyctl list @u), and can this session reach it? If its "
-    "keyring has no link to @u: kdump keyctl link @u @s",
-    errno.EKEYREVOKED: "Open the device again, so that the key is put into the keyring anew: kdump name",
-    errno.EACCES: "The key's permissions do not let this process search for it: kdump keyctl list @u",
-    errno.EADDRNOTAVAIL: "Load again, or reserve more: the keys' place is drawn before the kernel's.",
-}
 
 
 @dataclass(frozen=True)
 class Call:
-    """What every action on a machine takes: which machine, and how the result is told."""
+    """What every action on a kernel takes: whose kernel, and how to print the result."""
 
     machine: MachineChoice
     mount_configfs: MountConfigfs = False
@@ -83,11 +81,12 @@ def boot(
         kernel=sizes_wanted.kernel_bytes or usual.kernel,
         initrd=sizes_wanted.initrd_bytes or usual.initrd,
     )
-    base = _BASE if reservation.base is None else reservation.base
+    base = USUAL_BASE if reservation.base is None else reservation.base
     config = machines.MachineConfig(policy, ram, reservation.size_bytes, base, throwaway, sizes)
     machines.boot(machine_path(session, call.machine), config)
     with open_machine(session, call.machine) as machine:
-        _tell(session, call, machine, [f"{machine.path}: the first kernel runs, policy {policy.value}."])
+        lines = [f"{machine.path}: the first kernel runs, policy {policy.value}."]
+        _tell(session, call, machine.kernel, lines)
 
 
 @action(app, "name", "[<device>]", example="kdumpkey kdump name /dev/sda2 --key-file sda2.key")
@@ -106,23 +105,21 @@ def name(
     key_timeout: KeyTimeout = None,
 ) -> None:
     """Put a volume key into the keyring and name it, or only name one."""
-    from kdumpkey.cli.kdump_name import name_key  # noqa: PLC0415 - only this opens devices
-
     session = run.begin()
     keys = KeySource(unlock=source, volume_key_file=volume_key_file, machine=call.machine)
     wanted = KeyToName(device, header, keys, key_description, count, key_timeout)
-    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
-        linux_machine.name(session, kernel, wanted, as_json=call.as_json)
-        return
-    with open_machine(session, call.machine) as machine:
-        named, warnings = name_key(session, machine, wanted)
+    with _opened(session, call) as kernel:
+        named, warnings = name_keys(session, kernel, wanted)
         _warn(session, warnings)
+        lines = [f"{key.description} will be handed over with the next load." for key in named]
         what: dict[str, object] = {
-            "item": named.item,
-            "description": named.description,
+            "item": named[-1].item,
+            "description": named[-1].description,
             "warnings": list(warnings),
         }
-        _tell(session, call, machine, [f"{named.description} will be handed over with the next load."], what)
+        _tell(
+            session, call, kernel, [row for line in report.abridged(lines) for row in folded("", line)], what
+        )
 
 
 @action(app, "forget", "<item>", example="kdumpkey kdump forget 1")
@@ -133,70 +130,49 @@ def forget(
 ) -> None:
     """Take a named key back."""
     session = run.begin()
-    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
+    with _opened(session, call) as kernel:
         kernel.forget(item)
-        return
-    with open_machine(session, call.machine) as machine:
-        machine.kernel.forget(item)
-        _tell(session, call, machine, [])
+        _tell(session, call, kernel, [])
 
 
 @action(app, "load", example="kdumpkey kdump load")
 def load(run: Run, call: Call, choice: ImageChoice) -> None:
     """Load the crash image."""
     session = run.begin()
-    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
-        linux_machine.load(session, kernel, choice, as_json=call.as_json)
-        return
-    if choice.kernel or choice.initrd:
-        raise UsageError("A simulated machine is told of its kernel and initramfs by kdump boot.")
-    with open_machine(session, call.machine) as machine:
-        command_line = choice.command_line
-        image = CrashImage(command_line=_COMMAND_LINE if command_line is None else command_line)
-        try:
-            loaded = machine.kernel.load(image)
-        except KernelError as error:
-            if machine.state.stage is Stage.KDUMP:
-                raise
-            hint = _HINTS.get(error.errno, "")
-            raise kernel_error(
-                error.errno, f"{error.reason}\nNo crash image is loaded now. {hint}"
-            ) from error
-        keys, now = loaded.keys or (), machine.clock()
-        how = "copied from the image before" if loaded.reused else "from the keyring"
-        lines = [f"Loaded with {len(keys)} key{'' if len(keys) == 1 else 's'}{f', {how}' if keys else ''}."]
+    with _opened(session, call) as kernel:
+        image = kernel.complete(choice.wanted)
+        loaded, now = kernel.load(image), kernel.clock()
         _warn(session, loaded.warnings)
-        what: dict[str, object] = {
-            "keys": report.keys_json(keys, now),
-            "reused": loaded.reused,
-            "address": loaded.address,
-            "warnings": list(loaded.warnings),
-        }
-        _tell(session, call, machine, lines + [f"  {line}" for line in report.key_lines(keys, now)], what)
+        lines = report.loaded_lines(loaded, image.kernel, now)
+        _tell(session, call, kernel, lines, report.loaded_json(loaded, now))
 
 
 @action(app, "status", example="kdumpkey kdump status")
 def status(run: Run, call: Call) -> None:
     """Show what the machine would do if it crashed now."""
     session = run.begin()
-    which = call.machine
-    kernel, chosen = choose(session, which, mount_configfs=call.mount_configfs)
-    if kernel is None and not names_machine(session, which) and not machine_path(session, which).exists():
-        kernel = linux_machine.this_kernel(
-            mount_configfs=call.mount_configfs
-        )  # there is nothing else to be looked at
-    if kernel is not None:
-        linux_status.status(session, kernel, chosen, as_json=call.as_json)
-        return
-    with open_machine(session, call.machine) as machine:
-        found = machine.kernel.status()
+    choosing = choose_kernel(session, call.machine, mount_configfs=call.mount_configfs, to_look=True)
+    with choosing as (kernel, chosen):
+        found, now = kernel.status(), kernel.clock()
+        record = kernel.record() if found.keys is not None else None
+        fresh = {each.description: each for each in (keys_now(kernel.root, record) if record else ())}
+        stale = sum(each.state is State.STALE for each in fresh.values())
         if call.as_json:
-            session.say(json.dumps(report.status_json(machine.path, machine, found) | {"chosen": chosen}))
+            session.say(json.dumps(report.status_json(found, now, fresh) | {"chosen": chosen}))
+        else:
+            for line in report.status_lines(found, now, fresh, record, chosen):
+                session.say(line)
+            if stale:
+                session.say(
+                    f"{'Hand-over:':14}STALE, {stale} of its keys: kdumpkey kdump arm, or kdump unload"
+                )
+        # A monitor watches this machine; in the kdump kernel, what would be handed over has been.
+        if not kernel.is_this_machine or found.stage is Stage.KDUMP:
             return
-        for line in report.status_lines(machine.path, machine, found):
-            session.say(line)
-        session.say(f"{'Chosen:':14}{chosen}")
-        session.say("A simulator is no security boundary: its keys lie in files of this user's.")
+        if stale or found.hand_over is HandOver.NOT_LOADED:
+            raise Reported(NoDumpError("A crash now would hand no valid key over."))
+        if found.hand_over is HandOver.UNKNOWN:
+            raise Reported(CannotTellError("Whether a crash now would hand a key over cannot be told."))
 
 
 @action(app, "reuse", "<on|off>", example="kdumpkey kdump reuse on")
@@ -205,7 +181,7 @@ def reuse(
     word: Annotated[
         str,
         typer.Argument(
-            metavar="on|off", help="Whether to reuse them", autocompletion=options.completing("on", "off")
+            metavar="on|off", help="Whether to reuse them", autocompletion=completing("on", "off")
         ),
     ],
     call: Call,
@@ -215,68 +191,64 @@ def reuse(
     words = {"on": True, "1": True, "off": False, "0": False}
     if word not in words:
         raise UsageError("kdump reuse takes on or off.")
-    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
+    with _opened(session, call) as kernel:
         kernel.reuse(words[word])
-        return
-    with open_machine(session, call.machine) as machine:
-        machine.kernel.reuse(words[word])
-        _tell(
-            session,
-            call,
-            machine,
-            [f"Loads {'copy the keys of the image before' if words[word] else 'ask the keyring'}."],
-        )
+        what = "copy the keys of the previous image" if words[word] else "ask the keyring"
+        _tell(session, call, kernel, [f"Loads {what}."])
 
 
 @action(app, "unload", example="kdumpkey kdump unload")
 def unload(run: Run, call: Call) -> None:
     """Give up the image."""
     session = run.begin()
-    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
+    with _opened(session, call) as kernel:
         kernel.unload()
-        return
-    with open_machine(session, call.machine) as machine:
-        machine.kernel.unload()
-        _tell(session, call, machine, ["Unloaded: a crash would leave no dump."])
+        _tell(session, call, kernel, ["Unloaded: a crash would leave no dump."])
 
 
 @action(app, "crash", example="kdumpkey kdump crash")
 def crash(run: Run, call: Call, this_machine: ThisMachine = False) -> None:
     """Crash."""
     session = run.begin()
-    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
-        linux_machine.crash(session, kernel, this_machine=this_machine)
-        return
-    with open_machine(session, call.machine) as machine:
-        machine.kernel.crash()
-        lines = [
-            f"The kdump kernel runs in {machine.state.reserved_bytes >> 20} MiB: {machine.state.command_line}"
-        ]
-        _tell(session, call, machine, lines)
+    with _opened(session, call) as kernel:
+        if kernel.is_this_machine:
+            _confirm_crash(session, this_machine=this_machine)
+        kernel.crash()
+        found = kernel.status()
+        size = (found.reserved_bytes or 0) >> 20
+        _tell(session, call, kernel, [f"The kdump kernel runs in {size} MiB: {found.command_line or ''}"])
+
+
+def _confirm_crash(session: Session, *, this_machine: bool) -> None:
+    """Refuse to crash the machine that this runs on, unless the user has said twice that this is wanted."""
+    if not this_machine:
+        raise UsageError(
+            "No simulated machine is named, so this would crash the machine that you work on, at once. "
+            "If that is what you want: kdump crash --this-machine"
+        )
+    if not session.batch and not session.streams.stdin_is_terminal:
+        raise PermissionDeniedError("Nobody is there to confirm it; --batch-mode needs no confirmation.")
+    warning = "This machine will crash now. What is not on its disks is lost."
+    confirm(session, warning, PermissionDeniedError("It does not crash."))
 
 
 @action(app, "restore", example="kdumpkey kdump restore")
 def restore(run: Run, call: Call, key_description: KeyDescription = None) -> None:
     """Have the kdump kernel put the keys into its keyring."""
     session = run.begin()
-    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
-        kernel.restore()
-        return
-    with open_machine(session, call.machine) as machine:
-        restored = machine.kernel.restore(key_description)
-        # Linux reports success whatever happened; so does this, unless the policy surfaces it.
-        lines = [
-            f"{key} is back, as a {restored.key_type} key in {restored.keyring}."
-            for key in restored.keys or ()
-        ]
+    with _opened(session, call) as kernel:
+        restored = kernel.restore(key_description)
+        # Linux reports success whatever happened; so does this, unless the policy reports failures.
+        keys, how = restored.keys, f"a {restored.key_type} key in {restored.keyring}"
+        lines = [f"{key} is back, as {how}." for key in keys or ()]
         what: dict[str, object] = {
-            "keys": list(restored.keys or ()),
+            "keys": None if keys is None else list(keys),
             "type": restored.key_type,
             "keyring": restored.keyring,
             "warnings": list(restored.warnings),
         }
         _warn(session, restored.warnings)
-        _tell(session, call, machine, lines or ["Nothing came back."], what)
+        _tell(session, call, kernel, ["Nothing came back."] if keys == () else lines, what)
 
 
 @action(app, "reboot", example="kdumpkey kdump reboot")
@@ -285,21 +257,20 @@ def reboot(run: Run, call: Call) -> None:
     session = run.begin()
     with open_machine(session, call.machine) as machine:
         machine.reboot()
-        _tell(session, call, machine, ["Memory is cleared; the first kernel runs."])
+        _tell(session, call, machine.kernel, ["Memory is cleared; the first kernel runs."])
 
 
 @action(app, "audit", example="kdumpkey kdump audit")
 def audit(run: Run, call: Call) -> None:
     """Look for keys in the reserved memory."""
-    from kdumpkey.kernel.simulated.audit import audit as look  # noqa: PLC0415
-
     session = run.begin()
-    if (kernel := linux_kernel(session, call.machine, mount_configfs=call.mount_configfs)) is not None:
-        linux_machine.audit(session, kernel, as_json=call.as_json)
-        return
-    with open_machine(session, call.machine) as machine:
-        found = look(machine.state, machine.kernel.region)
-        _tell(session, call, machine, report.audit_lines(found), {"places": report.audit_json(found)})
+    with _opened(session, call) as kernel:
+        found = audit_kernel(kernel)
+        lines = []
+        for each in found.entries:
+            lines += folded(f"{'PROBLEM' if each.problem else 'seen':8}", printable(each.what))
+            lines += folded_fix(f"{'':8}Fix: ", printable(each.fix)) if each.fix else []
+        _tell(session, call, kernel, [*lines, *folded("", found.summary)], report.audit_json(found))
 
 
 @action(app, "wait", "<seconds>", example="kdumpkey kdump wait 3600")
@@ -314,7 +285,7 @@ def wait(
         raise UsageError("kdump wait takes a number of seconds.")
     with open_machine(session, call.machine) as machine:
         machine.state.clock_offset_s += int(word)
-        _tell(session, call, machine, [f"{report.duration(int(word))} have passed."])
+        _tell(session, call, machine.kernel, [f"{report.duration(int(word))} have passed."])
 
 
 @action(app, "destroy", example="kdumpkey kdump destroy")
@@ -330,12 +301,15 @@ def destroy(run: Run, call: Call) -> None:
     )
 
 
+def _opened(session: Session, call: Call) -> AbstractContextManager[Kernel]:
+    return open_kernel(session, call.machine, mount_configfs=call.mount_configfs)
+
+
 def _tell(
-    session: Session, call: Call, machine: Machine, lines: list[str], what: dict[str, object] | None = None
+    session: Session, call: Call, kernel: Kernel, lines: list[str], what: dict[str, object] | None = None
 ) -> None:
     if call.as_json:
-        stage = machine.state.stage.value
-        session.say(json.dumps({"machine": str(machine.path), "stage": stage} | (what or {})))
+        session.say(json.dumps(report.identity_json(kernel.status()) | (what or {})))
         return
     for line in lines:
         session.say(line)

@@ -14,6 +14,7 @@ from kdumpkey.host.host import Missing
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.facts import linked_name
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
+from kdumpkey.key_description import description_of
 
 if TYPE_CHECKING:
     from kdumpkey.host.crypttab import Entry
@@ -92,7 +93,7 @@ def _linked(facts: HostFacts, about: DeviceFacts, entry: Entry) -> Finding:
 
 def wanted_option(device: CryptDevice) -> str:
     """The option that has the device's volume key linked where a load looks for it."""
-    return f"{_OPTION}=@u::%logon:{device.description}"
+    return f"{_OPTION}=@u::%logon:{description_of(device.uuid)}"
 
 
 def _escaped(name: str) -> str:

@@ -27,12 +27,12 @@ from kdumpkey.kdump.doctor.kdump_image import KdumpImage, read_kdump_image
 from kdumpkey.kdump.estimate.machine import Machine, estimate_machine, kernel_size
 from kdumpkey.kdump.estimate.rules import Estimate, Keyslot
 from kdumpkey.kdump.freshness import Freshness, State, key_now
-from kdumpkey.kernel.linux.record import RECORD, KeyOrigin, LoadRecord, parse_record
+from kdumpkey.kernel.record import RECORD, KeyOrigin, LoadRecord, parse_record
+from kdumpkey.key_description import PREFIX, description_of
 from kdumpkey.keyring import SpecialKeyring, request_key, search_keyring
-from kdumpkey.luks.restored_key import PREFIX
 
 if TYPE_CHECKING:
-    from kdumpkey.kernel.linux.record import RecordedImage
+    from kdumpkey.kernel.record import RecordedImage
 
 _UNITS: Final = ("kdump.service", "kdump-tools.service")
 _OPTIONS: Final = ("CRASH_DM_CRYPT", "DM_CRYPT", "CONFIGFS_FS")
@@ -250,7 +250,7 @@ def _names(
             for origin in _origins(facts.record, device)
             if origin.uuid == device.uuid or not device.uuid
         ]
-        own = [device.description] if device.uuid else []
+        own = [description_of(device.uuid)] if device.uuid else []
         found[device] = tuple(dict.fromkeys([*own, *([linked] if linked in told else []), *recorded]))
     return found | _by_hand(facts, found)
 
@@ -379,7 +379,7 @@ def _origins(record: Record, device: CryptDevice) -> list[KeyOrigin]:
     return [
         origin
         for origin in record.record.origins
-        if origin.description == device.description
+        if origin.description == description_of(device.uuid)
         or origin.device == device.name
         or (origin.uuid and origin.uuid == device.uuid)
     ]

@@ -9,7 +9,7 @@ from kdumpkey.host.later_loads import moment
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 from kdumpkey.kdump.doctor.proof import proven, unproven
-from kdumpkey.kernel.linux.record import RECORD
+from kdumpkey.kernel.record import RECORD
 
 if TYPE_CHECKING:
     from kdumpkey.kdump.doctor.facts import DeviceFacts, HostFacts

@@ -21,7 +21,11 @@ _DRACUT: Final = ("usr/lib/dracut", "lib/dracut", "var/lib/dracut")
 _INITRAMFS_TOOLS: Final = ("/scripts/functions", "/conf/initramfs.conf")
 _LIBRARY: Final = re.compile(r"(?:^|/)libcryptsetup\.so\.12\.(\d+)\.\d+$")
 _KEYRING_OPTION: Final = 10  # libcryptsetup's minor version of cryptsetup 2.7
-_PROGRAM: Final = ("bin/kdumpkey", "/kdumpkey/__main__.py", "/kdumpkey/__main__.pyc")
+_PROGRAM: Final = (
+    "bin/kdumpkey-capture",
+    "/kdumpkey/capture/__main__.py",
+    "/kdumpkey/capture/__main__.pyc",
+)
 _ROOT_SHARE: Final = 0.45  # of the reserved memory, beyond which a tmpfs root was seen to be full
 # The packages, alike in all distributions, of programs that are called otherwise.
 _PACKAGES: Final = {"unsquashfs": "squashfs-tools", "fsck.erofs": "erofs-utils"}

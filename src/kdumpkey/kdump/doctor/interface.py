@@ -6,8 +6,8 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.host.configfs import DIRECTORY, NO_DESCRIPTION
 from kdumpkey.host.host import Missing
-from kdumpkey.host.interface import DIRECTORY, NO_DESCRIPTION
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 from kdumpkey.kdump.doctor.fixes import to_read
 

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.blocks import root_devices
+from kdumpkey.host.configfs import NAME
 from kdumpkey.host.initramfs import Initramfs, UnreadableInitramfsError, read_initramfs
 from kdumpkey.host.kdump_files import INITRAMFS
 from kdumpkey.host.uki import INITRD, read_sections, section_in_memory
-from kdumpkey.kernel.linux.kernel import file_stamp
+from kdumpkey.kernel.record import file_stamp
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import CryptDevice, Host
     from kdumpkey.host.system import System
-    from kdumpkey.kernel.linux.record import RecordedImage
+    from kdumpkey.kernel.record import RecordedImage
 
-HOOK: Final = "crash_dm_crypt_keys"  # whatever asks for the keys back has to name this directory,
-OUR_HOOKS: Final = ("kdumpkey-capture", "--from-kdump")  # or to call this program
+HOOK: Final = NAME  # every program that restores the keys names this directory,
+OUR_HOOKS: Final = ("kdumpkey-capture", "--from-kdump")  # or calls this program
 # What lists the devices that are opened: kdump-utils' rules, and kdump generate's table.
 TABLE: Final = "/etc/kdumpkey/devices"
 LISTS: Final = ("/70-luks-kdump.rules", TABLE)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.host.interface import DIRECTORY, NO_DESCRIPTION
+from kdumpkey.host.configfs import DIRECTORY, NO_DESCRIPTION
 from kdumpkey.host.later_loads import moment
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 from kdumpkey.kdump.doctor.service import shares_keyring
+from kdumpkey.key_description import description_of
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import CryptDevice
@@ -84,7 +85,7 @@ def _lasting(facts: HostFacts, key: ListedKey, about: DeviceFacts) -> Finding:
     device = about.device
     if key.remaining_s is None:
         what = "The key is there, as a logon key."
-        if key.description != device.description:
+        if key.description != description_of(device.uuid):
             what = f"The key is there, as the logon key {key.description}, and the kernel is told of it."
         return Finding("key", Verdict.GOOD, what, _WHY, "", device.name)
     end = moment(facts.now + key.remaining_s)

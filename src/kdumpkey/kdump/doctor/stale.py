@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kdumpkey.host.host import CryptDevice
     from kdumpkey.kdump.doctor.facts import HostFacts
     from kdumpkey.kdump.freshness import Freshness
-    from kdumpkey.kernel.linux.record import KeyOrigin
+    from kdumpkey.kernel.record import KeyOrigin
 
 _WHY: Final = (
     "The kdump kernel has the key of the device as it was: now it opens nothing, or it writes a dump that "

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.host.configfs import DIRECTORY
 from kdumpkey.kdump.generate.change import Change
 from kdumpkey.kdump.generate.setup import Setup
 
@@ -30,7 +31,7 @@ Description=Hand volume keys over to the kdump kernel
 After={unit} cryptsetup.target
 # When that is restarted it loads without the keys, and so this has to run once more.
 PartOf={unit}
-ConditionPathExists=/sys/kernel/config/crash_dm_crypt_keys
+ConditionPathExists=/{interface}
 StartLimitIntervalSec=0
 
 [Service]
@@ -65,7 +66,7 @@ def systemd(setup: Setup) -> list[Change]:
     service = f"etc/systemd/system/{ARM}"
     # The UUIDs were checked: nothing in them means anything to systemd.
     words = " ".join(f"/dev/disk/by-uuid/{device.uuid}" for device in setup.devices)
-    text = _ARM.format(unit=unit, devices=words, program=_quoted(setup.program))
+    text = _ARM.format(unit=unit, interface=DIRECTORY, devices=words, program=_quoted(setup.program))
     return [Change(drop_in, host.text(drop_in), _DROP_IN), Change(service, host.text(service), text)]
 
 

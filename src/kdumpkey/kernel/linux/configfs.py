@@ -1,4 +1,4 @@
-"""Mounting configfs, without which a kernel that hands keys over shows no interface.
+"""Mounts configfs, without which a kernel that hands keys over shows no interface.
 
 Source: mount(2); the kernel's documentation, filesystems/configfs.
 """
@@ -9,31 +9,21 @@ import ctypes
 import errno
 import os
 from pathlib import Path
-from typing import Final
 
 from kdumpkey.errors import kernel_error
+from kdumpkey.host.configfs import MOUNT_POINT, is_mounted
+from kdumpkey.kernel.linux.files import text_of
 
-MOUNT_POINT: Final = "sys/kernel/config"
 _NOSUID, _NODEV, _NOEXEC = 2, 4, 8
 
 
-def is_mounted(root: Path) -> bool:
-    """Whether configfs is there."""
-    try:
-        lines = (root / "proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return False
-    fields = [line.split() for line in lines]
-    return any(len(field) > 2 and field[1:3] == [f"/{MOUNT_POINT}", "configfs"] for field in fields)
-
-
 def mount_configfs(root: Path = Path("/")) -> None:
-    """Mount configfs where it belongs; where it is mounted, nothing is done.
+    """Mount configfs where it belongs, unless it is mounted already.
 
     Raises:
         KernelError: EPERM: not for this user; ENOENT, ENODEV: there is none, or its module is not loaded.
     """
-    if is_mounted(root):
+    if is_mounted(text_of(root / "proc/mounts") or ""):
         return
     path = root / MOUNT_POINT
     if not path.is_dir():

@@ -1,8 +1,8 @@
-"""Linux's own kernel, by configfs and kexec_file_load: the same protocol as the simulator's.
+"""Linux's own kernel, by configfs and kexec_file_load: one backend of `Kernel`.
 
-The path decides what this kernel can do, never its version. What Linux tells nobody, which keys the loaded
-image holds, is written down at each load (`kdumpkey.kernel.linux.record`); what it is known to do wrong is
-refused here before anything is lost, because a load that fails takes the image before it along.
+What this kernel can do is told by its files, never by its version. Linux does not tell which keys the loaded
+image holds, so each load writes them down (`kdumpkey.kernel.record`). What Linux is known to do wrong is
+refused here before anything is lost, because a load that fails destroys the previous image.
 
 Source: kernel documentation, admin-guide/kdump, and what Linux 7.2.13 was seen to do.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,20 +19,35 @@ from pathlib import Path
 from typing import Final
 
 from kdumpkey.errors import KernelError, kernel_error
+from kdumpkey.host.configfs import DIRECTORY, NO_DESCRIPTION
 from kdumpkey.host.host import Host, Missing
 from kdumpkey.host.kexec import forbidden, kexec_file, read_crash_memory
 from kdumpkey.host.later_loads import loaded_after
+from kdumpkey.kernel.items import item_of
+from kdumpkey.kernel.linux.audit import audit_entries
 from kdumpkey.kernel.linux.crash_image import check_image
 from kdumpkey.kernel.linux.files import alone, doing, replace_private, text_of, tools_waiting, write_once
+from kdumpkey.kernel.linux.find_image import find_image
 from kdumpkey.kernel.linux.kexec import load_crash_image, unload_crash_image
-from kdumpkey.kernel.linux.record import RECORD, KeyOrigin, LoadRecord, RecordedImage, parse_record
-from kdumpkey.kernel.linux.restore import DIRECTORY, absent, restore_keys
-from kdumpkey.kernel.protocol import CrashImage, HeldKey, KernelStatus, Loaded, NamedKey, Restored, Stage
+from kdumpkey.kernel.linux.load_keys import LinuxKeys
+from kdumpkey.kernel.linux.loading import load_or_put_back
+from kdumpkey.kernel.linux.restore import absent, restore_keys
+from kdumpkey.kernel.protocol import (
+    Audit,
+    CrashImage,
+    HeldKey,
+    KernelStatus,
+    Keys,
+    Loaded,
+    NamedKey,
+    Restored,
+    Stage,
+    WantedImage,
+)
+from kdumpkey.kernel.record import RECORD, KeyOrigin, LoadRecord, RecordedImage, file_stamp, parse_record
 from kdumpkey.region.handover import LONGEST_DESCRIPTION, MOST_KEYS
 
 INTERFACE: Final = DIRECTORY
-_NO_DESCRIPTION: Final = "(null)"
-_LONGEST_ITEM: Final = 200
 _TOOLS_LOCK: Final = "run/lock/kdump"
 _TOOLS_CONFIG: Final = "etc/kdump.conf"
 
@@ -49,14 +63,15 @@ class LinuxKernel:
     Attributes:
         root: Where its /proc, /sys and /run are.
         load_image: Loads a crash image, by system call.
-        unload_image: Gives it up.
+        unload_image: Unloads it.
         make_item: Makes a directory in configfs, which fills it with attributes by itself.
         remove_item: Removes it, attributes and all.
         write: Writes a value into a file of the kernel's.
         check: Refuses an image that no load would take, or no machine boot.
         clock: Seconds since the epoch.
-        patience_s: For how long a kdumpctl that is at work is waited for.
-        begun: Since when no kdumpctl can have been at work; None: nobody saw to that.
+        make_keys: Makes the keyrings of this process usable for loads.
+        patience_s: For how long to wait for a kdumpctl that is at work.
+        begun: Since when other programs have been kept out; None: they have not.
     """
 
     root: Path = Path("/")
@@ -67,8 +82,19 @@ class LinuxKernel:
     write: Callable[[Path, str], None] = write_once
     check: Callable[[CrashImage], None] = _check_here
     clock: Callable[[], float] = time.time
+    make_keys: Callable[[], Keys] = LinuxKeys
     patience_s: float = 60.0
     begun: float | None = None
+
+    @property
+    def is_this_machine(self) -> bool:
+        """See `Kernel`."""
+        return True
+
+    @property
+    def keys(self) -> Keys:
+        """The keyrings of this process; see `Kernel`."""
+        return self.make_keys()
 
     @property
     def interface(self) -> Path | None:
@@ -90,8 +116,10 @@ class LinuxKernel:
             stage=stage,
             interface=None if interface is None else str(interface),
             named=named,
+            count=self._count(),
             reuse=self._word(f"{INTERFACE}/reuse") == "1",
             loaded=loaded,
+            loaded_at=record.loaded_at if loaded and record is not None else None,
             keys=() if not loaded else None if record is None else _held(record),
             restored=self._word(f"{INTERFACE}/restore") == "1" if stage is Stage.KDUMP else None,
             reserved_bytes=size,
@@ -99,25 +127,16 @@ class LinuxKernel:
             warnings=self._warnings(named, known=not loaded or record is not None, since=since),
         )
 
-    @property
-    def count(self) -> int | None:
-        """How many items there are, as the kernel counts them; None: it does not say."""
+    def _count(self) -> int | None:
         word = self._word(f"{INTERFACE}/count")
         return int(word) if word is not None and word.isdecimal() else None
 
     @contextmanager
     def alone(self, *, loading: bool = True) -> Iterator[LinuxKernel]:
-        """Be the only one that names and loads, kdumpctl included; see `kdumpkey.kernel.linux.files.alone`.
-
-        Args:
-            loading: Keep kdumpctl out, too; it waits until this is over.
-
-        Returns:
-            This kernel, for as long as that lasts.
-
-        Raises:
-            KernelError: EBUSY: another one does.
-        """
+        """Keep other programs out; with `loading`, kdumpctl too, which then waits. See `Kernel`."""
+        if self.begun is not None:
+            yield self
+            return
         with alone((self.root / RECORD).parent):
             if not loading:
                 yield self
@@ -138,9 +157,7 @@ class LinuxKernel:
         # One more can be made; then all are loaded, and none is restored.
         if len(self._named()) >= MOST_KEYS:
             raise kernel_error(errno.EINVAL, f"{MOST_KEYS} keys are named already, no more are restored")
-        path = interface / (item or item_of(description))
-        if path.parent != interface or path.name in ("", ".", ".."):
-            raise kernel_error(errno.EINVAL, f"{item!r} cannot be the name of an item")
+        path = _item_path(interface, item or item_of(description))
         doing(lambda: self.make_item(path), f"the item {path.name} cannot be made")
         try:
             self._write(path / "description", description)
@@ -150,84 +167,100 @@ class LinuxKernel:
         return NamedKey(path.name, description)
 
     def forget(self, item: str) -> None:
-        """Take a named key back; see `Kernel`."""
-        path = self._first_interface() / item
-        if path.parent != self.interface:
-            raise kernel_error(errno.EINVAL, f"{item!r} cannot be the name of an item")
+        """Stop naming a key; see `Kernel`."""
+        path = _item_path(self._first_interface(), item)
         doing(lambda: self.remove_item(path), f"the item {item} cannot be removed")
 
+    def complete(self, wanted: WantedImage) -> CrashImage:
+        """Find what was not asked for as kdump's own tools find it; see `Kernel`."""
+        if wanted.kernel is not None and wanted.command_line is not None:
+            return CrashImage(wanted.kernel, wanted.initrd, wanted.command_line)
+        found = find_image(self.root, os.uname().release)
+        return CrashImage(
+            wanted.kernel or found.kernel,
+            wanted.initrd or found.initrd,
+            found.command_line if wanted.command_line is None else wanted.command_line,
+        )
+
     def load(self, image: CrashImage, origins: Sequence[KeyOrigin] = ()) -> Loaded:
-        """Load the kdump kernel with the named keys; see `Kernel`.
+        """Load the kdump kernel, and if that fails the previous one again; see `Kernel`."""
+        with self.alone() as held:
+            return load_or_put_back(held, image, origins)
 
-        What is known to fail is refused before the image that is loaded is lost. There is no record while the
-        kernel works, so that being killed leaves what is loaded unknown, never wrong.
+    def load_once(self, image: CrashImage, origins: Sequence[KeyOrigin] = ()) -> Loaded:
+        """Load the kdump kernel by one system call; if that fails, no image is loaded any more.
 
-        Args:
-            image: What to load.
-            origins: What the record is to say of the keys' devices.
+        What is known to fail is refused before the loaded image is lost. There is no record while the kernel
+        works, so that being killed leaves what is loaded unknown, never wrong.
+
+        Raises:
+            KernelError: As `Kernel.load`.
         """
         named = self._named()
-        for key in named:
-            if key.description is None:
-                raise kernel_error(errno.EINVAL, f"the item {key.item} has no description; kdump forget it")
-        if len(named) > MOST_KEYS:
-            raise kernel_error(errno.EINVAL, f"more than {MOST_KEYS} keys are named, none would be restored")
+        _check_named(named)
         self.check_allowed()
         self.check(image)
         reused = self._word(f"{INTERFACE}/reuse") == "1"
         before = self.record()
         if reused and before is not None:
             self._check_reuse(before)
-        # A kdumpctl that comes now waits, and loads another image when this is through: its lock tells when.
+        # A kdumpctl that comes now waits, and loads another image after this one: its lock tells when.
         begun = self.clock() if self.begun is None else self.begun
+        self._replace_image(image)
+        if self._named() != named:
+            return Loaded(None, warnings=("another program changed what was named during the load",))
+        record = LoadRecord(
+            self._boot_id(),
+            begun,
+            tuple(key.description for key in named if key.description is not None),
+            tuple(origin for origin in origins if origin.description in {key.description for key in named}),
+            _recorded(image),
+            self._reserved_bytes(),
+        )
+        return self._reused(record, before) if reused else self._recorded_load(record)
+
+    def _replace_image(self, image: CrashImage) -> None:
+        """Make the system call, without a record of the image that is loaded meanwhile."""
         last = text_of(self.root / RECORD)
         self._forget_record()
         try:
             self.load_image(image)
         except KernelError as error:
-            # Not allowed, it has not come to the image: what is loaded is what was.
+            # EPERM comes before the kernel touches the image: what was loaded still is.
             if error.errno == errno.EPERM and last and self._of_kexec("crash_loaded") == "1":
                 doing(lambda: replace_private(self.root / RECORD, last), f"{RECORD} cannot be written")
             raise
-        if self._named() != named:
-            return Loaded(None, warnings=("another program changed what was named during the load",))
-        descriptions = tuple(key.description for key in named if key.description is not None)
-        warnings: tuple[str, ...] = ()
-        if reused:
-            warnings = ("reuse is set: the keys are those of the image before, not the keyring's",)
-            if before is None or set(before.descriptions) != set(descriptions):
-                # Nothing says what the image before held, so nothing says what this one holds.
-                return Loaded(None, reused=True, warnings=warnings)
-        if not descriptions:
+
+    def _reused(self, record: LoadRecord, before: LoadRecord | None) -> Loaded:
+        """Record a load that copied the keys of the previous image."""
+        warning = "reuse is set: the keys are those of the previous image, not the keyring's"
+        if before is None or set(before.descriptions) != set(record.descriptions):
+            # Nothing says what the previous image held, so nothing says what this one holds.
+            return Loaded(None, reused=True, warnings=(warning,))
+        copied = replace(record, loaded_at=before.loaded_at, origins=before.origins)
+        return self._recorded_load(copied, warning, reused=True)
+
+    def _recorded_load(self, record: LoadRecord, *warnings: str, reused: bool = False) -> Loaded:
+        if not record.descriptions:
             warnings = (*warnings, "no key is named: the image holds none")
-        copied, known = begun, tuple(each for each in origins if each.description in descriptions)
-        if reused and before is not None:
-            copied, known = before.loaded_at, before.origins
-        record = LoadRecord(
-            self._boot_id(), copied, descriptions, known, _recorded(image), self._reserved_bytes()
-        )
         try:
             self._write_record(record)
-        except KernelError as error:  # it is loaded all the same
+        except KernelError as error:  # the image is loaded all the same
             warnings = (*warnings, f"{error}; status will not know what was loaded")
         return Loaded(_held(record), reused=reused, warnings=warnings)
 
     def check_allowed(self) -> None:
-        """Refuse where nobody may load an image any more.
-
-        Raises:
-            KernelError: EPERM: nobody may, until the machine restarts.
-        """
+        """See `Kernel`."""
         if why := forbidden(Host(self.root)):
             raise kernel_error(errno.EPERM, f"{why}: no image can be loaded until the machine restarts")
 
     def unload(self) -> None:
-        """Give up the loaded image; see `Kernel`."""
+        """Unload the image; see `Kernel`."""
         self._forget_record()
         self.unload_image()
 
     def reuse(self, enabled: bool) -> None:
-        """Have the next loads copy the keys of the image before; see `Kernel`.
+        """Have the next loads copy the keys of the previous image; see `Kernel`.
 
         Raises:
             KernelError: EINVAL also where more keys are named than the image is known to hold.
@@ -237,19 +270,21 @@ class LinuxKernel:
         self._write(self._first_interface() / "reuse", "1" if enabled else "0")
 
     def crash(self) -> None:
-        """Crash this machine, at once; see `Kernel`.
-
-        Raises:
-            KernelError: EINVAL: no crash image is loaded; EPERM …: not for this user.
-        """
+        """Crash this machine at once, after writing its disks' caches out; see `Kernel`."""
         if self._of_kexec("crash_loaded") != "1":
             raise kernel_error(errno.EINVAL, "no crash image is loaded: a crash would leave no dump")
+        os.sync()
         self._write(self.root / "proc/sysrq-trigger", "c")
 
-    def restore(self) -> Restored:
-        """Put the keys into root's user keyring; see `Kernel`. Linux says nothing of what came back."""
+    def restore(self, description: str | None = None) -> Restored:  # noqa: ARG002 - the memory has the names
+        """Put the keys into root's user keyring; Linux does not tell what came back. See `Kernel`."""
         restore_keys(self.root, self.write)
         return Restored(None)
+
+    def audit(self) -> Audit:
+        """Look at what is named, at the record, and at the keyrings; see `Kernel`."""
+        summary = "Linux shows nobody where keys lie in memory; only a simulated machine can be searched."
+        return Audit(audit_entries(self.root, self.status()), None, summary)
 
     def _check_reuse(self, record: LoadRecord | None) -> None:
         # Linux copies as many keys as are named, from wherever the saved ones end: that corrupts its memory.
@@ -288,7 +323,7 @@ class LinuxKernel:
         found = []
         for path in sorted(each for each in interface.iterdir() if each.is_dir()):
             text = self._word(f"{INTERFACE}/{path.name}/description")
-            found.append(NamedKey(path.name, None if text in (None, "", _NO_DESCRIPTION) else text))
+            found.append(NamedKey(path.name, None if text in (None, *NO_DESCRIPTION) else text))
         return tuple(found)
 
     def _warnings(self, named: tuple[NamedKey, ...], *, known: bool, since: str) -> tuple[str, ...]:
@@ -317,12 +352,12 @@ class LinuxKernel:
         return interface
 
     def record(self) -> LoadRecord | None:
-        """What is known of the loaded image; None: nothing, for want of a record or by a later load."""
+        """The record of the loaded image; None: there is no record, or another program has loaded since."""
         last = self.last_record()
         return None if self._since(last) else last
 
     def last_record(self) -> LoadRecord | None:
-        """What kdumpkey's last load of this boot wrote down; None: nothing, or nothing that can be read."""
+        """The record of kdumpkey's last load in this boot; None: there is none that can be read."""
         record = parse_record(text_of(self.root / RECORD) or "")
         return record if record is not None and record.boot_id == self._boot_id() else None
 
@@ -353,12 +388,28 @@ class LinuxKernel:
         doing(lambda: self.write(path, text), f"{path} does not take {text!r}")
 
 
+def _item_path(interface: Path, item: str) -> Path:
+    path = interface / item
+    if path.parent != interface or path.name in ("", ".", ".."):
+        raise kernel_error(errno.EINVAL, f"{item!r} cannot be the name of an item")
+    return path
+
+
+def _check_named(named: Sequence[NamedKey]) -> None:
+    """Refuse names with which Linux fails the load, or hands no key over."""
+    for key in named:
+        if key.description is None:
+            raise kernel_error(errno.EINVAL, f"the item {key.item} has no description; kdump forget it")
+    if len(named) > MOST_KEYS:
+        raise kernel_error(errno.EINVAL, f"more than {MOST_KEYS} keys are named, none would be restored")
+
+
 def _held(record: LoadRecord) -> tuple[HeldKey, ...]:
     return tuple(HeldKey(description, None, record.loaded_at) for description in record.descriptions)
 
 
 def _recorded(image: CrashImage) -> RecordedImage:
-    # Who loads it again, or looks into it, may do so from elsewhere.
+    # Absolute: whoever loads it again may do so from another directory.
     kernel, initrd = ("" if path is None else str(path.absolute()) for path in (image.kernel, image.initrd))
     return RecordedImage(
         kernel,
@@ -367,17 +418,3 @@ def _recorded(image: CrashImage) -> RecordedImage:
         file_stamp(image.kernel),
         file_stamp(image.initrd),
     )
-
-
-def file_stamp(path: Path | None) -> str:
-    """What changes when a file does, its size and time of change; empty: there is no such file."""
-    try:
-        found = None if path is None else path.stat()
-    except OSError:
-        return ""
-    return "" if found is None else f"{found.st_size}:{found.st_mtime_ns}"
-
-
-def item_of(description: str) -> str:
-    """A directory's name for a description, the same each time."""
-    return re.sub(r"[^\w.-]", "_", description, flags=re.ASCII)[:_LONGEST_ITEM].lstrip(".") or "key"

@@ -1,20 +1,18 @@
-"""Having Linux's kdump kernel put the keys back: on its own, for at a crash every import is time."""
+"""Have Linux's kdump kernel put the keys back; apart from the rest, because every import takes time there."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from kdumpkey.errors import kernel_error
+from kdumpkey.host.configfs import DIRECTORY
 from kdumpkey.kernel.linux.files import doing, write_once
-
-DIRECTORY: Final = "sys/kernel/config/crash_dm_crypt_keys"
 
 
 def absent() -> str:
-    """What to say of a kernel that has no interface."""
+    """What to tell people of a kernel that has no interface."""
     return f"there is no /{DIRECTORY}: this kernel hands no keys over, or configfs is not mounted"
 
 
@@ -24,15 +22,14 @@ def can_restore(root: Path = Path("/")) -> bool:
 
 
 def restore_keys(root: Path = Path("/"), write: Callable[[Path, str], None] = write_once) -> None:
-    """Have the kernel put the keys into root's user keyring; Linux says nothing of what came back.
+    """Have the kernel put the keys into root's user keyring; Linux does not tell what came back.
 
     Args:
         root: Where the kernel's files are.
         write: Writes a value into one of them.
 
     Raises:
-        KernelError: ENOENT: there is no interface; EPERM: it is not the kdump kernel's; or what the kernel
-            says.
+        KernelError: ENOENT: there is no interface; EPERM: this is not the kdump kernel; or the kernel's own.
     """
     folder = root / DIRECTORY
     path = folder / "restore"

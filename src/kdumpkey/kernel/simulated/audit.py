@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.kernel.protocol import Audit, AuditEntry, KeyPages
 from kdumpkey.region.handover import COUNT, LONGEST_DESCRIPTION, LONGEST_KEY, MOST_KEYS, RECORD
 from kdumpkey.region.model import KEYS, PAGE
 
@@ -15,32 +15,26 @@ if TYPE_CHECKING:
 _PRINTABLE: Final = range(0x20, 0x7F)
 
 
-@dataclass(frozen=True)
-class KeyPages:
-    """A place with keys in the reserved memory.
-
-    Attributes:
-        address: Where it begins, a page's.
-        nbytes: How many whole pages' bytes it has.
-        descriptions: The names of the keys, as far as they can be read.
-        stale: Whether it belongs to no loaded image: a copy that was left behind.
-    """
-
-    address: int
-    nbytes: int
-    descriptions: tuple[str, ...]
-    stale: bool
-
-
-def audit(state: MachineState, region: CrashRegion) -> tuple[KeyPages, ...]:
+def audit(state: MachineState, region: CrashRegion) -> Audit:
     """Look at every page of the reserved memory that is not zero.
 
     Args:
         state: Says where the loaded image keeps its keys.
         region: The reserved memory.
+    """
+    pages = key_pages(state, region)
+    stale = sum(each.stale for each in pages)
+    summary = f"{stale} stale of {len(pages)} places with keys." if stale else "No stale copies."
+    entries = tuple(AuditEntry(_line(each), each.stale) for each in pages)
+    return Audit(entries, pages, summary if pages else "No keys are in the reserved memory.")
 
-    Returns:
-        The places with keys, by address: adjacent pages together, a new one where a record begins.
+
+def key_pages(state: MachineState, region: CrashRegion) -> tuple[KeyPages, ...]:
+    """The runs of pages with keys, by address: adjacent pages together, a new run where a record begins.
+
+    Args:
+        state: Says where the loaded image keeps its keys.
+        region: The reserved memory.
     """
     image = state.image
     own = next((part for part in image.parts if part.name == KEYS), None) if image else None
@@ -57,8 +51,14 @@ def audit(state: MachineState, region: CrashRegion) -> tuple[KeyPages, ...]:
     return tuple(found)
 
 
+def _line(pages: KeyPages) -> str:
+    names = ", ".join(pages.descriptions[:3]) or "not a record that can be read"
+    kind = "STALE copy" if pages.stale else "loaded image"
+    return f"{pages.address:#010x}  {pages.nbytes // PAGE:3} pages  {kind:12}  {names}"
+
+
 def _descriptions(page: memoryview) -> tuple[str, ...]:
-    """The names in a page with which a record in the merged form begins; none: it does not look like one."""
+    """The names in a page where a record in the merged form begins; empty: it does not look like a record."""
     (count,) = COUNT.unpack_from(page)
     names: list[str] = []
     if not 0 < count <= MOST_KEYS + 1:

@@ -1,7 +1,7 @@
-"""A kernel that hands keys over, simulated: by Linux's merged interface, or that of the series of 2023.
+"""A simulated kernel that hands keys over: by Linux's merged interface, or by that of the series of 2023.
 
-What Linux refuses is refused with its errno, what it swallows is swallowed; `hardened` surfaces it.
-Every step that a power cut could separate from the next goes through `checkpoint`.
+What Linux refuses is refused with the same errno, and where Linux fails silently so does this; `hardened`
+reports it. Every step that a loss of power could separate from the next goes through `checkpoint`.
 
 Source: what Linux 7.2.13 was seen to do, and kernel documentation, admin-guide/kdump.
 """
@@ -10,14 +10,31 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Final
+from pathlib import Path
+from typing import Final, Self
 
-from kdumpkey.errors import KernelError, KeyringError, kernel_error
-from kdumpkey.kernel.protocol import CrashImage, HeldKey, KernelStatus, Loaded, NamedKey, Restored, Stage
+from kdumpkey.errors import KernelError, KeyringError, UsageError, kernel_error
+from kdumpkey.host.configfs import DIRECTORY
+from kdumpkey.kernel.protocol import (
+    Audit,
+    CrashImage,
+    HeldKey,
+    KernelStatus,
+    Loaded,
+    MachineFacts,
+    NamedKey,
+    Restored,
+    Stage,
+    WantedImage,
+)
+from kdumpkey.kernel.record import KeyOrigin, LoadRecord
+from kdumpkey.kernel.simulated.audit import audit
 from kdumpkey.kernel.simulated.keyring import SimulatedKeyrings
 from kdumpkey.kernel.simulated.keys import ALL, USER, Process
+from kdumpkey.kernel.simulated.load_keys import SimulatedKeys
 from kdumpkey.kernel.simulated.state import LoadedImage, MachineState
 from kdumpkey.keyring.service import SpecialKeyring
 from kdumpkey.region import handover
@@ -27,7 +44,7 @@ from kdumpkey.region.model import KEYS, Policy
 from kdumpkey.region.placement import lay_out
 from kdumpkey.secret import SecretBuffer
 
-MERGED_PATH: Final = "/sys/kernel/config/crash_dm_crypt_keys"
+MERGED_PATH: Final = f"/{DIRECTORY}"
 V1_PATH: Final = "/sys/kernel/crash_luks_volume_key"
 V1_ITEM: Final = "crash_luks_volume_key"
 V1_SECONDS: Final = 3600
@@ -37,6 +54,15 @@ _PARAMETERS: Final = {
     Policy.HARDENED: "dmcryptkeys",
 }
 _HANDED: Final = "kdumpkey:handed"  # what the kernel of v1 keeps of a key that was named
+_COMMAND_LINE: Final = "panic=10"
+_NOTICE: Final = "A simulator is no security boundary: its keys lie in files of this user's."
+_HINTS: Final = {
+    errno.ENOKEY: "Is the key still there (kdump keyctl list @u), and can this session reach it? If its "
+    "keyring has no link to @u: kdump keyctl link @u @s",
+    errno.EKEYREVOKED: "Open the device again, so that its key is put into the keyring again: kdump name",
+    errno.EACCES: "The key's permissions do not let this process search for it: kdump keyctl list @u",
+    errno.EADDRNOTAVAIL: "Load again, or reserve more: the keys are placed at random, before the kernel.",
+}
 
 
 @dataclass
@@ -44,6 +70,7 @@ class SimulatedKernel:
     """The running kernel of a simulated machine.
 
     Attributes:
+        folder: The machine's directory.
         state: The machine's; changed in place.
         region: Its reserved memory.
         keyrings: The running kernel's keys.
@@ -53,6 +80,7 @@ class SimulatedKernel:
         checkpoint: Makes the state last; called between steps.
     """
 
+    folder: Path
     state: MachineState
     region: CrashRegion
     keyrings: SimulatedKeyrings
@@ -60,6 +88,46 @@ class SimulatedKernel:
     clock: Callable[[], float]
     draw: Callable[[int], int]
     checkpoint: Callable[[], None] = lambda: None
+
+    @property
+    def is_this_machine(self) -> bool:
+        """See `Kernel`."""
+        return False
+
+    @property
+    def root(self) -> Path:
+        """See `Kernel`; a simulated machine has this one's devices."""
+        return Path("/")
+
+    @property
+    def keys(self) -> SimulatedKeys:
+        """The calling process's keyrings; see `Kernel`."""
+        return SimulatedKeys(self.keyrings, self.process, self.folder, self.state.throwaway)
+
+    def record(self) -> LoadRecord | None:
+        """None: this kernel tells which keys are loaded; see `Kernel`."""
+        return None
+
+    @contextmanager
+    def alone(self, *, loading: bool = True) -> Iterator[Self]:  # noqa: ARG002 - its lock keeps everybody out
+        """See `Kernel`: whoever has the machine open has it alone."""
+        yield self
+
+    def complete(self, wanted: WantedImage) -> CrashImage:
+        """See `Kernel`."""
+        if wanted.kernel or wanted.initrd:
+            raise UsageError("A simulated machine is told of its kernel and initramfs by kdump boot.")
+        return CrashImage(command_line=_COMMAND_LINE if wanted.command_line is None else wanted.command_line)
+
+    def check_allowed(self) -> None:
+        """See `Kernel`; nothing forbids a load here."""
+
+    def check(self, image: CrashImage) -> None:
+        """See `Kernel`; an image is a command line here, and any will do."""
+
+    def audit(self) -> Audit:
+        """Search the reserved memory; see `Kernel`."""
+        return audit(self.state, self.region)
 
     def status(self) -> KernelStatus:
         """What can be seen, here also what Linux does not show."""
@@ -70,13 +138,29 @@ class SimulatedKernel:
             stage=state.stage,
             interface=V1_PATH if v1 else MERGED_PATH,
             named=tuple(state.items),
+            count=len(state.items),
             reuse=state.reuse,
             loaded=image is not None and state.stage is Stage.FIRST,
+            loaded_at=image.loaded_at if image else None,
             keys=image.keys if image else (),
             address=image.address if image else None,
             restored=state.restored if state.stage is Stage.KDUMP else None,
             reserved_bytes=state.reserved_bytes,
+            reserved_at=state.base,
+            ram_bytes=state.ram_bytes,
+            command_line=state.command_line if state.stage is Stage.KDUMP else None,
             warnings=tuple(self._warnings()),
+            machine=self._facts(),
+        )
+
+    def _facts(self) -> MachineFacts:
+        state = self.state
+        return MachineFacts(
+            id=str(self.folder),
+            label=str(self.folder),
+            traits=(f"boot {state.boot}", f"policy {state.policy.value}"),
+            details=(("boot", state.boot), ("policy", state.policy.value)),
+            notice=_NOTICE,
         )
 
     def make_item(self, item: str) -> None:
@@ -131,7 +215,7 @@ class SimulatedKernel:
         return kept
 
     def forget(self, item: str) -> None:
-        """Take a named key back; see `Kernel`."""
+        """Stop naming a key; see `Kernel`."""
         self._need(Stage.FIRST)
         left = [named for named in self.state.items if named.item != item]
         if len(left) == len(self.state.items):
@@ -139,16 +223,25 @@ class SimulatedKernel:
         self.state.items = left
         self.checkpoint()
 
-    def load(self, image: CrashImage) -> Loaded:
-        """Load a crash image with the named keys; see `Kernel`."""
+    def load(self, image: CrashImage, origins: Sequence[KeyOrigin] = ()) -> Loaded:  # noqa: ARG002 - no record
+        """Load a crash image with the named keys; if that fails, none is loaded any more. See `Kernel`."""
         self._need(Stage.FIRST)
+        try:
+            return self._load(image)
+        except KernelError as error:
+            lost = self.state.image is None
+            now = "No crash image is loaded now." if lost else "The image that was loaded before still is."
+            hint = _HINTS.get(error.errno, "")
+            raise kernel_error(error.errno, f"{error.reason}\n{now} {hint}".rstrip()) from error
+
+    def _load(self, image: CrashImage) -> Loaded:
         state, hardened = self.state, self.state.policy is Policy.HARDENED
         reused = state.reuse and state.policy is not Policy.V1
         keys: list[tuple[HeldKey, SecretBuffer]] = []
         try:
             if reused and hardened and state.items:
                 keys = self._saved_keys()
-            # From here on, whatever happens, there is no crash image: so it is on Linux, too.
+            # From here on, there is no crash image if anything fails, as on Linux.
             state.image, state.interrupted = None, True
             self.checkpoint()
             if hardened:
@@ -174,7 +267,7 @@ class SimulatedKernel:
         return Loaded(loaded.keys, reused and bool(loaded.keys), loaded.address, self._load_warnings(loaded))
 
     def unload(self) -> None:
-        """Give up the loaded image; see `Kernel`."""
+        """Unload the image; see `Kernel`."""
         self._need(Stage.FIRST)
         state = self.state
         state.image = None
@@ -186,7 +279,7 @@ class SimulatedKernel:
         self.checkpoint()
 
     def reuse(self, enabled: bool) -> None:
-        """Have loads take the keys of the image before; see `Kernel`."""
+        """Have loads take the keys of the previous image; see `Kernel`."""
         self._need(Stage.FIRST)
         state = self.state
         if state.policy is Policy.V1:
@@ -215,11 +308,7 @@ class SimulatedKernel:
         self.checkpoint()
 
     def restore(self, description: str | None = None) -> Restored:
-        """Put the keys into the keyring; see `Kernel`.
-
-        Args:
-            description: What v1 calls its one key; the merged interface has the names in memory.
-        """
+        """Put the keys into the keyring; see `Kernel`. Only v1 needs the description, of its one key."""
         self._need(Stage.KDUMP)
         if self.state.policy is Policy.V1:
             return self._restore_v1(description)
@@ -229,7 +318,7 @@ class SimulatedKernel:
         except (KernelError, KeyringError) as error:
             if surfaces:
                 raise kernel_error(error.errno, f"the keys cannot be restored: {error}") from error
-            why = f"Linux says nothing here: {error}"
+            why = f"Linux does not report this: {error}"
             self.state.restored = True
             self.state.note(why)
             self.checkpoint()
@@ -239,7 +328,7 @@ class SimulatedKernel:
         return Restored(tuple(names))
 
     def recover(self) -> bool:
-        """After a load that was cut off: say so, and under `hardened` zero what it may have left."""
+        """After an interrupted load: note it, and under `hardened` zero what it may have left."""
         if not self.state.interrupted:
             return False
         if self.state.policy is Policy.HARDENED:

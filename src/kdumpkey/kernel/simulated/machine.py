@@ -1,7 +1,7 @@
 """A simulated machine in a directory: its state outlives the process, its first kernel's secrets no crash.
 
-The directory is the caller's alone (0700), and should lie in a tmpfs: the reserved memory and the keys are
-files in it. Nothing but that guards them: a simulator is no security boundary.
+Only the caller can use the directory (mode 0700), which should lie in a tmpfs: the reserved memory and the
+keys are files in it. Nothing else protects them: a simulator is no security boundary.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from kdumpkey.kernel.simulated.keyring_file import discard, load_keyrings, save_
 from kdumpkey.kernel.simulated.keys import Process
 from kdumpkey.kernel.simulated.state import MachineState
 from kdumpkey.region.memory import CrashRegion
-from kdumpkey.region.model import PAGE, ImageSizes, Policy
+from kdumpkey.region.model import PAGE, USUAL_BASE, ImageSizes, Policy
 from kdumpkey.storage.publish import write_file
 
 LOGIN: Final = "login"  # the session whose keyring has a link to @u
@@ -39,7 +39,7 @@ class MachineConfig:
     policy: Policy = Policy.UPSTREAM
     ram_bytes: int = 4096 * _MIB
     reserved_bytes: int = 256 * _MIB
-    base: int = 0x2000_0000
+    base: int = USUAL_BASE
     throwaway: bool = False
     sizes: ImageSizes = field(default_factory=ImageSizes)
 
@@ -66,7 +66,7 @@ class Machine:
         fd = os.open(path / _REGION, os.O_RDWR | os.O_CLOEXEC)
         keyrings = SimulatedKeyrings(self.clock)
         region = CrashRegion(fd, state.base, state.reserved_bytes)
-        self.kernel = SimulatedKernel(state, region, keyrings, Process(), self.clock, draw, self.save)
+        self.kernel = SimulatedKernel(path, state, region, keyrings, Process(), self.clock, draw, self.save)
         load_keyrings(keyrings, self._keys_path)
         self._discard_other_keys()
 
@@ -100,17 +100,17 @@ class Machine:
     def reboot(self) -> None:
         """Switch it off and on: all memory is cleared, the first kernel runs."""
         old = self.state
-        fresh = MachineState(
+        booted = MachineState(
             old.policy, old.ram_bytes, old.base, old.reserved_bytes, boot=old.boot + 1, sizes=old.sizes
         )
-        fresh.clock_offset_s, fresh.throwaway = old.clock_offset_s, old.throwaway
-        # Should it be cut off in between, the region still belongs to an interrupted load.
+        booted.clock_offset_s, booted.throwaway = old.clock_offset_s, old.throwaway
+        # If it is cut off in between, the region still belongs to an interrupted load.
         old.image, old.interrupted = None, True
         self.save()
         self.kernel.region.clear(old.base, old.reserved_bytes)
         self.keyrings.close()
         self.process.session = self.process.thread = None
-        self.state = self.kernel.state = fresh
+        self.state = self.kernel.state = booted
         self.save()
 
     def save(self) -> None:
@@ -142,8 +142,8 @@ def boot(path: Path, config: MachineConfig) -> None:
         config: What it is made of.
 
     Raises:
-        UsageError: The reserved memory is larger than all memory, or no whole number of pages.
-        BusyError: There is a machine, or something else, already.
+        UsageError: The reserved memory is larger than all memory, or not a whole number of pages.
+        BusyError: The directory is not empty.
         DeviceError: The directory cannot be made.
     """
     if config.reserved_bytes % PAGE or not PAGE <= config.reserved_bytes <= config.ram_bytes:
@@ -178,7 +178,7 @@ def opened(
     draw: Callable[[int], int] = secrets.randbelow,
     now: Callable[[], float] = time.time,
 ) -> Iterator[Machine]:
-    """Open a machine for one call; others wait. What a cut-off load left is put right first.
+    """Open a machine for one call, while others wait; first repairs what an interrupted load left behind.
 
     Args:
         path: Its directory.
@@ -238,20 +238,6 @@ def destroy(path: Path) -> None:
         path.rmdir()
     except OSError as error:
         raise DeviceError(f"Machine {path} cannot be removed: {error.strerror}.") from error
-
-
-def in_memory(path: Path) -> bool:
-    """Whether a directory lies in a tmpfs, so that what is in it is never on a disk but by swapping."""
-    try:
-        device = path.stat().st_dev
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    number = f"{os.major(device)}:{os.minor(device)}"
-    lines = (line.partition(" - ") for line in mounts.splitlines())
-    return any(
-        left.split()[2] == number and right.split()[0] in ("tmpfs", "ramfs") for left, _, right in lines
-    )
 
 
 def _check_own(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The engine leaves no secret on the stack of its caller."""
+"""The AES engines leave no secret on the stack of their callers."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from compiled import program
 from kdumpkey._native.aesxts import tier_status
-from tools import require_tool
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-ENGINE, COMMON = ROOT / "cext/aesxts", ROOT / "cext/common"
+ENGINES = ["aesxts", "aescbc"]
 TIERS = ["portable", "aesni", "vaes_avx2", "vaes_avx512"]
 
 
-@pytest.fixture(scope="module")
-def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = tmp_path_factory.mktemp("stack") / "test_aesxts_stack"
-    sources = [ROOT / "tests/c/test_aesxts_stack.c", *sorted(ENGINE.glob("kdk_*.c")), COMMON / "kdk_cpu.c"]
-    flags = ["-O3", "-std=c11", "-Wall", "-Wextra", "-Werror", f"-I{ENGINE}", f"-I{COMMON}"]
-    subprocess.run([require_tool("cc"), *flags, *sources, "-o", program], check=True)
-    return program
+@pytest.fixture(scope="module", params=ENGINES)
+def painted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    parts = [f"{request.param}/kdk_*.c", "common/kdk_cpu.c"]
+    return program(tmp_path_factory.mktemp("stack"), f"test_{request.param}_stack", *parts, options=["-O3"])
 
 
 @pytest.mark.parametrize("tier", TIERS)

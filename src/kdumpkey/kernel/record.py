@@ -1,4 +1,4 @@
-"""The record of a load: which keys went into the crash image, for the kernel never tells. No secret is in it.
+"""The record of a load: which keys went into the crash image, which Linux never tells. It holds no secret.
 
 One line of JSON: ``{"version": 1, "boot_id": …, "loaded_at": seconds since the epoch, "descriptions": […]}``,
 and where they are known, under ``origins`` the devices that the keys are of, under ``image`` what was loaded,
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final
 
 RECORD: Final = "run/kdumpkey/loaded.json"
@@ -21,7 +22,7 @@ _LONGEST: Final = 1 << 20  # characters of text
 
 @dataclass(frozen=True)
 class KeyOrigin:
-    """The device that a key was taken for, as far as it tells later whether the key is still its own.
+    """The device that a key is of, by which to tell later whether it still is.
 
     Attributes:
         description: The key's name.
@@ -30,7 +31,7 @@ class KeyOrigin:
         fingerprint: A hash over the header's check value of the volume key, in hexadecimal.
         header: Where the header is, if it is detached; else empty.
         had_keyslots: Whether a passphrase could open it then.
-        checked: Whether the key was held against the device; a logon key cannot be read for that.
+        checked: Whether the key was checked against the device; a logon key cannot be read to check it.
     """
 
     description: str
@@ -44,7 +45,7 @@ class KeyOrigin:
 
 @dataclass(frozen=True)
 class RecordedImage:
-    """What was loaded, to load it again; the stamps of the files tell whether they were changed."""
+    """The files that were loaded, to load them again; their stamps tell whether they have changed."""
 
     kernel: str
     initrd: str
@@ -90,28 +91,38 @@ class LoadRecord:
         return json.dumps(made) + "\n"
 
 
+def file_stamp(path: Path | None) -> str:
+    """A file's size and time of change, to tell later whether it has changed; empty: there is no file."""
+    try:
+        found = None if path is None else path.stat()
+    except OSError:
+        return ""
+    return "" if found is None else f"{found.st_size}:{found.st_mtime_ns}"
+
+
 def parse_record(text: str) -> LoadRecord | None:
-    """Read a record; None: it is not one, which says no more than that there is none."""
+    """Read a record; None: the text is not one, which means no more than that there is no record."""
     if len(text) > _LONGEST:
         return None
     try:
-        found = json.loads(text)
+        return _record(json.loads(text))
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or found.get("version") != _VERSION:
-        return None
-    boot, when, names = found.get("boot_id"), found.get("loaded_at"), found.get("descriptions")
-    if not isinstance(boot, str) or not isinstance(when, int | float) or not isinstance(names, list):
-        return None
-    if len(names) > _MOST or not all(isinstance(name, str) for name in names):
-        return None
-    try:
-        origins = tuple(_origin(each) for each in _list(found.get("origins", [])))
-        image = _image(found["image"]) if "image" in found else None
-        reserved = _size(found["reserved_bytes"]) if "reserved_bytes" in found else None
-    except ValueError:
-        return None
-    return LoadRecord(boot, float(when), tuple(names), origins, image, reserved)
+
+
+def _record(found: object) -> LoadRecord:
+    """A record from its JSON; ValueError: it is not one."""
+    if not isinstance(found, Mapping) or found.get("version") != _VERSION:
+        raise ValueError
+    (boot,) = _words(found, ("boot_id",))
+    when, names = found.get("loaded_at"), _list(found.get("descriptions"))
+    descriptions = tuple(name for name in names if isinstance(name, str))
+    if not isinstance(when, int | float) or len(descriptions) != len(names):
+        raise ValueError
+    origins = tuple(_origin(each) for each in _list(found.get("origins", [])))
+    image = _image(found["image"]) if "image" in found else None
+    reserved = _size(found["reserved_bytes"]) if "reserved_bytes" in found else None
+    return LoadRecord(boot, float(when), descriptions, origins, image, reserved)
 
 
 def _size(found: object) -> int:

@@ -1,7 +1,7 @@
-/* SubBytes and InvSubBytes (FIPS 197, 5.1.1 and 5.3.2) as circuits over slices, for the portable tier: the same operations whatever
+/* SubBytes and InvSubBytes (FIPS 197, 5.1.1 and 5.3.2) as circuits over slices, for the portable tiers: the same operations whatever
  * the bytes are. */
-#ifndef KDK_AESXTS_SBOX_H
-#define KDK_AESXTS_SBOX_H
+#ifndef KDK_AES_SBOX_H
+#define KDK_AES_SBOX_H
 
 #include <stdint.h>
 

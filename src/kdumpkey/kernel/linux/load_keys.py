@@ -1,9 +1,9 @@
-"""The keyring from which a load of this machine's own kernel takes its keys."""
+"""The keyrings that a load by this machine's own kernel takes its keys from."""
 
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import KeyNotFoundError, KeyringError
 from kdumpkey.keyring import (
@@ -22,33 +22,16 @@ if TYPE_CHECKING:
     from kdumpkey.secret import SecretBuffer
 
 _LOGON: Final = "logon"
-
-
-class Keys(Protocol):
-    """What arming needs of a keyring; a timeout of 0 is never."""
-
-    def put(self, description: str, key: SecretBuffer, timeout_s: int) -> None:
-        """Put a logon key into the user keyring, in place of one of that name."""
-
-    def errno_of(self, description: str) -> int:
-        """With which errno a load by this process would not get it; 0: it would."""
-
-    def stays(self, description: str) -> bool:
-        """Whether it is there, and never expires."""
-
-    def expire(self, description: str, timeout_s: int) -> None:
-        """Have it leave after so many seconds from now."""
-
-    def drop(self, description: str) -> None:
-        """Take it out of the user keyring; it may be gone already."""
+# As kdump's own tools have it: long enough to try a load again, too short to be found by chance.
+_TIMEOUT_S: Final = 300
 
 
 class LinuxKeys:
-    """Linux's own keyring.
+    """Linux's own keyrings; see `Keys`.
 
-    A load looks through the thread, process and session keyrings of its caller. A session that is not root's
-    own does not lead to root's user keyring, so that is linked into this process's keyring, for as long as
-    the process lives.
+    A load searches the thread, process and session keyrings of its caller. A session that is not root's own
+    does not lead to root's user keyring, so this links that into the process's keyring, for as long as the
+    process lives.
 
     Raises:
         KeyringError: The user keyring cannot be linked.
@@ -57,13 +40,19 @@ class LinuxKeys:
     def __init__(self) -> None:
         link_key(SpecialKeyring.USER, SpecialKeyring.PROCESS)
 
-    def put(self, description: str, key: SecretBuffer, timeout_s: int) -> None:
-        """Put a logon key into @u; see `Keys`."""
+    @property
+    def usual_timeout_s(self) -> int:
+        """See `Keys`."""
+        return _TIMEOUT_S
+
+    def put(self, description: str, key: SecretBuffer, timeout_s: int) -> tuple[str, ...]:
+        """Put a logon key into @u, which only the kernel can read; see `Keys`."""
         serial = add_key(_LOGON, description, key, SpecialKeyring.USER)
         set_timeout(serial, timeout_s)
+        return ()
 
     def errno_of(self, description: str) -> int:
-        """Search as the kernel's load does: thread, process and session keyring; see `Keys`."""
+        """Search as the kernel does in a load: thread, process and session keyring; see `Keys`."""
         try:
             request_key(_LOGON, description)
         except KeyringError as error:
@@ -88,20 +77,15 @@ class LinuxKeys:
             except KeyringError:  # it is in another keyring, and somebody else's to drop
                 return
 
+    def read(self, key_type: str, description: str) -> SecretBuffer | None:
+        """See `Keys`."""
+        try:
+            return read_key(find_key(key_type, description))
+        except KeyNotFoundError:
+            return None
+
     def _serial(self, description: str) -> int | None:
         try:
             return request_key(_LOGON, description)
         except KeyringError:
             return None
-
-
-def read_user_key(description: str) -> SecretBuffer | None:
-    """The key of a name, where it is there as one that can be read; None: it is not.
-
-    Raises:
-        KeyringError: It is there, and cannot be read.
-    """
-    try:
-        return read_key(find_key("user", description))
-    except KeyNotFoundError:
-        return None
