@@ -255,3 +255,15 @@ def kernel_error(number: int, message: str) -> KernelError:
         errno.EEXIST: KernelBusyError,
     }
     return kinds.get(number, KernelError)(message, number)
+
+
+def keyring_error(number: int, message: str) -> KeyringError:
+    """The `KeyringError` of the class that an errno belongs to, not yet raised."""
+    kinds = {
+        errno.ENOKEY: KeyNotFoundError,
+        errno.EKEYEXPIRED: KeyExpiredError,
+        errno.EKEYREVOKED: KeyRevokedError,
+        errno.EACCES: KeyAccessError,
+        errno.EDQUOT: KeyQuotaError,
+    }
+    return kinds.get(number, KeyringError)(message, number)

@@ -28,6 +28,7 @@ from kdumpkey.luks.activation import (
     map_volume,
 )
 from kdumpkey.luks.device import LuksDevice, open_luks
+from kdumpkey.luks.model import Luks2Header
 from kdumpkey.secret import SecretBuffer
 from noise import noise
 from tools import require_tool
@@ -116,8 +117,9 @@ def test_flags_come_from_the_header_and_from_the_caller(fake: FakeDmsetup, image
     image = fake.home / "flags"
     shutil.copy(images / "luks2", image)
     with open_luks(image) as luks:
-        config = luks.header.config  # type: ignore[attr-defined]
-        object.__setattr__(config, "flags", ("no-write-workqueue", "no-journal", "same-cpu-crypt"))
+        assert isinstance(luks.header, Luks2Header)
+        flags = ("no-write-workqueue", "no-journal", "same-cpu-crypt")
+        luks.header = luks.header._replace(config=luks.header.config._replace(flags=flags))
         with key_of(images, "luks2") as key:
             map_volume(
                 fake.mapper, luks, key, "data", MappingOptions(readonly=True, flags=["allow_discards"])

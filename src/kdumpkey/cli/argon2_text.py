@@ -9,7 +9,7 @@ from typing import Final
 
 from kdumpkey.cli.columns import folded, folded_fix
 from kdumpkey.kdump.cost.advice import Advice
-from kdumpkey.kdump.cost.measure import Cell, Cost, Proof, Verdict, as_row
+from kdumpkey.kdump.cost.measure import Cell, Cost, Fit, Proof, as_row
 
 _MIB: Final = 1 << 20
 
@@ -30,8 +30,8 @@ def table(measured: Sequence[Cost], reserved: Sequence[int], unpacked_bytes: int
             seconds, peak = f"{cost.seconds:.3f}", f"{cost.peak_kib / 1024:.0f} MiB"
             reference = f"{cost.reference_seconds:.3f}" if cost.reference_seconds else "-"
         verdicts = {nbytes: cost.verdict(nbytes, unpacked_bytes) for nbytes in sorted(reserved)}
-        fits = [nbytes for nbytes, verdict in verdicts.items() if verdict is Verdict.FITS]
-        killed = [f"{nbytes // _MIB}M" for nbytes, verdict in verdicts.items() if verdict is Verdict.KILLED]
+        fits = [nbytes for nbytes, verdict in verdicts.items() if verdict is Fit.FITS]
+        killed = [f"{nbytes // _MIB}M" for nbytes, verdict in verdicts.items() if verdict is Fit.KILLED]
         lines.append(
             _columns(
                 f"  {cell.kdf}" if cell.label else cell.kdf,

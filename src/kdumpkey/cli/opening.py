@@ -51,12 +51,12 @@ def open_data_and_header(
 
 def uuid_of(device: str, header: HeaderChoice) -> str:
     """The UUID in a valid header; raises as `open_data_and_header`."""
-    from kdumpkey.luks import read_header  # noqa: PLC0415 - formatting reads no header
+    from kdumpkey.luks.header import read_uuid  # noqa: PLC0415 - formatting reads no header
     from kdumpkey.storage.device import open_readonly  # noqa: PLC0415
 
     path = header.header or device_path(device)
     with refusing(path), open_readonly(path) as reader:
-        return read_header(reader, version=_version(header.type)).uuid
+        return read_uuid(reader, version=_version(header.type))
 
 
 def open_header_alone(device: str, header: HeaderChoice, *, salvaging: Session | None = None) -> LuksDevice:

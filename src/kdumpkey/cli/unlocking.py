@@ -14,7 +14,7 @@ from kdumpkey.cli.passphrase import is_typed, read_passphrase
 from kdumpkey.cli.session import Reported
 from kdumpkey.errors import KeyslotError, ResourceError, WrongKeyError
 from kdumpkey.luks.unlock import Search, Unlocked, check_other_keys, unlock
-from kdumpkey.luks.volume_key_file import key_size, read_exactly
+from kdumpkey.luks.volume_key_file import read_volume_key
 
 if TYPE_CHECKING:
     from kdumpkey.cli.session import Session
@@ -74,7 +74,7 @@ def volume_key(
         KdumpkeyError: The key cannot be read, or the keyslot cannot be opened.
     """
     if keys.volume_key_file is not None:
-        with read_exactly(keys.volume_key_file, key_size(luks.header, keys.key_size_bits)) as key:
+        with read_volume_key(keys.volume_key_file, luks.header, keys.key_size_bits) as key:
             luks.verify(key)
             yield key, None
         return

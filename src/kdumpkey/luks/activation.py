@@ -20,7 +20,7 @@ from kdumpkey.errors import (
 )
 from kdumpkey.keyring import SpecialKeyring, add_key, invalidate_key, join_session
 from kdumpkey.luks.model import Luks1Header, Luks2Header
-from kdumpkey.luks.unlock import check_requirements
+from kdumpkey.luks.requirements import check_requirements
 from kdumpkey.mapping.device import device_number, is_readonly, name_of
 from kdumpkey.mapping.dmsetup import DeviceMapper, check_name, running_as_root
 from kdumpkey.mapping.table import SECTOR, CryptTarget, KeyReference

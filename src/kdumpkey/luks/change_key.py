@@ -14,8 +14,9 @@ from kdumpkey.luks import header_changes, layout, luks1
 from kdumpkey.luks.layout import SECTOR
 from kdumpkey.luks.model import Luks1Header, Luks2Header
 from kdumpkey.luks.new_keyslot import SealedKeyslot, remove, seal_keyslot, write_keyslot
+from kdumpkey.luks.requirements import check_requirements
 from kdumpkey.luks.seal import Recipe
-from kdumpkey.luks.unlock import check_requirements, verify_volume_key
+from kdumpkey.luks.volume_key import verify_volume_key
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

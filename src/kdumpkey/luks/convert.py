@@ -9,7 +9,7 @@ from kdumpkey.errors import ConversionError, DeviceError
 from kdumpkey.luks import conversion
 from kdumpkey.luks.backup import back_up
 from kdumpkey.luks.model import Luks1Header, Luks2Header
-from kdumpkey.luks.unlock import check_requirements
+from kdumpkey.luks.requirements import check_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Callable

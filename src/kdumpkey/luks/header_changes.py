@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -36,7 +36,7 @@ def edited(header: Luks2Header, json: JsonObject) -> Luks2Header:
     """
     identity = Identity(header.uuid, header.label, header.subsystem)
     fields = luks2.BinaryFields(identity, header.metadata_size, header.seqid, header.checksum_alg)
-    return replace(luks2.build(json, fields), copies=header.copies, used=header.used)
+    return luks2.build(json, fields)._replace(copies=header.copies, used=header.used)
 
 
 def free_keyslot(header: Luks2Header) -> int | None:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self, TypeVar, assert_never
 
 from kdumpkey._native.aesxts import AesXts
@@ -181,7 +180,7 @@ class HeaderStore:
                 if self._was_changed():
                     raise ConflictError(f"Device {self.device.name} was changed meanwhile by something else.")
                 # With seqid 0 the old header stays the better one until both copies are the new one's.
-                return replace(header, seqid=(header.seqid + 1) % _SEQIDS)
+                return header._replace(seqid=(header.seqid + 1) % _SEQIDS)
             case _:  # a LUKS1 header does not count its changes
                 return header
 
@@ -294,7 +293,7 @@ def mend(device: Device, header: LuksHeader) -> LuksHeader:
         case Luks1Header():
             return header
         case Luks2Header():
-            return replace(header, copies=tuple(_mended_copies(device, header)))
+            return header._replace(copies=tuple(_mended_copies(device, header)))
         case _:
             assert_never(header)
 
@@ -307,7 +306,7 @@ def _mended_copies(device: Device, header: Luks2Header) -> Iterator[HeaderCopy]:
         offset, content = write_order.copies(header)[number]
         device.pwrite(content, offset)
         device.sync()
-        yield replace(copy, offset=offset, state=CopyState.CURRENT, seqid=header.seqid, problem="")
+        yield copy._replace(offset=offset, state=CopyState.CURRENT, seqid=header.seqid, problem="")
 
 
 def write_header(device: Device, header: LuksHeader) -> None:

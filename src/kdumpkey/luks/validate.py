@@ -7,8 +7,6 @@ lengths of salts, is bound where it is used.
 Source: docs/spec/luks.md "Validation".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import NamedTuple

@@ -140,7 +140,7 @@ def luks_format(
     version = _VERSIONS[header.type]
     _check_extras(layout, version)
     checks_memory = UnlockSource(memory_check=memory_check).checks_memory
-    what = _format(layout, kdf, version, key_slot, checks_memory)
+    what = replace(_format(layout, kdf, version, key_slot, checks_memory), header=header.header)
     path = device_path(device)
     key_file = key_file_named(session, new_key_file, passphrase.key_file)
     for warning in cipher_warnings(what.encryption):

@@ -47,9 +47,9 @@ from kdumpkey.errors import KeyslotError, UsageError
 from kdumpkey.luks.add_key import add_key, add_unbound_key
 from kdumpkey.luks.change_key import change_key
 from kdumpkey.luks.configure import assign_token
-from kdumpkey.luks.unlock import verify_volume_key
 from kdumpkey.luks.unlock_by_token import token_passphrase
-from kdumpkey.luks.volume_key_file import key_size, read_exactly
+from kdumpkey.luks.volume_key import verify_volume_key
+from kdumpkey.luks.volume_key_file import read_exactly, read_volume_key
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def _existing_key(
     """The volume key: from its file or keyring, by a token if one is asked for, or by any passphrase."""
     luks = as_device(store)
     if volume_key_file is not None:
-        with read_exactly(volume_key_file, key_size(luks.header, key_size_bits)) as key:
+        with read_volume_key(volume_key_file, luks.header, key_size_bits) as key:
             verify_volume_key(store.header, key)
             yield key
         return

@@ -15,7 +15,7 @@ from kdumpkey.cli.options import Json, Keys, Plot, Samples, Seed
 from kdumpkey.cli.region_sizes import RegionSizes
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import KernelError, UsageError, kernel_error
-from kdumpkey.region.comparison import Machine, layout_of
+from kdumpkey.region.comparison import LoadPlan, layout_of
 from kdumpkey.region.model import PAGE, Policy
 from kdumpkey.region.placement import FAILED
 
@@ -144,9 +144,9 @@ def _policy(name: str | None) -> Policy:
 
 
 def _layout(sizes: RegionSizes, keys: int | None, policy: Policy) -> Layout:
-    machine = Machine(
-        crashkernel=sizes.crashkernel or Machine.crashkernel,
-        ram_bytes=sizes.ram_bytes or Machine.ram_bytes,
+    machine = LoadPlan(
+        crashkernel=sizes.crashkernel or LoadPlan.crashkernel,
+        ram_bytes=sizes.ram_bytes or LoadPlan.ram_bytes,
         keys=1 if keys is None else keys,
         kernel=sizes.kernel,
         initrd=sizes.initrd,
