@@ -21,6 +21,7 @@ from kdumpkey.cli.commands import argon2 as command
 from kdumpkey.cli.interruptible import cancellable
 from kdumpkey.errors import CancelledError
 from kdumpkey.kdump.cost.measure import Cell, Cost
+from tools import HANGS_AFTER_S
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader
@@ -56,7 +57,7 @@ QUIET = (130, -signal.SIGINT)
 )
 def test_an_interrupt_while_modules_are_imported_prints_no_traceback(module: str, folder: Path) -> None:
     words = [sys.executable, "-c", INTERRUPTING, module, "luksUUID", folder / "luks2.img"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=HANGS_AFTER_S)
     assert done.returncode in QUIET
     assert done.stderr in ("", "Interrupted.\n")
     assert done.stdout == ""
@@ -69,7 +70,7 @@ def test_an_interrupt_that_was_ignored_stays_ignored(folder: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=HANGS_AFTER_S,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("-") == 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdumpkey.cli.speech import Speech
 from kdumpkey.errors import KdumpkeyError
@@ -65,8 +65,7 @@ class Run:
         return Session(self.streams, self.speech.verbose or self.debug, self.speech.batch)
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(NamedTuple):
     """The streams of a run.
 
     Attributes:

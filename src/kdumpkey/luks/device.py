@@ -19,7 +19,6 @@ from kdumpkey.luks.layout import SECTOR
 from kdumpkey.luks.requirements import check_requirements
 from kdumpkey.luks.volume_key import verify_volume_key
 from kdumpkey.storage.device import Device, open_readonly, open_readwrite
-from kdumpkey.storage.extent import overlap
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -234,6 +233,8 @@ class LuksDevice:
         Raises:
             OverlapError: They do.
         """
+        from kdumpkey.storage.extent import overlap  # noqa: PLC0415 - who only reads, as most starts do, never asks
+
         data, metadata = self.device.extent(), self.header_device.extent()
         header = range(self.header.areas_end)
         for segment in self.header.data_segments:

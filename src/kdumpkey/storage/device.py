@@ -10,7 +10,6 @@ import struct
 from typing import TYPE_CHECKING, Protocol, Self
 
 from kdumpkey.errors import BusyError, DeviceError, WriteError
-from kdumpkey.storage.extent import extent_of
 from kdumpkey.storage.transfer import read_in_full, write_in_full
 
 if TYPE_CHECKING:
@@ -92,6 +91,8 @@ class Device:
 
     def extent(self) -> Extent:
         """Which bytes of which file or disk this stands for, however it was named."""
+        from kdumpkey.storage.extent import extent_of  # noqa: PLC0415 - who only reads, as most starts do, never asks
+
         extent = extent_of(self.fileno())
         return extent._replace(offset_bytes=extent.offset_bytes + self._start)
 
