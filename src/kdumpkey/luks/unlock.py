@@ -9,7 +9,8 @@ Source: docs/spec/luks.md "Unlocking a keyslot".
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from kdumpkey.crypto import af, hashes, kdf
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
 _OPENABLE_TYPES = frozenset({"luks1", "luks2"})
 
 
+# Told of each slice of Argon2 that is done: the keyslot, how many are, and how many there are.
+Deriving = Callable[[Keyslot, int, int], object]
+
+
 class Unlocked(NamedTuple):
     """What a passphrase opened: keyslot, digest that its key fits, and the key, which the caller closes."""
 
@@ -66,6 +71,7 @@ class Search(NamedTuple):
         among: Try only these, as a token demands; None: all.
         check_memory: Compare Argon2's memory with what is available before it runs.
         serialize: Run Argon2 of much memory one process at a time (`kdumpkey.luks.lock.memory_hard`).
+        deriving: Told how far Argon2 has come; may raise to cancel.
     """
 
     keyslot: int | None = None
@@ -73,6 +79,7 @@ class Search(NamedTuple):
     among: Collection[int] | None = None
     check_memory: bool = True
     serialize: bool = False
+    deriving: Deriving | None = None
 
 
 EVERY_BOUND_KEYSLOT = Search()
@@ -261,7 +268,13 @@ def _area_key(keyslot: Keyslot, passphrase: Buffer, search: Search) -> SecretBuf
         if search.check_memory:
             memory.check_fits(function.memory_kib, f"keyslot {keyslot.id}", function.variant)
         locked = memory.can_be_locked(function.memory_kib)
-        return kdf.derive(function, passphrase, keyslot.area.key_size, lock_memory=locked)
+        return kdf.derive(
+            function,
+            passphrase,
+            keyslot.area.key_size,
+            lock_memory=locked,
+            progress=None if search.deriving is None else partial(search.deriving, keyslot),
+        )
 
 
 def _af_hash(keyslot: Keyslot) -> str:

@@ -17,6 +17,7 @@ from kdumpkey.cli.changing import (
     check_costs,
     kdf_request,
     key_file_named,
+    report_costs,
     warn_of_other_bytes,
 )
 from kdumpkey.cli.header_choice import HeaderChoice
@@ -174,6 +175,11 @@ def luks_format(
                 )
         stack.enter_context(interruptible())
         number = format_device(path, secret, what, volume_key=volume_key, warn=session.say)
+        if kdf.calibrate is not None:
+            from kdumpkey.luks.device import open_luks  # noqa: PLC0415 - only who asks for the times waits for it
+
+            with open_luks(path, header=header.header) as made:
+                report_costs(session, kdf, made.header.keyslots[number].kdf)
     session.explain(f"Key slot {number} created.")
 
 

@@ -19,6 +19,7 @@ from kdumpkey.cli.changing import (
     open_for_change,
     read_new_passphrase,
     recipe,
+    report_costs,
 )
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.interruptible import interruptible
@@ -116,6 +117,7 @@ def luks_add_key(
             how = recipe(kdf, store.header, check_memory=source.checks_memory)
             add = add_unbound_key if unbound else add_key
             number = add(store, key, passphrase, how, keyslot=new)
+            report_costs(session, kdf, how.kdf)
         if token is not None:
             assign_token(store, token, number)
         session.explain(f"Key slot {number} created.")
@@ -206,6 +208,7 @@ def _change(
     with interruptible():
         how = recipe(kdf, store.header, check_memory=source.checks_memory)
         number = change_key(store, opened, passphrase, how, stay=stay)
+        report_costs(session, kdf, how.kdf)
     session.explain(f"Key slot {number} created.")
 
 
