@@ -123,7 +123,7 @@ class _Bar:
     def _draw(self, now: float) -> None:
         """Draw the line anew; rich lays it out, but must not hide the cursor: a signal would leave it so."""
         from rich.console import Console  # noqa: PLC0415 - what is done at once draws nothing, and needs no rich
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn  # noqa: PLC0415
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn  # noqa: PLC0415 - as above
 
         self._drawn = True
         page = io.StringIO()
