@@ -72,7 +72,7 @@ def status_line(streams: Streams) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def deriving_line(streams: Streams, clock: Callable[[], float] = time.monotonic) -> Iterator[Deriving | None]:
-    """Show on standard error what a passphrase waits for; None where that is no terminal.
+    """Show on standard error what a passphrase waits for; None: that is not a terminal.
 
     Args:
         streams: Where standard error is.

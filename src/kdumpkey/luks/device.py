@@ -231,7 +231,7 @@ class LuksDevice:
         They do if a detached header is named in place of the device that it is for.
 
         Raises:
-            OverlapError: They do.
+            OverlapError: They share one.
         """
         from kdumpkey.storage.extent import overlap  # noqa: PLC0415 - who only reads, as most starts do, never asks
 
