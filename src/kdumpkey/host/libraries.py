@@ -31,7 +31,7 @@ class InstalledLibrary:
     """A program by its library.
 
     Attributes:
-        version: The newest that is installed; of cryptsetup, the minor version of 2. None: it is not installed.
+        version: The newest installed; of cryptsetup, the minor version of 2. None: it is not installed.
         knows: Whether its text has the option that links a volume key; None: it cannot be read.
     """
 
