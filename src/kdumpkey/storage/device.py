@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self
 
 from kdumpkey.errors import BusyError, DeviceError, WriteError
 from kdumpkey.storage.extent import Backing, Extent, extent_of
+from kdumpkey.storage.runs import Runs
 from kdumpkey.storage.transfer import read_in_full, write_in_full
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Device:
         self.size = size
         self.is_block = is_block
         self.writable = writable
+        self._writing = threading.Lock()  # a file's own is waited for by spinning
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}, {self.size} bytes>"
@@ -122,6 +124,14 @@ class Device:
                     f"Device {self.name} ends at byte {offset + done}, it is shorter than it was."
                 )
 
+    def runs(self) -> Runs:
+        """Its bytes in long runs, for reading them once; close it before the device."""
+        return Runs(self.fileno(), self.pread_into, self._start, is_block=self.is_block)
+
+    def preadable(self) -> tuple[int, int]:
+        """The descriptor, and the byte of it at which the device begins, for reads in one call."""
+        return self.fileno(), self._start
+
     def pwrite(self, buffer: Buffer, offset: int) -> None:
         """Write all of `buffer` at byte `offset`.
 
@@ -129,7 +139,8 @@ class Device:
             WriteError: Writing fails; some of the bytes may have been written.
         """
         try:
-            write_in_full(self.fileno(), buffer, self._start + offset)
+            with self._writing:
+                write_in_full(self.fileno(), buffer, self._start + offset)
         except OSError as error:
             raise WriteError(
                 f"Cannot write device {self.name} at byte {offset}: {error.strerror}."
@@ -223,6 +234,10 @@ class FileObjectDevice(Device):
     def fileno(self) -> int:
         """Refused: the bytes that a file object gives need not be those of a file."""
         raise DeviceError(f"{self.name} is a file object, and no file of the system's.")
+
+    def runs(self) -> Runs:
+        """Its bytes in long runs, read into buffers."""
+        return Runs(None, self.pread_into)
 
     def extent(self) -> Extent:
         """The object itself, which no file of the system's shares a byte with as far as can be known."""
