@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdumpkey.cli.main import main
-from kdumpkey.cli.streams import Streams
+from kdumpkey.streams import Streams
 
 NO_TERMINAL = "/nonexistent/terminal"
 ENVIRONMENT = {"LC_ALL": "C", "PATH": os.environ["PATH"]}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-import cuts
 import newer_cryptsetup as newer
+import power_cuts
 from examples import ALL_EXAMPLES
 from tools import unavailable
 
@@ -48,9 +48,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell how many cuts were survived, if any were made."""
-    if cuts.TALLIES:
+    if power_cuts.TALLIES:
         terminalreporter.section("losing power")
-        for line in cuts.summary():
+        for line in power_cuts.summary():
             terminalreporter.write_line(line)
 
 

@@ -37,7 +37,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ScriptOutcome:
     """What came of a script: the checks that failed, the number of calls, and all that was printed."""
 
     failed: frozenset[Check]
@@ -62,7 +62,7 @@ def source_tree() -> Path:
 
 def run_script(
     tests: Path, script: str, program: Path | str, folder: Path, reencrypts: Path | str | None = None
-) -> Outcome:
+) -> ScriptOutcome:
     """Run one of the scripts in a folder of its own, which is made and removed.
 
     Args:
@@ -109,7 +109,7 @@ def run_script(
             check=False,
         )
         text = (tests / script).read_text().splitlines()
-        return Outcome(
+        return ScriptOutcome(
             frozenset(_check(line, text) for line in failed.read_text(errors="replace").splitlines()),
             len(calls.read_text(errors="replace").splitlines()),
             done.stdout.decode(errors="replace"),

@@ -16,9 +16,7 @@ The public interface; everything else may change with any release::
 Names are imported when they are first used, so that a program which needs one of them waits for no other.
 """
 
-# Nothing else is imported here: `python -m kdumpkey` comes by before it has left the working directory out.
-from importlib import import_module
-
+# Nothing is imported here: `python -m kdumpkey` comes by before it has left the working directory out.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kdumpkey.errors import (
@@ -237,6 +235,8 @@ _HOMES = {name: module for module, names in _NAMES.items() for name in names}
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - the programs' own starts ask for no name
+
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

@@ -15,17 +15,20 @@ class KdumpkeyError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
 
 class UsageError(KdumpkeyError):
     """The command line or the arguments of a call cannot be acted on."""
 
 
 class NoDumpError(KdumpkeyError):
-    """A crash now would leave no dump; what was printed says why."""
+    """A crash now would leave no dump."""
 
 
 class CannotTellError(KdumpkeyError):
-    """Whether a crash now would leave a dump cannot be told; what was printed says why."""
+    """Whether a crash now would leave a dump cannot be told."""
 
     exit_code = 10
 
@@ -252,3 +255,15 @@ def kernel_error(number: int, message: str) -> KernelError:
         errno.EEXIST: KernelBusyError,
     }
     return kinds.get(number, KernelError)(message, number)
+
+
+def keyring_error(number: int, message: str) -> KeyringError:
+    """The `KeyringError` of the class that an errno belongs to, not yet raised."""
+    kinds = {
+        errno.ENOKEY: KeyNotFoundError,
+        errno.EKEYEXPIRED: KeyExpiredError,
+        errno.EKEYREVOKED: KeyRevokedError,
+        errno.EACCES: KeyAccessError,
+        errno.EDQUOT: KeyQuotaError,
+    }
+    return kinds.get(number, KeyringError)(message, number)

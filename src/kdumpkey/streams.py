@@ -1,16 +1,14 @@
 """What a command is connected to: file descriptors and environment, passed in so that tests pass others."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kdumpkey.printable import printable, printable_json
+from kdumpkey.storage.transfer import write_in_full
 
 
-@dataclass(frozen=True)
-class Streams:
+class Streams(NamedTuple):
     """Standard input, output and error as file descriptors, the terminal's path, and the environment.
 
     Nothing is buffered: what is written has reached the system, or has raised.
@@ -20,7 +18,7 @@ class Streams:
     stdout: int = 1
     stderr: int = 2
     terminal: str = "/dev/tty"
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    environment: Mapping[str, str] = os.environ
 
     @property
     def stdin_is_terminal(self) -> bool:
@@ -51,7 +49,7 @@ class Streams:
         Raises:
             OSError: It cannot be written.
         """
-        write_all(self.stdout, encode(printable(text, lines=True) if self.stdout_is_terminal else text))
+        write_in_full(self.stdout, encode(printable(text, lines=True) if self.stdout_is_terminal else text))
 
     def show_json(self, text: str) -> None:
         """Write JSON text to standard output: to a terminal with its own escapes for what that would obey.
@@ -59,7 +57,7 @@ class Streams:
         Raises:
             OSError: It cannot be written.
         """
-        write_all(self.stdout, encode(printable_json(text) if self.stdout_is_terminal else text))
+        write_in_full(self.stdout, encode(printable_json(text) if self.stdout_is_terminal else text))
 
     def quoted(self, text: str) -> str:
         """A text that others wrote, for a part of a line: at a terminal it cannot pass for lines."""
@@ -69,22 +67,11 @@ class Streams:
         """Write a line to standard error; where that is closed or full, there is nobody left to tell."""
         try:
             shown = printable(line, lines=True) if self.stderr_is_terminal else line
-            write_all(self.stderr, encode(shown + "\n"))
+            write_in_full(self.stderr, encode(shown + "\n"))
         except OSError:
             return
 
 
 def encode(text: str) -> bytes:
-    """Text as it goes out: names that are no UTF-8 as the bytes that they are."""
+    """Text as it goes out: names that are not UTF-8 as their own bytes."""
     return text.encode("utf-8", "surrogateescape")
-
-
-def write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
-    """Write every byte.
-
-    Raises:
-        OSError: They cannot be written.
-    """
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

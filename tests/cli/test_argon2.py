@@ -30,21 +30,13 @@ def test_compare_measures_grid_and_keyslots_and_says_the_time_beforehand() -> No
     assert result.code == 0
     assert result.err.startswith("5 measurements of 1 runs each: about ")
     lines = result.out.splitlines()
-    assert lines[0].split() == [
-        "memory",
-        "passes",
-        "lanes",
-        "seconds",
-        "reference",
-        "peak",
-        "128M",
-        "160M",
-        "1024M",
-    ]
-    assert lines[1].startswith("argon.img keyslot 0")
-    assert lines[2].startswith("luks1.img keyslot 0")
-    assert lines[4].split()[:3] == ["argon2id", "16", "MiB"]
-    assert lines[5].split()[-3:] == ["-", "killed", "fits"]
+    headings = ["memory", "passes", "lanes", "seconds", "reference", "peak", "from", "in"]
+    assert lines[1].split() == headings
+    assert lines[2] == "argon.img keyslot 0"
+    assert lines[4] == "luks1.img keyslot 0"
+    in_grid = [line.split() for line in lines if line.startswith("argon2id")]
+    assert in_grid[0][:3] == ["argon2id", "16", "MiB"]
+    assert in_grid[1][-2:] == ["1024M", "160M"]
 
 
 def test_json_and_csv_say_the_same(tmp_path: Path) -> None:
@@ -109,9 +101,9 @@ def test_advise_names_parameters_their_price_and_what_costs_nothing() -> None:
     words = ["--crashkernel", "160M", "--time", "300ms", "--runs", "1", "--device", "argon.img"]
     result = ours(["argon2", "advise", *words])
     assert result.code == 0
-    assert "Of 160M reserved, a kdump kernel leaves 68 MiB for programs." in result.out
+    assert "With 160M reserved, a kdump kernel has 68 MiB for programs." in " ".join(result.out.split())
     assert "cryptsetup luksConvertKey --pbkdf argon2id --pbkdf-memory " in result.out
-    assert "kdumpkey kdump name argon.img" in result.out
+    assert "kdumpkey kdump arm argon.img" in result.out
     assert "argon.img keyslot 0" in result.out
     found = json.loads(ours(["argon2", "advise", *words[:-2], "--json"]).out)
     assert found["seconds"] <= 0.3

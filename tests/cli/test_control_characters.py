@@ -10,7 +10,7 @@ import pytest
 
 from both import ours, run
 from fuzz.base_headers import base
-from fuzz.images import Copy, Image, luks1_image
+from fuzz.images import Copy, HeaderImage, luks1_image
 from fuzz.json_mutations import text_of
 from fuzz.judges import write
 from tools import require_tool
@@ -39,7 +39,7 @@ def luks2(tmp_path: Path) -> Path:
     first = Copy(text, **names)
     second = Copy(text, b"SKUL\xba\xbe", hdr_offset=16384, **names)
     path = tmp_path / "luks2"
-    write(Image(33554432, ((0, first.pack(12288)), (16384, second.pack(12288)))), path)
+    write(HeaderImage(33554432, ((0, first.pack(12288)), (16384, second.pack(12288)))), path)
     return path
 
 
@@ -101,7 +101,7 @@ def test_an_error_that_names_a_member_quotes_it_everywhere(tmp_path: Path) -> No
     metadata["segments"]["\x1b[2J"] = metadata["segments"]["0"]
     text = text_of(metadata)
     path = tmp_path / "image"
-    write(Image(33554432, ((0, Copy(text).pack(12288)),), (text,)), path)
+    write(HeaderImage(33554432, ((0, Copy(text).pack(12288)),), (text,)), path)
     result = ours(["luksDump", path])
     assert result.code == 1
     assert "segments.\\x1b[2J has a name that is not a number" in result.err

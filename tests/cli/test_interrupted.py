@@ -38,7 +38,7 @@ QUIET = (130, -signal.SIGINT)
         "kdumpkey.cli.main",
         "typer",
         "kdumpkey.cli.options",
-        "kdumpkey.cli.streams",
+        "kdumpkey.streams",
         "kdumpkey.hardening",
         "kdumpkey.cli.commands.headers",
         "kdumpkey.luks",

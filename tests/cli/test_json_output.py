@@ -12,7 +12,7 @@ import pytest
 
 from both import ours
 from fuzz.base_headers import BASES, SALT, base
-from fuzz.images import Copy, Image, image_of, luks1_image
+from fuzz.images import Copy, HeaderImage, image_of, luks1_image
 from fuzz.json_mutations import text_of
 from fuzz.judges import write
 
@@ -109,7 +109,7 @@ def test_text_that_is_hostile_is_escaped_and_never_half_a_character(tmp_path: Pa
     text = text_of(base("plain"))
     copy = Copy(text, label=b"\x1b[2J\xff\xc2\x9b", subsystem="\u202e".encode())
     path = tmp_path / "device"
-    write(Image(33554432, ((0, copy.pack(12288)),), (text,)), path)
+    write(HeaderImage(33554432, ((0, copy.pack(12288)),), (text,)), path)
     out = ours(["luksDump", "--json", path]).out
     assert out.isascii()
     assert "\x1b" not in out

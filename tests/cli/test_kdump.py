@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kdumpkey.cli.main import main
-from kdumpkey.cli.streams import Streams
+from kdumpkey.streams import Streams
 from shared_fixtures import unpacked
 
 IMAGE = Path(__file__).parents[1] / "images" / "luks2.img.xz"

@@ -20,8 +20,8 @@ from kdumpkey.cli.manners import SPELLINGS, Alias, CryptsetupGroup, OptionError,
 from kdumpkey.cli.options import EVERYWHERE, KeySlot, Unbound
 from kdumpkey.cli.reference import actions
 from kdumpkey.cli.session import Run
-from kdumpkey.cli.streams import Streams
 from kdumpkey.errors import UsageError
+from kdumpkey.streams import Streams
 from tools import require_tool
 
 PROBE = typer.Typer()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import roots
-from kdumpkey.kdump.generate.generate import PIECES, generate
+from kdumpkey.kdump.generate.generate import GENERATORS, generate
 
 pytestmark = pytest.mark.every_python
 
@@ -108,7 +108,7 @@ def test_nor_does_anything_that_is_generated(
 ) -> None:
     files = {**roots.fedora(), "dev/mapper/root": "", "usr/lib/systemd/system/kdump.service": "[Service]\n"}
     machine = roots.build(tmp_path, files)
-    changes = [change for piece in PIECES for change in generate(piece, machine)]
+    changes = [change for kind in GENERATORS for change in generate(kind, machine)]
     named = [line for change in changes for line in change.after.splitlines() if sys.executable in line]
     assert len(named) == 3  # the service, dracut's module and initramfs-tools' hook
     for line in named:

@@ -6,14 +6,13 @@ import base64
 import hashlib
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from both import Result, ours, run
 from fuzz.base_headers import BASES, SALT, base
-from fuzz.images import Copy, Image
+from fuzz.images import Copy, HeaderImage
 from fuzz.json_mutations import JSON_MUTATIONS, text_of
 from fuzz.judges import write
 
@@ -49,7 +48,7 @@ class Edited:
     accepted: bool
 
 
-def mutated_header(seed: int) -> Image:
+def mutated_header(seed: int) -> HeaderImage:
     """A LUKS2 header, both copies alike; digests are those of `VOLUME_KEY` where they were not mutated."""
     random = Random(seed)
     name = random.choice(list(BASES))
@@ -65,28 +64,28 @@ def mutated_header(seed: int) -> Image:
     second = Copy(text, b"SKUL\xba\xbe", hdr_size=metadata_size, hdr_offset=metadata_size, seqid=seqid)
     area = metadata_size - 4096
     size = (2 * metadata_size + int(base(name)["config"]["keyslots_size"])) + (4 << 20)
-    return Image(size, ((0, first.pack(area)), (metadata_size, second.pack(area))), (text, text))
+    return HeaderImage(size, ((0, first.pack(area)), (metadata_size, second.pack(area))), (text, text))
 
 
-class Bench:
+class EditFolder:
     """A folder with what the edits need."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._image = folder / "image"
+        self._device = folder / "device"
         (folder / "VK").write_bytes(VOLUME_KEY)
         (folder / "NEW").write_text("new")
         (folder / "TOKEN").write_text('{"type":"some","keyslots":["0"]}')
 
-    def put(self, image: Image) -> Path:
-        """Make the image that is edited from now on."""
-        write(image, self._image)
-        return self._image
+    def put(self, image: HeaderImage) -> Path:
+        """Make the image that is edited from now on, and give the device that has it."""
+        self._image = image
+        write(image, self._device)
+        return self._device
 
     def edited(self, edit: str, program: str | Path | None, judge: str | Path = "cryptsetup") -> Edited:
-        """Let a cryptsetup, or kdumpkey (None), edit a copy of the image, and a cryptsetup judge of that."""
-        device = self._folder / "device"
-        shutil.copyfile(self._image, device)
+        """Let a cryptsetup, or kdumpkey (None), edit a device with the image; another judges it."""
+        device = self.put(self._image)
         names = {"DEV": device, **{name: self._folder / name for name in ("VK", "NEW", "TOKEN")}}
         words = [os.fspath(names.get(word, word)) for word in edit.split()]
         result = ours(words) if program is None else run([program, *words])

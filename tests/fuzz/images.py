@@ -16,7 +16,7 @@ LUKS1_SLOT = struct.Struct(">II32sII")
 
 
 @dataclass(frozen=True)
-class Image:
+class HeaderImage:
     """The bytes of a sparse image: what stands where, and its size; `texts` are its JSON areas."""
 
     size: int
@@ -37,7 +37,7 @@ class SparseReader:
 
     name = "image"
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: HeaderImage) -> None:
         self._image = image
         self.size = image.size
 
@@ -87,7 +87,7 @@ class Copy:
         return bytes(whole)
 
 
-def image_of(metadata: dict[str, Any], *, size: int = 16777216) -> Image:
+def image_of(metadata: dict[str, Any], *, size: int = 16777216) -> HeaderImage:
     """The image of a LUKS2 header, both copies alike."""
     text = json.dumps(metadata, separators=(",", ":")).encode()
     size_said = (
@@ -96,10 +96,10 @@ def image_of(metadata: dict[str, Any], *, size: int = 16777216) -> Image:
     area = 28672 if size_said == "28672" else 12288
     first = Copy(text, hdr_size=area + 4096)
     second = Copy(text, b"SKUL\xba\xbe", hdr_size=area + 4096, hdr_offset=area + 4096)
-    return Image(size, ((0, first.pack(area)), (area + 4096, second.pack(area))), (text, text))
+    return HeaderImage(size, ((0, first.pack(area)), (area + 4096, second.pack(area))), (text, text))
 
 
-def luks1_image(size: int = 2068480, **changes: Any) -> Image:
+def luks1_image(size: int = 2068480, **changes: Any) -> HeaderImage:
     """The image of a LUKS1 header of a 64-byte key; `changes` replace fields, or a whole slot (`slot1`)."""
     fields: dict[str, Any] = {
         "magic": b"LUKS\xba\xbe",
@@ -119,4 +119,4 @@ def luks1_image(size: int = 2068480, **changes: Any) -> Image:
     fields.update({name: value for name, value in changes.items() if name in fields})
     slots.update({name: value for name, value in changes.items() if name in slots})
     block = LUKS1.pack(*fields.values()) + b"".join(LUKS1_SLOT.pack(*slot) for slot in slots.values())
-    return Image(size, ((0, block.ljust(1024, b"\0")),))
+    return HeaderImage(size, ((0, block.ljust(1024, b"\0")),))

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from both import raw
-from fuzz.images import Image
+from fuzz.images import HeaderImage
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Judgement:
     """The exit code of luksDump, and the dumps of what was read; or why it was refused."""
 
     code: int
@@ -30,7 +30,7 @@ class Verdict:
         return self.code == 0
 
 
-def write(image: Image, path: Path) -> None:
+def write(image: HeaderImage, path: Path) -> None:
     """Make the sparse file."""
     with path.open("wb") as file:
         file.truncate(image.size)
@@ -39,12 +39,12 @@ def write(image: Image, path: Path) -> None:
                 os.pwrite(file.fileno(), chunk[: image.size - offset], offset)
 
 
-def kdumpkey(path: Path) -> Verdict:
+def kdumpkey(path: Path) -> Judgement:
     """Let the whole program dump the header; whatever it does not catch fails the test."""
     return _verdict(path, lambda words: raw(["luksDump", *words]))
 
 
-def cryptsetup(path: Path, program: str | Path = "cryptsetup") -> Verdict:
+def cryptsetup(path: Path, program: str | Path = "cryptsetup") -> Judgement:
     """Let cryptsetup dump the header; without locks it rewrites no copy, and judges as it does with them."""
 
     def dump(words: Sequence[str | Path]) -> tuple[int, bytes, bytes]:
@@ -54,24 +54,24 @@ def cryptsetup(path: Path, program: str | Path = "cryptsetup") -> Verdict:
     return _verdict(path, dump)
 
 
-def _verdict(path: Path, dump: Callable[[Sequence[str | Path]], tuple[int, bytes, bytes]]) -> Verdict:
+def _verdict(path: Path, dump: Callable[[Sequence[str | Path]], tuple[int, bytes, bytes]]) -> Judgement:
     code, text, said = dump(["--disable-locks", path])
     if code:
-        return Verdict(code, why=said.decode(errors="replace").strip())
+        return Judgement(code, why=said.decode(errors="replace").strip())
     if b"Payload offset" in text:
-        return Verdict(code, text)
+        return Judgement(code, text)
     again, shown, _ = dump(["--disable-locks", path, "--dump-json-metadata"])
-    return Verdict(again, text, shown)
+    return Judgement(again, text, shown)
 
 
-def newer(path: Path, program: Path) -> Verdict:
+def newer(path: Path, program: Path) -> Judgement:
     """As `cryptsetup`, of a newer release, without what it shows in other words than 2.6.1."""
     said = cryptsetup(path, program)
     # It has a line for segments without encryption, and its json-c writes empty containers in another way.
     return replace(said, text=said.text.replace(b"\tcipher: (no SW encryption)\n", b""), json=b"")
 
 
-def disagreement(image: Image, path: Path, program: Path | None = None) -> str:
+def disagreement(image: HeaderImage, path: Path, program: Path | None = None) -> str:
     """What the judges say of an image if they may not both say it, else nothing.
 
     Where a JSON area is no RFC 8259 text, names a member twice or nests too deep, kdumpkey refuses it, and
@@ -99,7 +99,7 @@ def disagreement(image: Image, path: Path, program: Path | None = None) -> str:
     return f"{_difference(ours, theirs)}\n{image.texts[:1]}"
 
 
-def _difference(ours: Verdict, theirs: Verdict) -> str:
+def _difference(ours: Judgement, theirs: Judgement) -> str:
     if ours.code != theirs.code:
         return f"kdumpkey: {ours}\ncryptsetup: {theirs}"
     lines = zip_longest((ours.text + ours.json).splitlines(), (theirs.text + theirs.json).splitlines())

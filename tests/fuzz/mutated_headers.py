@@ -7,17 +7,17 @@ from typing import Any
 
 from foreign_signatures import FOREIGN, HARMLESS
 from fuzz.base_headers import BASES, base
-from fuzz.images import Copy, Image, luks1_image
+from fuzz.images import Copy, HeaderImage, luks1_image
 from fuzz.json_mutations import JSON_MUTATIONS, text_of
 from fuzz.values import EDGES, METADATA_SIZES
 
 
-def mutated_image(random: Random) -> Image:
+def mutated_image(random: Random) -> HeaderImage:
     """Make one image: now LUKS2, now and then LUKS1."""
     return _luks1(random) if random.random() < 0.1 else _luks2(random)
 
 
-def _luks2(random: Random) -> Image:
+def _luks2(random: Random) -> HeaderImage:
     name = random.choice(list(BASES))
     metadata = base(name)
     metadata_size = 32768 if name == "other sizes" else 16384
@@ -59,7 +59,7 @@ def _luks2(random: Random) -> Image:
     chunks = ((0, first.pack(area)), (at, second.pack(area)))
     if random.random() < 0.05:
         chunks += tuple(random.choice([*FOREIGN.values(), *HARMLESS.values()]))
-    return Image(size, chunks, (first.text, second.text))
+    return HeaderImage(size, chunks, (first.text, second.text))
 
 
 def _mutate_text(random: Random, text: bytes) -> bytes:
@@ -176,7 +176,7 @@ def _mutate_binary(random: Random, copy: Copy) -> None:
         copy.salt = bytes(64)
 
 
-def _luks1(random: Random) -> Image:
+def _luks1(random: Random) -> HeaderImage:
     changes: dict[str, Any] = {}
     edges = [value for value in EDGES if value < 2**32]
     for _ in range(random.choice([1, 1, 1, 2, 3])):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from examples import examples
-from fuzz.edits import EDITS, Bench, Edited, last_line, mutated_header
+from fuzz.edits import EDITS, Edited, EditFolder, last_line, mutated_header
 from fuzz.judges import is_strict
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import HeaderError
@@ -32,14 +32,14 @@ _REENCRYPTION = "online-reencrypt"
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def bench() -> Iterator[EditFolder]:
     require_tool("cryptsetup")
     shm = Path("/dev/shm")  # noqa: S108 - every edit is of a copy of a device
     with tempfile.TemporaryDirectory(dir=shm if os.access(shm, os.W_OK) else None) as name:
-        yield Bench(Path(name))
+        yield EditFolder(Path(name))
 
 
-def _headers(bench: Bench, count: int) -> Iterator[tuple[int, Luks2Header]]:
+def _headers(bench: EditFolder, count: int) -> Iterator[tuple[int, Luks2Header]]:
     """The first mutated headers from the seed on that kdumpkey takes, each on the bench's device."""
     seed, found = SEED, 0
     while found < count:
@@ -111,17 +111,17 @@ def _has_no_luks1_words(header: Luks2Header) -> bool:
     )
 
 
-def test_both_edit_the_same_headers_and_cryptsetup_takes_what_kdumpkey_leaves(bench: Bench) -> None:
+def test_both_edit_the_same_headers_and_cryptsetup_takes_what_kdumpkey_leaves(bench: EditFolder) -> None:
     found = _compared(bench, COUNT, "cryptsetup")
     assert not found, "\n".join(found)
 
 
-def test_a_newer_cryptsetup_edits_the_same_headers_too(bench: Bench, newer_cryptsetup: Path) -> None:
+def test_a_newer_cryptsetup_edits_the_same_headers_too(bench: EditFolder, newer_cryptsetup: Path) -> None:
     found = _compared(bench, max(1, COUNT // NEWER_SHARE), newer_cryptsetup)
     assert not found, "\n".join(found)
 
 
-def _compared(bench: Bench, count: int, program: str | Path) -> list[str]:
+def _compared(bench: EditFolder, count: int, program: str | Path) -> list[str]:
     """What the two do not agree on over that many headers."""
     found = []
     for seed, header in _headers(bench, count):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from both import ENVIRONMENT, ours, run
-from cuts import Bench, images, opens_by_ours, opens_by_theirs
 from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.model import CopyState
+from power_cuts import CutDevice, images, opens_by_ours, opens_by_theirs
 from tools import require_tool
 
 __all__ = ["images"]
@@ -20,7 +20,7 @@ KDUMPKEY = (sys.executable, "-m", "kdumpkey")
 ROUNDS = 2
 
 
-def started(program: tuple[str, ...], bench: Bench, line: str) -> subprocess.Popen[bytes]:
+def started(program: tuple[str, ...], bench: CutDevice, line: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [*program, *bench.words(line)],
         stdin=subprocess.DEVNULL,
@@ -34,7 +34,7 @@ def ended(children: dict[str, subprocess.Popen[bytes]]) -> dict[str, int]:
     return {name: child.wait(timeout=120) for name, child in children.items()}
 
 
-def assert_whole(bench: Bench, opening: set[str], closed: set[str]) -> None:
+def assert_whole(bench: CutDevice, opening: set[str], closed: set[str]) -> None:
     """Both programs open the device with just these, and there is nothing to mend."""
     for opens in (opens_by_ours, opens_by_theirs):
         assert {each for each in opening | closed if opens(bench.device, each)} == opening
@@ -47,7 +47,7 @@ def assert_whole(bench: Bench, opening: set[str], closed: set[str]) -> None:
 def test_kdumpkeys_that_add_keys_at_once_all_succeed(
     tmp_path: Path, images: dict[str, bytes], layout: str
 ) -> None:
-    bench = Bench(tmp_path, layout)
+    bench = CutDevice(tmp_path, layout)
     bench.device.write_bytes(images[layout])
     names = [f"new{number}" for number in range(3)]
     line = "luksAddKey COST -d KEY:one DEV KEY:{}"
@@ -61,7 +61,7 @@ def test_kdumpkey_and_cryptsetup_add_keys_at_once_and_each_that_succeeds_is_ther
     tmp_path: Path, images: dict[str, bytes], round_number: int
 ) -> None:
     # Of LUKS1 cryptsetup locks nothing, and its own processes lose each other's edits.
-    bench, theirs = Bench(tmp_path, "luks2"), (require_tool("cryptsetup"),)
+    bench, theirs = CutDevice(tmp_path, "luks2"), (require_tool("cryptsetup"),)
     bench.device.write_bytes(images["luks2"])
     line = "luksAddKey COST -d KEY:one DEV KEY:{}"
     children = {}
@@ -79,7 +79,7 @@ def test_kdumpkey_and_cryptsetup_add_keys_at_once_and_each_that_succeeds_is_ther
 def test_a_key_that_is_changed_twice_at_once_opens_by_the_one_that_succeeded(
     tmp_path: Path, images: dict[str, bytes]
 ) -> None:
-    bench, theirs = Bench(tmp_path, "luks2"), (require_tool("cryptsetup"),)
+    bench, theirs = CutDevice(tmp_path, "luks2"), (require_tool("cryptsetup"),)
     bench.device.write_bytes(images["luks2"])
     line = "luksChangeKey COST -S 0 -d KEY:one DEV KEY:{}"
     children = {
@@ -93,7 +93,7 @@ def test_a_key_that_is_changed_twice_at_once_opens_by_the_one_that_succeeded(
 
 
 def test_an_edit_and_another_of_cryptsetups_are_both_there(tmp_path: Path, images: dict[str, bytes]) -> None:
-    bench, tool = Bench(tmp_path, "luks2"), require_tool("cryptsetup")
+    bench, tool = CutDevice(tmp_path, "luks2"), require_tool("cryptsetup")
     bench.device.write_bytes(images["luks2"])
     children = {
         "ours": started(KDUMPKEY, bench, "token add DEV --key-description a:b --token-id 1"),

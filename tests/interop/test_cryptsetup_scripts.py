@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from cryptsetup_scripts import Check, Outcome, run_script, source_tree
+from cryptsetup_scripts import Check, ScriptOutcome, run_script, source_tree
 from newer_release import UnavailableError
 from tools import require_tool
 
@@ -103,9 +103,9 @@ def tree() -> Path:
 class Three(NamedTuple):
     """What came of a script with each program."""
 
-    older: Outcome
-    newer: Outcome
-    ours: Outcome
+    older: ScriptOutcome
+    newer: ScriptOutcome
+    ours: ScriptOutcome
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def running(
         yield {script: pool.submit(three, script) for script in SCRIPTS if script in chosen}
 
 
-def places(outcome: Outcome) -> set[tuple[str, str]]:
+def places(outcome: ScriptOutcome) -> set[tuple[str, str]]:
     return {(check.lines, check.call) for check in outcome.failed}
 
 

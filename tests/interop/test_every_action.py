@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from both import Result, ours, run
-from cuts import LUKS1, LUKS2, Bench
 from kdumpkey.luks.layout import LUKS1_HEADER_SIZE
 from noise import noise
+from power_cuts import LUKS1, LUKS2, CutDevice
 
 pytestmark = pytest.mark.usefixtures("each_cryptsetup")
 MIB = 1 << 20
@@ -79,7 +79,7 @@ def devices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """With ``one`` and ``two``, made by whichever cryptsetup is first."""
     made = {}
     for kind, options in KINDS.items():
-        bench = Bench(tmp_path_factory.mktemp("devices"), kind)
+        bench = CutDevice(tmp_path_factory.mktemp("devices"), kind)
         bench.device.write_bytes(bytes(3 * MIB))
         bench.theirs(f"luksFormat -q {options} --uuid {UUID[:-1]}c DEV KEY:one")
         bench.theirs("luksAddKey -q COST -d KEY:one DEV KEY:two")
@@ -92,7 +92,7 @@ def line_of(action: Action, kind: str) -> str:
     return action.line.replace("OPTIONS", KINDS[kind]).replace("OTHER", other)
 
 
-def metadata(bench: Bench, cryptsetup: str) -> object:
+def metadata(bench: CutDevice, cryptsetup: str) -> object:
     """What a header says but for what is random: of LUKS2 by its JSON, of LUKS1 by its bytes."""
     if bench.device.read_bytes()[6:8] == b"\0\1":
         return without_random1(bench.device.read_bytes()[:LUKS1_HEADER_SIZE])
@@ -120,7 +120,7 @@ def without_random1(block: bytes) -> bytes:
     return bytes(image)
 
 
-def by_ours(bench: Bench, line: str, stdin: bytes = b"") -> Result:
+def by_ours(bench: CutDevice, line: str, stdin: bytes = b"") -> Result:
     return ours(bench.words(line), stdin)
 
 
@@ -130,14 +130,14 @@ def test_each_edits_and_opens_what_the_other_wrote(
 ) -> None:
     action, said = ACTIONS[name], {}
 
-    def by_theirs(bench: Bench, line: str, stdin: bytes = b"") -> Result:
+    def by_theirs(bench: CutDevice, line: str, stdin: bytes = b"") -> Result:
         return run([each_cryptsetup, *bench.words(line)], stdin)
 
-    programs: dict[str, Callable[[Bench, str, bytes], Result]] = {"ours": by_ours, "theirs": by_theirs}
+    programs: dict[str, Callable[[CutDevice, str, bytes], Result]] = {"ours": by_ours, "theirs": by_theirs}
     for writer, other in (("ours", "theirs"), ("theirs", "ours")):
         folder = tmp_path / writer
         folder.mkdir()
-        bench = Bench(folder, kind)
+        bench = CutDevice(folder, kind)
         bench.device.write_bytes(devices[kind])
         for line in action.prepared:
             bench.theirs(line)
@@ -166,7 +166,7 @@ def test_each_edits_and_opens_what_the_other_wrote(
 def test_what_kdumpkey_encrypts_opens_and_is_edited_by_cryptsetup(
     tmp_path: Path, devices: dict[str, bytes], each_cryptsetup: str, writer: str
 ) -> None:
-    bench, content = Bench(tmp_path, "luks2"), noise(MIB // 2)
+    bench, content = CutDevice(tmp_path, "luks2"), noise(MIB // 2)
     (tmp_path / "plain").write_bytes(content)
     bench.device.write_bytes(devices["luks2"])
     if writer == "ours":

@@ -14,8 +14,10 @@ from kdumpkey.crypto.cipher import CipherSpec, sector_cipher
 from kdumpkey.errors import CipherError, HeaderError, KeyslotError, RequirementsError, WrongKeyError
 from kdumpkey.luks import layout, luks1, luks2, read_header
 from kdumpkey.luks.model import Luks1Header, Luks2Header, LuksHeader
+from kdumpkey.luks.requirements import check_requirements
 from kdumpkey.luks.strict_json import serialise
-from kdumpkey.luks.unlock import Unlocked, check_requirements, unlock, verify_volume_key
+from kdumpkey.luks.unlock import Search, Unlocked, unlock
+from kdumpkey.luks.volume_key import verify_volume_key
 from kdumpkey.storage.device import open_readonly
 from shared_fixtures import shared_fixtures, unpacked
 from tools import require_tool
@@ -56,7 +58,7 @@ def compat(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 def open_with(path: Path, passphrase: bytes, **options: object) -> tuple[LuksHeader, Unlocked]:
     with open_readonly(path) as device:
         header = read_header(device)
-        return header, unlock(device, header, passphrase, **options)  # type: ignore[arg-type]
+        return header, unlock(device, header, passphrase, Search(**options))  # type: ignore[arg-type]
 
 
 def plaintext(path: Path, header: LuksHeader, unlocked: Unlocked) -> bytes:

@@ -24,7 +24,7 @@ KINDS = ["luks1", "luks2"]
 
 
 @dataclass(frozen=True)
-class Bench:
+class TwoKeyslots:
     """A device with the passphrases ``one`` in keyslot 0 and ``two`` in keyslot 1, made by cryptsetup."""
 
     cryptsetup: str
@@ -74,9 +74,9 @@ BOTH = {"kdumpkey", "cryptsetup"}
 
 
 @pytest.fixture(params=KINDS)
-def bench(request: pytest.FixtureRequest, tmp_path: Path, images: dict[str, bytes]) -> Bench:
+def bench(request: pytest.FixtureRequest, tmp_path: Path, images: dict[str, bytes]) -> TwoKeyslots:
     (tmp_path / "device").write_bytes(images[request.param])
-    return Bench(require_tool("cryptsetup"), tmp_path, request.param)
+    return TwoKeyslots(require_tool("cryptsetup"), tmp_path, request.param)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("images")
     made = {}
     for kind in KINDS:
-        bench = Bench(require_tool("cryptsetup"), folder, kind)
+        bench = TwoKeyslots(require_tool("cryptsetup"), folder, kind)
         bench.device.touch()
         os.truncate(bench.device, 3 * MIB)
         offset = "" if kind == "luks1" else "--offset 4096"
@@ -97,7 +97,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return made
 
 
-def test_an_added_passphrase_opens_with_both_programs(bench: Bench) -> None:
+def test_an_added_passphrase_opens_with_both_programs(bench: TwoKeyslots) -> None:
     assert bench.ours("luksAddKey -v CHEAP -d KEY:one DEV KEY:three").code == 0
     assert bench.slots() == [0, 1, 2]
     for passphrase in ("one", "two", "three"):
@@ -106,13 +106,13 @@ def test_an_added_passphrase_opens_with_both_programs(bench: Bench) -> None:
     assert bench.opens("four") == BOTH
 
 
-def test_an_added_passphrase_takes_the_keyslot_that_is_named(bench: Bench) -> None:
+def test_an_added_passphrase_takes_the_keyslot_that_is_named(bench: TwoKeyslots) -> None:
     assert bench.ours("luksAddKey -q CHEAP -d KEY:one -S 5 DEV KEY:three").code == 0
     assert bench.slots() == [0, 1, 5]
     assert bench.opens("three") == BOTH
 
 
-def test_both_programs_add_the_same(bench: Bench, images: dict[str, bytes]) -> None:
+def test_both_programs_add_the_same(bench: TwoKeyslots, images: dict[str, bytes]) -> None:
     dumps = []
     for program in (bench.ours, bench.theirs):
         bench.device.write_bytes(images[bench.kind])
@@ -127,7 +127,7 @@ def test_both_programs_add_the_same(bench: Bench, images: dict[str, bytes]) -> N
 
 
 @pytest.mark.parametrize("line", ["luksKillSlot -q DEV 0", "luksRemoveKey -q DEV KEY:one"])
-def test_a_removed_passphrase_opens_no_more_and_its_stripes_are_gone(bench: Bench, line: str) -> None:
+def test_a_removed_passphrase_opens_no_more_and_its_stripes_are_gone(bench: TwoKeyslots, line: str) -> None:
     with open_luks(bench.device) as luks:
         area = luks.header.keyslots[0].area
     old = bench.device.read_bytes()[area.offset : area.offset + area.size]
@@ -140,7 +140,7 @@ def test_a_removed_passphrase_opens_no_more_and_its_stripes_are_gone(bench: Benc
     assert not any(new[at : at + 512] == old[at : at + 512] for at in range(0, stripes, 512))
 
 
-def test_a_changed_passphrase_replaces_the_old_one(bench: Bench) -> None:
+def test_a_changed_passphrase_replaces_the_old_one(bench: TwoKeyslots) -> None:
     assert bench.ours("luksChangeKey CHEAP -d KEY:one DEV KEY:new").code == 0
     assert bench.opens("one") == set()
     assert bench.opens("two") == bench.opens("new") == BOTH
@@ -148,7 +148,7 @@ def test_a_changed_passphrase_replaces_the_old_one(bench: Bench) -> None:
 
 
 def test_a_converted_keyslot_has_the_new_costs(tmp_path: Path, images: dict[str, bytes]) -> None:
-    bench = Bench(require_tool("cryptsetup"), tmp_path, "luks2")
+    bench = TwoKeyslots(require_tool("cryptsetup"), tmp_path, "luks2")
     bench.device.write_bytes(images["luks2"])
     options = "--pbkdf argon2id --pbkdf-force-iterations 4 --pbkdf-memory 64 --pbkdf-parallel 1"
     assert bench.ours(f"luksConvertKey {options} -d KEY:one DEV").code == 0
@@ -157,19 +157,19 @@ def test_a_converted_keyslot_has_the_new_costs(tmp_path: Path, images: dict[str,
     assert sorted(kinds) == ["argon2id", "pbkdf2"]
 
 
-def _keyslots(bench: Bench) -> dict[str, dict[str, dict[str, str]]]:
+def _keyslots(bench: TwoKeyslots) -> dict[str, dict[str, dict[str, str]]]:
     found = json.loads(bench.theirs("luksDump --dump-json-metadata DEV").out)
     return dict(found["keyslots"])
 
 
-def test_erase_leaves_nothing_that_opens(bench: Bench) -> None:
+def test_erase_leaves_nothing_that_opens(bench: TwoKeyslots) -> None:
     assert bench.ours("erase -q DEV").code == 0
     assert bench.slots() == []
     assert bench.opens("one") == bench.opens("two") == set()
     assert bench.theirs("isLuks DEV").code == 0
 
 
-def test_cryptsetups_edits_are_read_and_edited_on(bench: Bench) -> None:
+def test_cryptsetups_edits_are_read_and_edited_on(bench: TwoKeyslots) -> None:
     assert bench.ours("luksAddKey CHEAP -d KEY:one DEV KEY:three").code == 0
     assert bench.theirs("luksKillSlot -q DEV 1").code == 0
     assert bench.ours("luksAddKey CHEAP -d KEY:three DEV KEY:four").code == 0
@@ -198,7 +198,7 @@ SAME_REFUSALS = [
 
 
 @pytest.mark.parametrize(("line", "stdin"), SAME_REFUSALS, ids=[line for line, _ in SAME_REFUSALS])
-def test_both_refuse_alike_and_nothing_is_written(bench: Bench, line: str, stdin: bytes) -> None:
+def test_both_refuse_alike_and_nothing_is_written(bench: TwoKeyslots, line: str, stdin: bytes) -> None:
     before = bench.device.read_bytes()
     mine = bench.ours(line, stdin)
     assert mine.code != 0
@@ -209,7 +209,7 @@ def test_both_refuse_alike_and_nothing_is_written(bench: Bench, line: str, stdin
     assert not theirs.err or mine.verdict == theirs.verdict
 
 
-def test_erasing_once_more_wipes_what_was_left(bench: Bench) -> None:
+def test_erasing_once_more_wipes_what_was_left(bench: TwoKeyslots) -> None:
     assert bench.ours("erase -q DEV").code == 0
     before = bench.device.read_bytes()
     assert bench.ours("erase -q DEV").code == 0
@@ -218,7 +218,7 @@ def test_erasing_once_more_wipes_what_was_left(bench: Bench) -> None:
     assert before[start : start + 512] != after[start : start + 512]
 
 
-def test_both_programs_that_edit_at_once_lose_nothing(bench: Bench) -> None:
+def test_both_programs_that_edit_at_once_lose_nothing(bench: TwoKeyslots) -> None:
     import sys
 
     def start(number: int, *program: str) -> subprocess.Popen[bytes]:
@@ -237,7 +237,7 @@ def test_both_programs_that_edit_at_once_lose_nothing(bench: Bench) -> None:
     assert len(added) >= 2
 
 
-def test_two_processes_that_edit_at_once_lose_nothing(bench: Bench) -> None:
+def test_two_processes_that_edit_at_once_lose_nothing(bench: TwoKeyslots) -> None:
     import sys
 
     def start(new: str) -> subprocess.Popen[bytes]:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from both import ENVIRONMENT, ours
-from cuts import Bench, assert_mended, images, opened_by_both, recorded, tally
 from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.model import CopyState
+from power_cuts import CutDevice, assert_mended, images, opened_by_both, recorded, tally
 
 __all__ = ["images"]
 PASSPHRASES = ("one", "two", "three")
@@ -42,7 +42,7 @@ os.pwrite, os.fsync = counted(os.pwrite), counted(os.fsync)
 """
 
 
-def killed(bench: Bench, line: str, writes: int) -> int:
+def killed(bench: CutDevice, line: str, writes: int) -> int:
     """Run kdumpkey until it has done so many writes and fsyncs, and return the exit code."""
     (bench.folder / "sitecustomize.py").write_text(KILLER)
     environment = {**ENVIRONMENT, "WRITES_LEFT": str(writes), "PYTHONPATH": str(bench.folder)}
@@ -61,7 +61,7 @@ def state(device: Path, image: bytes, what: str) -> tuple[object, ...]:
         return opened, sorted(luks.header.keyslots), copies
 
 
-def whole_writes(bench: Bench, line: str, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+def whole_writes(bench: CutDevice, line: str, monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The image before each write and fsync, as the recorder has them, and at the end."""
     image = bytearray(bench.device.read_bytes())
     found = []
@@ -80,7 +80,7 @@ def whole_writes(bench: Bench, line: str, monkeypatch: pytest.MonkeyPatch) -> li
 def test_a_killed_process_leaves_what_the_recorder_says(
     tmp_path: Path, images: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, name: str, layout: str
 ) -> None:
-    bench, line = Bench(tmp_path, layout), LINES[name]
+    bench, line = CutDevice(tmp_path, layout), LINES[name]
     bench.device.write_bytes(images[layout])
     expected = whole_writes(bench, line, monkeypatch)
     counted, last, known = tally(f"{layout}: {name}, killed"), (b"", b""), ()
@@ -101,7 +101,7 @@ def test_a_killed_process_leaves_what_the_recorder_says(
 
 
 def test_a_killed_process_leaves_no_lock_behind(tmp_path: Path, images: dict[str, bytes]) -> None:
-    bench = Bench(tmp_path, "luks2")
+    bench = CutDevice(tmp_path, "luks2")
     bench.device.write_bytes(images["luks2"])
     assert killed(bench, LINES["luksAddKey"], 2) == -signal.SIGKILL
     assert ours(bench.words(LINES["luksAddKey"])).code == 0

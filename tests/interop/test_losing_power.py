@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cuts import Bench, assert_mended, images, opened_by_both, recorded, tally
+from power_cuts import CutDevice, assert_mended, images, opened_by_both, recorded, tally
 
 __all__ = ["images"]
 MIB = 1 << 20
@@ -81,7 +81,7 @@ SEVENTH = {
 def test_every_cut_leaves_what_opens_the_device(
     tmp_path: Path, images: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, layout: str, name: str
 ) -> None:
-    bench, edit, before = Bench(tmp_path, layout), {**EDITS, **SIXTH}[name], images[layout]
+    bench, edit, before = CutDevice(tmp_path, layout), {**EDITS, **SIXTH}[name], images[layout]
     if name == "repair":
         before = before[:300] + b"\xff" + before[301:]
     bench.device.write_bytes(before)
@@ -107,7 +107,7 @@ def test_a_keyslot_overwritten_in_place_is_lost_for_no_longer_than_that(
     name: str,
     writes: int,
 ) -> None:
-    bench, edit, before = Bench(tmp_path, layout), {**EDITS, **SEVENTH}[name], images[layout]
+    bench, edit, before = CutDevice(tmp_path, layout), {**EDITS, **SEVENTH}[name], images[layout]
     bench.device.write_bytes(before)
     recorder = recorded(bench, edit.line, b"two", monkeypatch)
     counted = tally(f"{layout}: {name}")
@@ -126,7 +126,7 @@ def test_a_keyslot_overwritten_in_place_is_lost_for_no_longer_than_that(
 def test_a_cut_while_erasing_leaves_all_passphrases_or_none(
     tmp_path: Path, images: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, layout: str
 ) -> None:
-    bench, before = Bench(tmp_path, layout), images[layout]
+    bench, before = CutDevice(tmp_path, layout), images[layout]
     bench.device.write_bytes(before)
     recorder = recorded(bench, "erase -q DEV", b"", monkeypatch, MIB)
     passphrases = ("one", "two", "last") if layout == "luks1" else ("one", "two")

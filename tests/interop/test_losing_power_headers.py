@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from both import ours
-from cuts import (
-    LAYOUTS,
+from kdumpkey.storage.device import Device
+from power_cuts import (
+    CUT_LAYOUTS,
     LUKS1,
     LUKS2,
     SMALL,
-    Bench,
+    CutDevice,
     images,
     opened_by_both,
     opens_by_ours,
@@ -21,7 +22,6 @@ from cuts import (
     recorded,
     tally,
 )
-from kdumpkey.storage.device import Device
 
 __all__ = ["images"]
 MIB = 1 << 20
@@ -49,7 +49,7 @@ def test_an_old_header_opens_until_the_new_one_does(
     tmp_path: Path, images: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     layout, options, writes = FORMATS[name]
-    bench, before = Bench(tmp_path, layout), images[layout]
+    bench, before = CutDevice(tmp_path, layout), images[layout]
     bench.device.write_bytes(before)
     recorder = recorded(bench, f"luksFormat -q {options} DEV KEY:three", b"", monkeypatch, MIB)
     counted, opened = tally(f"luksFormat: {name}"), set()
@@ -69,7 +69,7 @@ REPLACED = {
 }
 
 
-def replacing(bench: Bench, name: str, images: dict[str, bytes]) -> bytes:
+def replacing(bench: CutDevice, name: str, images: dict[str, bytes]) -> bytes:
     """Make all that a command line of REPLACED needs, and return the device as it is then."""
     layout, _ = REPLACED[name]
     if name.startswith("luksHeaderRestore"):
@@ -102,7 +102,7 @@ def kept(folder: Path) -> Path:
 def test_the_backup_made_first_comes_back_after_every_cut(
     tmp_path: Path, images: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    bench = Bench(tmp_path, REPLACED[name][0])
+    bench = CutDevice(tmp_path, REPLACED[name][0])
     before = replacing(bench, name, images)
     recorder = recorded(bench, REPLACED[name][1], b"", monkeypatch, MIB)
     assert bench.device.read_bytes() != before
@@ -130,13 +130,13 @@ def test_the_backup_made_first_comes_back_after_every_cut(
 def test_a_keyslot_opens_at_every_cut_of_a_conversion(
     tmp_path: Path, images: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, layout: str, target: str
 ) -> None:
-    bench = Bench(tmp_path, layout)
+    bench = CutDevice(tmp_path, layout)
     bench.device.write_bytes(images[layout])
     if target == "luks1":
         bench.theirs("convert -q DEV --type luks2")
     before = bench.device.read_bytes()
     recorder = recorded(bench, f"convert -q DEV --type {target}", b"", monkeypatch, MIB)
-    keyslots = LAYOUTS[layout].keyslots
+    keyslots = CUT_LAYOUTS[layout].keyslots
     passphrases = ("one", "two", *(f"more{number}" for number in range(keyslots - 2)))
     counted = tally(f"convert to {target}: {layout}")
     for what, image in recorder.cuts(before):
@@ -152,7 +152,7 @@ def test_a_keyslot_opens_at_every_cut_of_a_conversion(
 def test_the_backup_and_its_name_are_on_the_medium_before_the_first_write(
     tmp_path: Path, images: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    bench = Bench(tmp_path, REPLACED[name][0])
+    bench = CutDevice(tmp_path, REPLACED[name][0])
     before = replacing(bench, name, images)
     synchronised: list[tuple[int, int]] = []
     at_first_write: list[tuple[bytes, list[tuple[int, int]]]] = []

@@ -13,7 +13,8 @@ from kdumpkey.errors import WrongKeyError
 from kdumpkey.luks import luks1, luks2, read_header
 from kdumpkey.luks.model import CopyState, Luks1Header, Luks2Header
 from kdumpkey.luks.strict_json import pretty
-from kdumpkey.luks.unlock import unlock, verify_volume_key
+from kdumpkey.luks.unlock import Search, unlock
+from kdumpkey.luks.volume_key import verify_volume_key
 from kdumpkey.storage.device import open_readonly
 from tools import require_tool
 
@@ -160,5 +161,5 @@ def test_added_killed_and_unbound_keyslots(cryptsetup: Cryptsetup, tmp_path: Pat
         assert opened.keyslot == 1
         with pytest.raises(WrongKeyError):
             unlock(device, header, b"5th")
-        with unlock(device, header, b"5th", unbound=True).volume_key as key:
+        with unlock(device, header, b"5th", Search(unbound=True)).volume_key as key:
             assert len(key) == 32

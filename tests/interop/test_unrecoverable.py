@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from both import ours
-from cuts import LUKS1, LUKS2, Bench, opens_by_ours, opens_by_theirs
 from kdumpkey.luks.device import open_luks
+from power_cuts import LUKS1, LUKS2, CutDevice, opens_by_ours, opens_by_theirs
 
 pytestmark = pytest.mark.usefixtures("each_cryptsetup")
 MIB = 1 << 20
@@ -54,7 +54,7 @@ def devices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """With ``one`` in the keyslots 0 and 5, and ``two`` in keyslot 1."""
     made = {}
     for kind, options in KINDS.items():
-        bench = Bench(tmp_path_factory.mktemp("devices"), kind)
+        bench = CutDevice(tmp_path_factory.mktemp("devices"), kind)
         bench.device.write_bytes(bytes(3 * MIB))
         bench.theirs(f"luksFormat -q {options} DEV KEY:one")
         bench.theirs("luksAddKey -q COST -d KEY:one DEV KEY:two")
@@ -69,7 +69,7 @@ def devices(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def test_no_sector_of_its_stripes_is_left_and_the_old_header_opens_it_no_more(
     tmp_path: Path, devices: dict[str, bytes], name: str, kind: str
 ) -> None:
-    bench, removal, before = Bench(tmp_path, kind), REMOVALS[name], devices[kind]
+    bench, removal, before = CutDevice(tmp_path, kind), REMOVALS[name], devices[kind]
     bench.device.write_bytes(before)
     with open_luks(bench.device) as luks:
         areas = {number: slot.area for number, slot in luks.header.keyslots.items()}

@@ -164,7 +164,7 @@ def test_the_volume_key_is_there_while_it_is_open_and_nothing_is_after(image: Im
 MAIN = """
 import os
 from kdumpkey.cli.main import main
-from kdumpkey.cli.streams import Streams
+from kdumpkey.streams import Streams
 def run(*words, stdin="/dev/null"):
     def part():
         fd, null = os.open(stdin, os.O_RDONLY), os.open("/dev/null", os.O_WRONLY)

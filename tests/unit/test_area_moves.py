@@ -7,7 +7,8 @@ import pytest
 from kdumpkey.errors import HeaderError
 from kdumpkey.luks import layout, luks1
 from kdumpkey.luks.area_moves import between, moved, moves
-from kdumpkey.luks.model import SECTOR, Luks1Header, Luks1Slot
+from kdumpkey.luks.layout import SECTOR
+from kdumpkey.luks.model import Luks1Header, Luks1Slot
 
 DISTANCE = 28672
 PLACE = 32768  # of the area of a key of 8 bytes, which has 32,256 in whole sectors

@@ -11,7 +11,7 @@ from kdumpkey.secret import SecretBuffer
 MIB = 1024
 
 
-class Machine:
+class PretendMachine:
     """A machine on which a KDF takes a time by its costs, and of which others take a share."""
 
     def __init__(self, patch: pytest.MonkeyPatch, *, kib_per_s: float = 1.0, busy: float = 1.0) -> None:
@@ -35,23 +35,23 @@ class Machine:
 
 @pytest.mark.parametrize("busy", [1, 4])
 def test_pbkdf2_is_as_strong_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch, busy: float) -> None:
-    Machine(monkeypatch, busy=busy)
+    PretendMachine(monkeypatch, busy=busy)
     assert calibrate.pbkdf2_iterations("sha256", 32, 2000) == pytest.approx(2_000_000, rel=0.01)
 
 
 @pytest.mark.parametrize("time_ms", [1, 100, 500])
 def test_argon2_takes_64_mib_however_short_the_time(monkeypatch: pytest.MonkeyPatch, time_ms: int) -> None:
-    Machine(monkeypatch, kib_per_s=4 * 64 * MIB)  # four passes over 64 MiB: a second
+    PretendMachine(monkeypatch, kib_per_s=4 * 64 * MIB)  # four passes over 64 MiB: a second
     assert calibrate.argon2_costs("argon2id", 64, time_ms, 1024 * MIB, 4) == (4, 64 * MIB)
 
 
 def test_argon2_takes_less_where_less_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    Machine(monkeypatch, kib_per_s=4 * 64 * MIB)
+    PretendMachine(monkeypatch, kib_per_s=4 * 64 * MIB)
     assert calibrate.argon2_costs("argon2id", 64, 1, 32 * MIB, 4) == (4, 32 * MIB)
 
 
 def test_argon2_takes_memory_before_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    Machine(monkeypatch, kib_per_s=4 * 512 * MIB)
+    PretendMachine(monkeypatch, kib_per_s=4 * 512 * MIB)
     passes, memory = calibrate.argon2_costs("argon2id", 64, 1000, 1024 * MIB, 4)
     assert passes == 4
     assert memory == pytest.approx(512 * MIB, rel=0.1)
@@ -63,7 +63,7 @@ def test_argon2_takes_memory_before_passes(monkeypatch: pytest.MonkeyPatch) -> N
 def test_it_is_cryptsetups_own_implementation_that_a_time_means_unless_ours_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    Machine(monkeypatch, kib_per_s=4 * 64 * MIB)
+    PretendMachine(monkeypatch, kib_per_s=4 * 64 * MIB)
     usual, fast = (calibrate.pbkdf2_iterations("sha256", 32, 1000, fast=fast) for fast in (False, True))
     assert fast == pytest.approx(5 * usual, rel=0.01)
     assert calibrate.argon2_costs("argon2id", 64, 1000, 1024 * MIB, 4) == (4, 64 * MIB)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fuzz.base_headers import base
-from fuzz.images import Copy, Image, image_of
+from fuzz.images import Copy, HeaderImage, image_of
 from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.errors import AmbiguousSignatureError, DeviceError, HeaderError, NotLuksError
 from kdumpkey.luks import luks2, read_header
@@ -31,7 +31,7 @@ def copies(**changes: Any) -> tuple[Copy, Copy]:
 
 def content(size: int = SIZE, **changes: Any) -> bytes:
     first, second = copies(**changes)
-    return Image(size, ((0, first.pack(12288)), (16384, second.pack(12288)))).content()
+    return HeaderImage(size, ((0, first.pack(12288)), (16384, second.pack(12288)))).content()
 
 
 def read(image: bytes) -> Luks2Header:
@@ -123,7 +123,7 @@ def test_a_secondary_alone_is_found_wherever_it_may_be(size: int) -> None:
     metadata["segments"]["0"]["offset"] = str(2 * size + 16744448)
     text = json.dumps(metadata).encode()
     copy = Copy(text, b"SKUL\xba\xbe", hdr_size=size, hdr_offset=size)
-    header = read(Image(2 * size + 16744448, ((size, copy.pack(size - 4096)),)).content())
+    header = read(HeaderImage(2 * size + 16744448, ((size, copy.pack(size - 4096)),)).content())
     assert (header.metadata_size, header.used) == (size, 1)
 
 
@@ -219,16 +219,16 @@ def test_one_copy_alone_can_be_read_from_its_place() -> None:
 
 def test_json_that_does_not_fit_its_area_is_not_written() -> None:
     header = read(content())
-    large = replace(header, json={**header.json, "x": "y" * 12288})
+    large = header._replace(json={**header.json, "x": "y" * 12288})
     with pytest.raises(HeaderError, match="too large"):
         luks2.serialise(large, secondary=False, salt=bytes(64))
 
 
 def test_a_header_is_made_of_json_and_a_binary_header() -> None:
-    binary = Luks2Binary.unpack(content())
-    assert luks2.build(base("plain"), binary).json_text == TEXT
+    fields = luks2.BinaryFields.of(Luks2Binary.unpack(content()))
+    assert luks2.build(base("plain"), fields).json_text == TEXT
     with pytest.raises(HeaderError, match=r"invalid: segments is missing$"):
-        luks2.build(_without(base("plain"), "segments"), binary)
+        luks2.build(_without(base("plain"), "segments"), fields)
 
 
 def _without(metadata: dict[str, Any], name: str) -> dict[str, Any]:

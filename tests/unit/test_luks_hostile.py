@@ -9,7 +9,7 @@ import pytest
 
 from forked import in_child
 from fuzz.base_headers import base
-from fuzz.images import Copy, Image, SparseReader
+from fuzz.images import Copy, HeaderImage, SparseReader
 from kdumpkey.errors import HeaderError
 from kdumpkey.luks import read_header
 from work import steps
@@ -113,7 +113,7 @@ def image(text: bytes) -> SparseReader:
     assert len(text) < AREA
     copy = Copy(text, hdr_size=METADATA_SIZE)
     size = 2 * METADATA_SIZE + (128 << 20 if text.startswith((b'{"keyslots":{"0"', b'{"segments"')) else 0)
-    return SparseReader(Image(size, ((0, copy.pack(AREA)),)))
+    return SparseReader(HeaderImage(size, ((0, copy.pack(AREA)),)))
 
 
 @pytest.mark.parametrize("name", AREAS)

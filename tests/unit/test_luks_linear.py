@@ -10,7 +10,7 @@ import pytest
 
 from both import ours
 from fuzz.base_headers import base
-from fuzz.images import Copy, Image, SparseReader
+from fuzz.images import Copy, HeaderImage, SparseReader
 from fuzz.json_mutations import text_of
 from fuzz.judges import write
 from kdumpkey.cli.dump_text import header_text
@@ -23,12 +23,12 @@ AREAS = 16777216
 FEW, MANY = 500, 4000
 
 
-def _image(metadata: dict[str, Any]) -> Image:
+def _image(metadata: dict[str, Any]) -> HeaderImage:
     metadata["config"] = {"json_size": str(METADATA - 4096), "keyslots_size": str(AREAS)}
     text = text_of(metadata)
     first = Copy(text, hdr_size=METADATA).pack(METADATA - 4096)
     second = Copy(text, b"SKUL\xba\xbe", hdr_size=METADATA, hdr_offset=METADATA).pack(METADATA - 4096)
-    return Image(2 * METADATA + AREAS + (1 << 20), ((0, first), (METADATA, second)), (text, text))
+    return HeaderImage(2 * METADATA + AREAS + (1 << 20), ((0, first), (METADATA, second)), (text, text))
 
 
 def _keyslot(number: int) -> dict[str, Any]:
@@ -163,5 +163,5 @@ def test_every_action_on_many_tokens_is_linear(tmp_path: Path, name: str) -> Non
 def test_a_second_copy_of_the_same_text_is_not_judged_again() -> None:
     image = _image(_prepared(_with_tokens, MANY))
     both = steps(lambda: read_header(SparseReader(image)))
-    one = Image(image.size, image.chunks[:1])
+    one = HeaderImage(image.size, image.chunks[:1])
     assert both < 1.1 * steps(lambda: read_header(SparseReader(one)))

@@ -19,8 +19,16 @@ from kdumpkey.errors import (
     WrongKeyError,
 )
 from kdumpkey.keyring import SpecialKeyring
-from kdumpkey.luks.activation import check_mappable, close_mapping, find_mapping, keep_mapping, map_volume
+from kdumpkey.luks.activation import (
+    MappingOptions,
+    check_mappable,
+    close_mapping,
+    find_mapping,
+    keep_mapping,
+    map_volume,
+)
 from kdumpkey.luks.device import LuksDevice, open_luks
+from kdumpkey.luks.model import Luks2Header
 from kdumpkey.secret import SecretBuffer
 from noise import noise
 from tools import require_tool
@@ -59,7 +67,7 @@ def key_of(images: Path, name: str) -> SecretBuffer:
 
 def mapped(fake: FakeDmsetup, images: Path, kind: str, name: str = "data", **options: object) -> None:
     with open_luks(images / kind) as luks, key_of(images, kind) as key:
-        map_volume(fake.mapper, luks, key, name, **options)  # type: ignore[arg-type]
+        map_volume(fake.mapper, luks, key, name, MappingOptions(**options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -109,10 +117,13 @@ def test_flags_come_from_the_header_and_from_the_caller(fake: FakeDmsetup, image
     image = fake.home / "flags"
     shutil.copy(images / "luks2", image)
     with open_luks(image) as luks:
-        config = luks.header.config  # type: ignore[attr-defined]
-        object.__setattr__(config, "flags", ("no-write-workqueue", "no-journal", "same-cpu-crypt"))
+        assert isinstance(luks.header, Luks2Header)
+        flags = ("no-write-workqueue", "no-journal", "same-cpu-crypt")
+        luks.header = luks.header._replace(config=luks.header.config._replace(flags=flags))
         with key_of(images, "luks2") as key:
-            map_volume(fake.mapper, luks, key, "data", flags=["allow_discards"], readonly=True)
+            map_volume(
+                fake.mapper, luks, key, "data", MappingOptions(readonly=True, flags=["allow_discards"])
+            )
     create = fake.log[-1]
     options = "4 allow_discards same_cpu_crypt no_write_workqueue sector_size:4096\n"
     assert create["stdin"].endswith(f" 8:1 32768 {options}")

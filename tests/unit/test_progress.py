@@ -11,7 +11,7 @@ import termios
 import pytest
 
 from kdumpkey.cli.progress import progress_bar
-from kdumpkey.cli.streams import Streams
+from kdumpkey.streams import Streams
 
 MIB = 1 << 20
 

@@ -22,7 +22,7 @@ from kdumpkey._native.fileio import FileWindow, allocate, data_runs
 from kdumpkey.errors import DeviceError
 from kdumpkey.storage import pipeline
 from kdumpkey.storage.device import open_readonly, open_readwrite
-from kdumpkey.storage.runs import LONGEST, Runs
+from kdumpkey.storage.runs import LONGEST, Runs, runs_of
 from kdumpkey.volume.decrypt import decrypt_to_file
 from kdumpkey.volume.encrypt import encrypt_from
 from kdumpkey.volume.volume import CryptSegment, Volume
@@ -180,7 +180,7 @@ def test_a_handler_that_came_later_has_the_signal_and_files_are_read_instead(pat
         with pytest.raises(OSError, match="busy"):
             FileWindow(PAGE)
         with open_readonly(path) as device:
-            assert used(device.runs(), 0, MIB) == CONTENT[:MIB]
+            assert used(runs_of(device), 0, MIB) == CONTENT[:MIB]
 
     in_child(child)
 
@@ -192,7 +192,7 @@ def test_a_handler_that_came_later_has_the_signal_and_files_are_read_instead(pat
 @pytest.mark.parametrize("length", [1, 4096, 65536, 65537, LONGEST])
 def test_a_run_of_a_file_is_its_bytes(path: Path, offset: int, length: int) -> None:
     with open_readonly(path, start=512) as device:
-        runs = device.runs()
+        runs = runs_of(device)
         assert used(runs, offset, length) == CONTENT[512 + offset : 512 + offset + length]
         runs.close()
 

@@ -13,12 +13,13 @@ from kdumpkey.cli.manners import Alias, CryptsetupGroup, Line
 from kdumpkey.cli.outcome import MEANINGS, PROGRAM, USAGE, exit_code
 from kdumpkey.cli.session import Run
 from kdumpkey.cli.speech import Speech
-from kdumpkey.cli.streams import encode, write_all
 from kdumpkey.errors import UsageError
+from kdumpkey.storage.transfer import write_in_full
+from kdumpkey.streams import encode
 
 ABOUT: Final = (
     "Unlock encrypted volumes in user space, and carry volume keys across a kernel crash. Actions and "
-    "options that cryptsetup has are called as there and mean the same."
+    "options that cryptsetup also has work as they do there."
 )
 VOLUMES: Final = "Volumes"
 CRYPTSETUP: Final = "cryptsetup's actions"
@@ -39,23 +40,23 @@ class KdumpGroup(LazyGroup):
     """The kdump actions: of this machine's kernel, or of a simulated machine's."""
 
     entries: ClassVar = {
-        "arm": Entry("arm", KDUMP, "Have this machine's kernel hand volume keys over, all or none"),
-        "doctor": Entry("doctor", KDUMP, "Tell whether a crash now would leave a dump"),
+        "arm": Entry("arm", KDUMP, "Load the kdump kernel with the volume keys of devices"),
+        "doctor": Entry("doctor", KDUMP, "Check whether a crash now would leave a dump"),
         "estimate": Entry("estimate", KDUMP, "Estimate the crashkernel= that this machine needs"),
-        "generate": Entry("generate", KDUMP, "Show, or --apply, what a configuration file needs"),
+        "generate": Entry("generate", KDUMP, "Show or apply the changes that configuration files need"),
         "install": Entry("install", KDUMP, "Install kdumpkey-capture and its Python into an initramfs tree"),
-        "name": Entry("kdump", KDUMP, "Name a volume key in the keyring, to be handed over"),
-        "forget": Entry("kdump", KDUMP, "Take a named key back"),
-        "load": Entry("kdump", KDUMP, "Load the kdump kernel together with the named keys"),
+        "name": Entry("kdump", KDUMP, "Name a volume key, for the next load to hand over"),
+        "forget": Entry("kdump", KDUMP, "Remove a named key"),
+        "load": Entry("kdump", KDUMP, "Load the kdump kernel with the named keys"),
         "status": Entry("kdump", KDUMP, "Show which keys the loaded image holds, and how old they are"),
-        "reuse": Entry("kdump", KDUMP, "Let loads reuse the keys of the image before"),
+        "reuse": Entry("kdump", KDUMP, "Let the next loads reuse the keys of the loaded image"),
         "unload": Entry("kdump", KDUMP, "Unload the kdump kernel"),
-        "crash": Entry("kdump", KDUMP, "Crash, and boot the kdump kernel"),
-        "restore": Entry("kdump", KDUMP, "Restore the keys to the kdump kernel's keyring"),
-        "save": Entry("kdump_save", KDUMP, "Write a dump to a volume, with the key handed over"),
-        "audit": Entry("kdump", KDUMP, "Find keys in reserved memory, stale copies too"),
+        "crash": Entry("kdump", KDUMP, "Crash the machine, so that the kdump kernel starts"),
+        "restore": Entry("kdump", KDUMP, "Restore the keys into the kdump kernel's keyring"),
+        "save": Entry("kdump_save", KDUMP, "Write a dump to a volume, with the key that was handed over"),
+        "audit": Entry("kdump", KDUMP, "Find keys in reserved memory, including stale copies"),
         "boot": Entry("kdump", SIMULATOR, "Boot a simulated machine with memory for a kdump kernel"),
-        "reboot": Entry("kdump", SIMULATOR, "Power the simulated machine off and on"),
+        "reboot": Entry("kdump", SIMULATOR, "Restart the simulated machine"),
         "wait": Entry("kdump", SIMULATOR, "Move the simulated machine's clock forward"),
         "keyctl": Entry("keyctl", SIMULATOR, "Show and change the simulated machine's keys"),
         "destroy": Entry("kdump", SIMULATOR, "Wipe and remove a simulated machine"),
@@ -67,7 +68,9 @@ class RegionGroup(LazyGroup):
 
     entries: ClassVar = {
         "show": Entry("region", MEASURING, "Draw one layout of the reserved memory"),
-        "simulate": Entry("region", MEASURING, "Place the keys many times, beside the exact distribution"),
+        "simulate": Entry(
+            "region", MEASURING, "Simulate many loads, and compare with the exact distribution"
+        ),
         "entropy": Entry("region", MEASURING, "Compute how unpredictable the keys' place is"),
         "compare": Entry("region", MEASURING, "Compare the placement policies"),
     }
@@ -77,8 +80,8 @@ class Argon2Group(LazyGroup):
     """The argon2 actions: what unlocking costs."""
 
     entries: ClassVar = {
-        "compare": Entry("argon2", MEASURING, "Measure what unlocking costs, and where it fits"),
-        "advise": Entry("argon2", MEASURING, "Find the strongest Argon2 that a kdump kernel can open"),
+        "compare": Entry("argon2", MEASURING, "Measure what unlocking costs, and where it would open"),
+        "advise": Entry("argon2", MEASURING, "Find the strongest Argon2id that a kdump kernel can compute"),
     }
 
 
@@ -86,8 +89,8 @@ class MockGroup(LazyGroup):
     """The mock actions: scripts under the memory of each kernel."""
 
     entries: ClassVar = {
-        "run": Entry("mock", SIMULATOR, "Run a script or scenario under the memory of both kernels"),
-        "shell": Entry("mock", SIMULATOR, "Open a shell under the memory of each kernel in turn"),
+        "run": Entry("mock", SIMULATOR, "Run a script or scenario with each kernel's memory"),
+        "shell": Entry("mock", SIMULATOR, "Open a shell with each kernel's memory in turn"),
         "scenarios": Entry("mock", SIMULATOR, "List the scenarios that come with kdumpkey"),
     }
 
@@ -104,27 +107,29 @@ class Program(CryptsetupGroup):
     """All actions."""
 
     entries: ClassVar = {
-        "unlock": Entry("unlock", VOLUMES, "Check a key, decrypt with --to, or map with --map"),
-        "encrypt": Entry("encrypt", VOLUMES, "Write a plaintext image to a device, encrypted"),
+        "unlock": Entry("unlock", VOLUMES, "Check a key, decrypt a volume (--to) or map it (--map)"),
+        "encrypt": Entry("encrypt", VOLUMES, "Encrypt a plaintext image onto a device"),
         "kdump": Entry("", KDUMP, "Hand volume keys over to the kdump kernel"),
-        "mock": Entry("", SIMULATOR, "Run scripts under the memory of each kernel"),
-        "demo": Entry("mock", SIMULATOR, "Show a key handed over across a crash, with real figures"),
-        "region": Entry("", MEASURING, "Show where keys lie in reserved memory"),
-        "argon2": Entry("", MEASURING, "Measure what unlocking costs"),
+        "mock": Entry("", SIMULATOR, "Run scripts with each kernel's memory"),
+        "demo": Entry("mock", SIMULATOR, "Show a key survive a crash, and what that saves"),
+        "region": Entry("", MEASURING, "Show where keys are placed in reserved memory"),
+        "argon2": Entry("", MEASURING, "Measure what unlocking with Argon2 costs"),
         "benchmark": Entry("benchmark", MEASURING, "Measure key derivation and ciphers, as cryptsetup does"),
-        "open": Entry("unlock", CRYPTSETUP, "Map a device, or with --test-passphrase check a passphrase"),
+        "open": Entry("unlock", CRYPTSETUP, "Map a device, or check a passphrase (--test-passphrase)"),
         "close": Entry("mapping", CRYPTSETUP, "Remove a mapping"),
-        "status": Entry("mapping", CRYPTSETUP, "Show a mapping"),
-        "isLuks": Entry("headers", CRYPTSETUP, "Tell by the exit code whether a device is LUKS"),
+        "status": Entry("mapping", CRYPTSETUP, "Show the state of a mapping"),
+        "isLuks": Entry("headers", CRYPTSETUP, "Check whether a device is LUKS: exit code 0 or 1"),
         "luksDump": Entry("dump", CRYPTSETUP, "Show a header"),
-        "luksUUID": Entry("headers", CRYPTSETUP, "Print the UUID, or set it with --uuid"),
-        "luksFormat": Entry("format", CRYPTSETUP, "Make a device a LUKS device"),
+        "luksUUID": Entry("headers", CRYPTSETUP, "Print the UUID, or set it (--uuid)"),
+        "luksFormat": Entry("format", CRYPTSETUP, "Format a device as LUKS, erasing its data"),
         "luksAddKey": Entry("keyslots", CRYPTSETUP, "Add a passphrase"),
         "luksChangeKey": Entry("keyslots", CRYPTSETUP, "Change a passphrase"),
         "luksConvertKey": Entry("keyslots", CRYPTSETUP, "Change a keyslot's key derivation function"),
-        "luksRemoveKey": Entry("keyslot_removal", CRYPTSETUP, "Wipe the keyslot that a passphrase opens"),
+        "luksRemoveKey": Entry("keyslot_removal", CRYPTSETUP, "Remove a passphrase and wipe its keyslot"),
         "luksKillSlot": Entry("keyslot_removal", CRYPTSETUP, "Wipe a keyslot by its number"),
-        "erase": Entry("keyslot_removal", CRYPTSETUP, "Wipe all keyslots"),
+        "erase": Entry(
+            "keyslot_removal", CRYPTSETUP, "Wipe all keyslots: no passphrase opens the device any more"
+        ),
         "config": Entry("configure", CRYPTSETUP, "Set a keyslot's priority, or the label and subsystem"),
         "token": Entry("configure", CRYPTSETUP, "Add, remove, import, export or unassign a token"),
         "luksHeaderBackup": Entry("header_backup", CRYPTSETUP, "Copy the header and its keyslots to a file"),
@@ -199,7 +204,7 @@ class Program(CryptsetupGroup):
         else:
             context = ctx
         page = help_text(command, context, ctx.obj.streams).rstrip()
-        write_all(ctx.obj.streams.stdout, encode(f"{page}\n"))
+        write_in_full(ctx.obj.streams.stdout, encode(f"{page}\n"))
 
 
 app = typer.Typer(cls=Program, pretty_exceptions_enable=False)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from kdumpkey.cli.plots import COLOURS, new_figure, save
-from kdumpkey.kdump.cost.measure import UNPACKED_BYTES, Cost, Verdict, available_kib
+from kdumpkey.kdump.cost.measure import Cost, Fit, available_kib
+from kdumpkey.memory.kdump_kernel import UNPACKED_BYTES
 
 _MIB: Final = 1 << 20
 _MARKERS: Final = "osD^vP"
@@ -24,7 +25,7 @@ def frontier(
     """
     best = []
     for nbytes in sorted(reserved):
-        fitting = [cost for cost in measured if cost.verdict(nbytes, unpacked_bytes) is Verdict.FITS]
+        fitting = [cost for cost in measured if cost.verdict(nbytes, unpacked_bytes) is Fit.FITS]
         most = max(fitting, key=lambda cost: (cost.cell.memory_kib, -cost.seconds), default=None)
         if most is not None and most not in best:
             best.append(most)
@@ -72,9 +73,11 @@ def plot(path: str, measured: Sequence[Cost], reserved: Sequence[int], unpacked_
             ax.annotate(
                 name,
                 (cost.seconds, cost.peak_kib / 1024),
-                xytext=(10, -14),
+                xytext=(10, -16),
                 textcoords="offset points",
                 fontsize=8,
+                bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+                zorder=4,
             )
     best = frontier(costs, reserved, unpacked_bytes)
     if best:
@@ -86,14 +89,14 @@ def plot(path: str, measured: Sequence[Cost], reserved: Sequence[int], unpacked_
             markersize=13,
             markerfacecolor="none",
             markeredgecolor="black",
-            label="frontier: the most memory that fits a reserved size",
+            label="the most memory that opens in a reserved size",
         )
     for nbytes in reserved:
         there = available_kib(nbytes, unpacked_bytes) / 1024
         if there > 0:
             ax.axhline(there, color="0.45", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
             ax.annotate(
-                f"below: fits {nbytes // _MIB}M",
+                f"↓ opens in {nbytes // _MIB}M",
                 (1, there),
                 xycoords=("axes fraction", "data"),
                 xytext=(4, 0),  # outside, where no curve runs through it
@@ -105,9 +108,9 @@ def plot(path: str, measured: Sequence[Cost], reserved: Sequence[int], unpacked_
             )
     ax.set_yscale("log", base=2)
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    ax.set_xlabel("seconds on this machine (median)")
+    ax.set_xlabel("seconds to unlock on this machine (median)")
     ax.set_ylabel("peak memory of the process, MiB")
-    ax.set_title("What unlocking costs, and the reserved memory that it fits into")
+    ax.set_title("What does unlocking cost, and in how much reserved memory does it open?")
     if groups or slots:
         # Cost rises to the right: below the curves there is room.
         ax.legend(loc="lower right", fontsize=8, labelspacing=0.8)

@@ -7,37 +7,61 @@ import io
 from collections.abc import Sequence
 from typing import Final
 
+from kdumpkey.cli.columns import folded, folded_fix
 from kdumpkey.kdump.cost.advice import Advice
-from kdumpkey.kdump.cost.measure import Cell, Cost, Proof, Verdict, as_row
+from kdumpkey.kdump.cost.measure import Cell, Cost, Fit, Proof, as_row
 
 _MIB: Final = 1 << 20
-_SHORT: Final = {Verdict.FITS: "fits", Verdict.DOES_NOT_FIT: "-", Verdict.KILLED: "killed"}
 
 
 def table(measured: Sequence[Cost], reserved: Sequence[int], unpacked_bytes: int) -> list[str]:
-    """One line a cell: what it costs, and what becomes of it in each reserved memory."""
-    head = f"{'':24}{'memory':>9}{'passes':>9}{'lanes':>6}{'seconds':>9}{'reference':>11}{'peak':>10}  "
-    lines = [head + "".join(f"{f'{nbytes // _MIB}M':>8}" for nbytes in reserved)]
+    """One line a cell: what it costs, and in which reserved memory it opens or is killed."""
+    lines = [
+        _columns("", "", "", "", "", "", "", "opens", "killed"),
+        _columns("", "memory", "passes", "lanes", "seconds", "reference", "peak", "from", "in"),
+    ]
     for cost in measured:
         cell = cost.cell
-        name = cell.label or cell.kdf
+        if cell.label:
+            lines.append(cell.label)
         memory = f"{cell.memory_kib // 1024} MiB" if cell.memory_kib >= 1024 else f"{cell.memory_kib} KiB"
-        if len(name) > 23:
-            name = f"…{name[-22:]}"
-        line = f"{name:24}{memory if cell.memory_kib else '':>9}{cell.passes:>9}{cell.parallel:>6}"
-        if cost.refused:
-            line += f"{'not measured here':>30}  "
-        else:
-            other = f"{cost.reference_seconds:.3f}" if cost.reference_seconds else "-"
-            line += f"{cost.seconds:>9.3f}{other:>11}{f'{cost.peak_kib / 1024:.0f} MiB':>10}  "
-        verdicts = (_SHORT[cost.verdict(nbytes, unpacked_bytes)] for nbytes in reserved)
-        lines.append(line + "".join(f"{verdict:>8}" for verdict in verdicts))
-    lines.append("")
-    lines.append("seconds: by kdumpkey. reference: by the implementation that cryptsetup uses, from one run.")
-    lines.append(
-        "fits: it opens there. -: does not fit, and is refused. killed: is granted memory, and then killed."
-    )
-    return lines
+        seconds = reference = peak = "-"
+        if not cost.refused:
+            seconds, peak = f"{cost.seconds:.3f}", f"{cost.peak_kib / 1024:.0f} MiB"
+            reference = f"{cost.reference_seconds:.3f}" if cost.reference_seconds else "-"
+        verdicts = {nbytes: cost.verdict(nbytes, unpacked_bytes) for nbytes in sorted(reserved)}
+        fits = [nbytes for nbytes, verdict in verdicts.items() if verdict is Fit.FITS]
+        killed = [f"{nbytes // _MIB}M" for nbytes, verdict in verdicts.items() if verdict is Fit.KILLED]
+        lines.append(
+            _columns(
+                f"  {cell.kdf}" if cell.label else cell.kdf,
+                memory if cell.memory_kib else "-",
+                str(cell.passes),
+                str(cell.parallel),
+                seconds,
+                reference,
+                peak,
+                f"{fits[0] // _MIB}M" if fits else "-",
+                "-".join(dict.fromkeys([killed[0], killed[-1]])) if killed else "-",
+            )
+        )
+    sizes = ", ".join(f"{nbytes // _MIB}M" for nbytes in sorted(reserved))
+    return [
+        *lines,
+        "",
+        *folded("seconds    ", "kdumpkey's time, and its memory as peak"),
+        *folded("reference  ", "the time of the implementation that cryptsetup uses, from one run"),
+        *folded("opens from ", f"the smallest reserved memory in which it opens, of {sizes}"),
+        *folded("killed in  ", "reserved memory in which it gets its memory, and is killed while it runs"),
+        "With less memory than that, kdumpkey refuses to start.",
+    ]
+
+
+def _columns(*cells: str) -> str:
+    """A row: the name, then what stands to the right in each column."""
+    widths = (9, 8, 6, 8, 10, 9, 8, 10)
+    right = "".join(f"{cell:>{width}}" for cell, width in zip(cells[1:], widths, strict=True))
+    return f"{cells[0]:11}{right}".rstrip()
 
 
 def csv_text(measured: Sequence[Cost], reserved: Sequence[int], unpacked_bytes: int) -> str:
@@ -70,47 +94,53 @@ def proof_lines(proofs: Sequence[Proof]) -> list[str]:
     """What happened under real limits."""
     if not proofs:
         return []
-    lines = ["", f"Proven by {proofs[0].mechanism}:"]
+    lines = ["", *folded("", f"Proven by {proofs[0].mechanism}:")]
     for proof in proofs:
         cell, mib = proof.cell, proof.reserved_bytes // _MIB
-        verdict = "" if proof.agrees else f"   IT WAS SAID: {proof.verdict.value}"
-        lines.append(f"  {_name(cell)} in {mib}M: {proof.outcome.value}{verdict}")
+        verdict = "" if proof.agrees else f"; PREDICTED: {proof.verdict.value}"
+        lines += folded("  ", f"{_name(cell)} in {mib}M: {proof.outcome.value}{verdict}", indent=4)
     right = sum(proof.agrees for proof in proofs)
-    lines.append(f"{right} of {len(proofs)} came as they were said.")
+    lines.append(f"{right} of {len(proofs)} predictions were right.")
     return lines
 
 
 def advice_lines(advice: Advice, device: str | None, available_kib: int) -> list[str]:
     """What to do, what it is worth, and what would cost nothing."""
     cell, default = advice.cost.cell, advice.default
-    reserved = f"{advice.reserved_bytes // _MIB}M"
-    lines = [
-        f"Of {reserved} reserved, a kdump kernel leaves {available_kib // 1024} MiB for programs.",
-        f"The strongest Argon2id that opens there within {advice.seconds:g} s, as measured on this machine:",
+    against = f"{default.label or 'the default of cryptsetup'} ({_name(default)})"
+    worth = (
+        f"A guess becomes {advice.ratio:.3g} times cheaper than with {against}."
+        if advice.ratio > 1
+        else f"A guess is no cheaper than with {against}."
+    )
+    return [
+        *folded(
+            "",
+            f"With {advice.reserved_bytes // _MIB}M reserved, a kdump kernel has {available_kib // 1024} MiB "
+            f"for programs. The strongest Argon2id that opens there within {advice.seconds:g} s, as measured "
+            "on this machine:",
+        ),
         f"  {cell.memory_kib // 1024} MiB, {cell.passes} passes, {cell.parallel} lanes: "
         f"{advice.cost.seconds:.2f} s, peak {advice.cost.peak_kib / 1024:.0f} MiB",
         "",
-    ]
-    against = default.label or "cryptsetup's default"
-    if advice.ratio > 1:
-        lines.append(
-            f"A guess becomes {advice.ratio:.3g} times cheaper than with {against} ({_name(default)})."
-        )
-    else:
-        lines.append(f"A guess is no cheaper than with {against} ({_name(default)}).")
-    lines += [
-        "That is the ratio of memory held times the time it is held, which goes as memory times passes:",
-        "what an attacker pays who builds for it. It assumes that Argon2 cannot be computed with less",
-        "memory at a profit, and says nothing about a passphrase that is guessed at once.",
+        *folded("", worth),
+        *folded(
+            "",
+            "The ratio compares memory times the time for which it is held, which is what a guess costs an "
+            "attacker who builds hardware for it. It assumes that Argon2 cannot be computed with less memory "
+            "at a profit. A weak passphrase is found at any ratio.",
+        ),
         "",
         "To apply it:",
-        f"  {convert_line(cell, device)}",
+        *folded_fix("  ", convert_line(cell, device)),
         "",
-        "What costs nothing: leave the keyslot as it is, and hand the volume key over. It opens whatever",
-        "Argon2 costs, in milliseconds and some 24 MiB:",
-        f"  kdumpkey kdump name {device or 'DEVICE'}; kdumpkey kdump load",
+        *folded(
+            "",
+            "Or leave the keyslot as it is, and hand the volume key over. The kdump kernel then opens the "
+            "device without Argon2, in a fraction of a second and some 24 MiB:",
+        ),
+        f"  kdumpkey kdump arm {device or 'DEVICE'}",
     ]
-    return lines
 
 
 def convert_line(cell: Cell, device: str | None) -> str:
@@ -136,7 +166,7 @@ def advice_json(advice: Advice, device: str | None) -> dict[str, object]:
         "memory_time_ratio": advice.ratio,
         "compared_with": _name(advice.default),
         "apply": convert_line(cell, device),
-        "instead": f"kdumpkey kdump name {device or 'DEVICE'}",
+        "instead": f"kdumpkey kdump arm {device or 'DEVICE'}",
     }
 
 

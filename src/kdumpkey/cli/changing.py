@@ -13,7 +13,7 @@ from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.errors import HeaderError, NotLuksError, UsageError
 from kdumpkey.luks import new_keyslot
 from kdumpkey.luks.choose_kdf import KdfRequest, checked_request, choose_kdf
-from kdumpkey.luks.new_keyslot import AreaCipher, Recipe
+from kdumpkey.luks.seal import AreaCipher, Recipe
 from kdumpkey.luks.store import HeaderStore, open_store
 
 if TYPE_CHECKING:

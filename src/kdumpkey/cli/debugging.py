@@ -50,15 +50,15 @@ def describe_error(run: Run, error: BaseException) -> None:
     say = _speaker(run)
     cause: BaseException | None = error
     while cause is not None:
-        trace, place = cause.__traceback__, ""
+        trace, where = cause.__traceback__, ""
         while trace is not None:
             path = Path(trace.tb_frame.f_code.co_filename)
             if path.is_relative_to(_PACKAGE):
-                place = f" at {path.relative_to(_PACKAGE)}:{trace.tb_lineno}"
+                where = f" at {path.relative_to(_PACKAGE)}:{trace.tb_lineno}"
             trace = trace.tb_next
         # The message of an error that is not ours may quote anything; ours never quote a secret.
         text = f": {cause}" if isinstance(cause, (KdumpkeyError, OSError)) and str(cause) else ""
-        say(f"{type(cause).__name__}{place}{text}")
+        say(f"{type(cause).__name__}{where}{text}")
         cause = cause.__cause__
 
 
@@ -93,8 +93,9 @@ def _describe_device(say: Callable[[str], None], given: Mapping[str, object], *,
         say(f"no header can be read: {type(error).__name__}: {error}")
         return
     _describe_header(say, found)
-    if json and isinstance(found, Luks2Header):
-        say(strict_json.pretty(found.json))
+    match found:
+        case Luks2Header() if json:
+            say(strict_json.pretty(found.json))
 
 
 def _describe_file(say: Callable[[str], None], path: str) -> None:
@@ -111,9 +112,10 @@ def _describe_file(say: Callable[[str], None], path: str) -> None:
 
 def _describe_header(say: Callable[[str], None], header: LuksHeader) -> None:
     say(f"LUKS{header.version} header, UUID {header.uuid}")
-    if isinstance(header, Luks2Header):
-        say(f"sequence number {header.seqid}, copies of {header.metadata_size} bytes")
-        say(f"requirements: {', '.join(header.requirements) or 'none'}")
+    match header:
+        case Luks2Header():
+            say(f"sequence number {header.seqid}, copies of {header.metadata_size} bytes")
+            say(f"requirements: {', '.join(header.requirements) or 'none'}")
     for number, slot in sorted(header.keyslots.items()):
         say(f"keyslot {number}: key of {slot.key_size} bytes, {_kdf(slot.kdf)}, priority {slot.priority}")
     for segment in header.data_segments:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.dump_text import unbound_key_text, volume_key_text
 from kdumpkey.cli.hex_lines import hex_bytes
 from kdumpkey.cli.passphrase import confirm
-from kdumpkey.cli.streams import write_all
-from kdumpkey.cli.unlocking import unlocked
+from kdumpkey.cli.unlocking import KeyslotRequest, unlocked
 from kdumpkey.errors import KeyslotError, OutputError, UsageError
 from kdumpkey.secret import wipe
 from kdumpkey.storage.publish import new_file
@@ -35,9 +35,7 @@ def dump_volume_key(
     session: Session,
     luks: LuksDevice,
     source: UnlockSource,
-    *,
-    key_slot: int | None,
-    unbound: bool,
+    request: KeyslotRequest,
     output: str | None,
 ) -> None:
     """Ask whether that is meant, then for the passphrase, and give the volume key out.
@@ -46,12 +44,11 @@ def dump_volume_key(
         session: The run.
         luks: The open device.
         source: Where the passphrase comes from.
-        key_slot: The keyslot that it must open; None: any.
-        unbound: Whether keyslots that are bound to no segment count.
+        request: Which keyslot it must open.
         output: The file to write the key to; None: it is shown.
     """
     confirm(session, _VOLUME_KEY_WARNING)
-    with unlocked(session, luks, source, key_slot=key_slot, unbound=unbound, tokens=False, tries=1) as opened:
+    with unlocked(session, luks, source, replace(request, tokens=False, tries=1)) as opened:
         session.explain(f"Key slot {opened.keyslot} unlocked.")
         text = volume_key_text(
             luks.header, luks.header_device.name, len(opened.volume_key) * 8, session.streams.quoted
@@ -78,7 +75,8 @@ def dump_unbound_key(
     if slot is None or not luks.header.is_unbound(key_slot):
         raise KeyslotError(f"Keyslot {key_slot} does not contain unbound key.")
     confirm(session, _UNBOUND_KEY_WARNING)
-    with unlocked(session, luks, source, key_slot=key_slot, unbound=True, tokens=False, tries=1) as opened:
+    request = KeyslotRequest(key_slot, unbound=True, tokens=False, tries=1)
+    with unlocked(session, luks, source, request) as opened:
         session.explain(f"Key slot {opened.keyslot} unlocked.")
         text = unbound_key_text(
             luks.header, luks.header_device.name, key_slot, len(opened.volume_key) * 8, session.streams.quoted
@@ -95,7 +93,7 @@ def _give_out(session: Session, text: str, label: str, key: SecretBuffer, path: 
         lines = hex_bytes(octets, b"\t\t")
     try:
         session.write(f"{text}{label}\t")
-        write_all(session.streams.stdout, lines)
+        write_in_full(session.streams.stdout, lines)
     finally:
         wipe(lines)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from kdumpkey.cli import dump_luks2
 from kdumpkey.cli.dump_luks2 import Shown
 from kdumpkey.cli.hex_lines import hex_lines
-from kdumpkey.luks.model import SECTOR, Luks1Header, Luks1Slot, Luks2Header, LuksHeader
+from kdumpkey.luks.layout import SECTOR
+from kdumpkey.luks.model import Luks1Header, Luks1Slot, Luks2Header, LuksHeader
 
 _LUKS1_INDENT = " " * 15 + "\t"
 _SLOT_INDENT = "\t" + " " * 22 + "\t"
@@ -19,11 +22,13 @@ def header_text(header: LuksHeader, device: str, shown: Shown = str) -> str:
         device: What the dump of a LUKS1 header calls it.
         shown: What becomes of each text that the header holds before it is shown.
     """
-    if isinstance(header, Luks2Header):
-        return dump_luks2.header_text(header, shown)
-    if isinstance(header, Luks1Header):
-        return _luks1_text(header, device, shown)
-    raise TypeError(f"no dump of {type(header).__name__}")
+    match header:
+        case Luks1Header():
+            return _luks1_text(header, device, shown)
+        case Luks2Header():
+            return dump_luks2.header_text(header, shown)
+        case _:
+            assert_never(header)
 
 
 def volume_key_text(header: LuksHeader, device: str, key_bits: int, shown: Shown = str) -> str:
@@ -50,14 +55,10 @@ def unbound_key_text(header: LuksHeader, device: str, keyslot: int, key_bits: in
 
 
 def _encryption(header: LuksHeader) -> str:
-    if isinstance(header, Luks1Header):
-        return f"{header.cipher_name}-{header.cipher_mode}"
     return next((segment.encryption for segment in header.data_segments if segment.encryption), "")
 
 
 def _payload_offset_sectors(header: LuksHeader) -> int:
-    if isinstance(header, Luks1Header):
-        return header.payload_offset
     segments = header.data_segments
     return segments[0].offset // SECTOR if segments else 0
 

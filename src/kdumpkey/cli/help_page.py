@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import typer
 
-    from kdumpkey.cli.streams import Streams
+    from kdumpkey.streams import Streams
 
 
 class _Page(io.StringIO):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from kdumpkey.cli.options import (
     FromKdump,
@@ -87,6 +88,9 @@ class MachineChoice:
     session: SessionName = None
 
 
+THIS_MACHINE: Final = MachineChoice()
+
+
 @dataclass(frozen=True)
 class KeySource:
     """Where a volume key comes from: a keyslot, a file, a keyring, or the kernel that crashed."""
@@ -97,4 +101,4 @@ class KeySource:
     volume_key_file: VolumeKeyFile = None
     volume_key_keyring: VolumeKeyKeyring = None
     from_kdump: FromKdump = False
-    machine: MachineChoice = MachineChoice()
+    machine: MachineChoice = THIS_MACHINE

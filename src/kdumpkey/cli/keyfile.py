@@ -12,6 +12,7 @@ from typing import Final
 
 from kdumpkey.errors import NothingToReadError, UsageError
 from kdumpkey.secret import SecretBuffer
+from kdumpkey.storage.transfer import read_in_full
 
 MAXIMUM: Final = 8192 * 1024  # bytes, where no size was asked for
 _CHUNK: Final = 64 * 1024
@@ -87,11 +88,10 @@ def _skip(fd: int, nbytes: int) -> None:
         os.lseek(fd, nbytes, os.SEEK_CUR)
         return
     with SecretBuffer(min(nbytes, _CHUNK)) as scratch, memoryview(scratch) as view:
-        while nbytes:
-            got = os.readv(fd, [view[: min(nbytes, _CHUNK)]])
-            if got == 0:
+        for left in range(nbytes, 0, -_CHUNK):
+            part = view[: min(left, _CHUNK)]
+            if read_in_full(fd, part) < len(part):
                 raise refusal
-            nbytes -= got
 
 
 def _read(fd: int, limit: int, line: bool) -> tuple[SecretBuffer, bool]:
@@ -104,7 +104,7 @@ def _read(fd: int, limit: int, line: bool) -> tuple[SecretBuffer, bool]:
                 key = _resized(key, done, min(limit, max(4 * done, _CHUNK)))
             with memoryview(key) as view:
                 # A line is read byte by byte: what follows it belongs to the next reader.
-                got = os.readv(fd, [view[done : done + 1] if line else view[done:]])
+                got = read_in_full(fd, view[done : done + 1] if line else view[done:])
                 if got == 0:
                     break
                 if line and view[done] == _NEWLINE:

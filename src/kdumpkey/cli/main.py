@@ -9,7 +9,7 @@ import typer
 from kdumpkey.cli.app import app
 from kdumpkey.cli.outcome import PROGRAM, exit_code
 from kdumpkey.cli.session import Run
-from kdumpkey.cli.streams import Streams
+from kdumpkey.streams import Streams
 
 
 def main(argv: Sequence[str], streams: Streams) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import KdumpkeyError
-from kdumpkey.luks.activation import FLAGS, map_volume, mapper_for
+from kdumpkey.luks.activation import FLAGS, MappingOptions, map_volume, mapper_for
 from kdumpkey.mapping.dmsetup import DIRECTORY
 
 if TYPE_CHECKING:
@@ -52,15 +52,8 @@ def mapping_to(
 
     def map_it(volume_key: SecretBuffer) -> str:
         flags = [flag for flag in FLAGS if flag in asked]
-        map_volume(
-            mapper,
-            luks,
-            volume_key,
-            name,
-            readonly=wanted.readonly,
-            flags=flags,
-            stored_flags=not persistent,
-        )
+        options = MappingOptions(wanted.readonly, flags, stored_flags=not persistent)
+        map_volume(mapper, luks, volume_key, name, options)
         if persistent:
             _keep_flags(session, luks, flags)
         return f"{DIRECTORY}/{name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import NotLuksError
@@ -45,31 +46,27 @@ def open_data_and_header(
         HeaderError: It has no valid header of the wanted type; the last line of the message is cryptsetup's.
         DeviceError: It, or the header's, cannot be opened.
     """
-    path = device_path(device)
-    return _open(
-        path, header.header, header.type, writable=writable, cut_short=cut_short, salvaging=salvaging
-    )
+    return _open(device_path(device), header, writable=writable, cut_short=cut_short, salvaging=salvaging)
 
 
 def uuid_of(device: str, header: HeaderChoice) -> str:
     """The UUID in a valid header; raises as `open_data_and_header`."""
-    from kdumpkey.luks import read_header  # noqa: PLC0415 - formatting reads no header
+    from kdumpkey.luks.header import read_uuid  # noqa: PLC0415 - formatting reads no header
     from kdumpkey.storage.device import open_readonly  # noqa: PLC0415
 
     path = header.header or device_path(device)
     with refusing(path), open_readonly(path) as reader:
-        return read_header(reader, version=_version(header.type)).uuid
+        return read_uuid(reader, version=_version(header.type))
 
 
 def open_header_alone(device: str, header: HeaderChoice, *, salvaging: Session | None = None) -> LuksDevice:
     """Open what has the header, for actions that need nothing else; raises as `open_data_and_header`."""
-    return _open(header.header or device_path(device), None, header.type, salvaging=salvaging)
+    return _open(header.header or device_path(device), replace(header, header=None), salvaging=salvaging)
 
 
 def _open(
     path: str,
-    header: str | None,
-    wanted: str | None,
+    choice: HeaderChoice,
     *,
     writable: bool = False,
     cut_short: bool = False,
@@ -77,12 +74,11 @@ def _open(
 ) -> LuksDevice:
     from kdumpkey.luks.device import open_luks  # noqa: PLC0415 - formatting opens nothing
 
-    with refusing(header or path):
-        version = _version(wanted)
+    with refusing(choice.header or path):
         luks = open_luks(
             path,
-            header=header,
-            version=version,
+            header=choice.header,
+            version=_version(choice.type),
             writable=writable,
             cut_short=cut_short,
             salvage=salvaging is not None,
@@ -95,5 +91,5 @@ def _open(
 
 def _version(wanted: str | None) -> int | None:
     if wanted not in VERSIONS:
-        raise NotLuksError("")
+        raise NotLuksError(f"Unknown device type {wanted}.")
     return VERSIONS[wanted]

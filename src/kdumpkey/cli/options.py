@@ -1,17 +1,16 @@
-"""The options of all actions, as annotated types.
+"""The options of all actions, as annotated types: each is declared here, once.
 
-Every option of cryptsetup 2.6.1 and of 2.8 is here, and kdumpkey's own. An action takes
-those that its function names; what cryptsetup ignores on an action is listed where the action is declared.
+Every option of cryptsetup 2.6.1 and of 2.8 is here, and kdumpkey's own. An action takes those that its
+function names; what cryptsetup ignores on an action is listed where the action is declared. An option that
+says something else on some actions is `like` the first one, with another help.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Final
-
-import typer
+from typing import Annotated, Final
 
 from kdumpkey.cli import parsers
+from kdumpkey.cli.declaring import choice, flag, like, number, size, text
 
 KDFS: Final = ("pbkdf2", "argon2i", "argon2id")
 POLICIES: Final = ("v1", "upstream", "hardened")
@@ -20,60 +19,29 @@ _HASHES: Final = ("sha1", "sha224", "sha256", "sha384", "sha512", "ripemd160", "
 _TYPES: Final = ("luks", "luks1", "luks2")
 
 
-def completing(*words: str) -> Callable[[str], list[str]]:
-    """What completes a value: those of the words that begin as the value does."""
-
-    def complete(incomplete: str) -> list[str]:
-        return [word for word in words if word.startswith(incomplete)]
-
-    return complete
-
-
-def flag(*names: str, help: str = "", panel: str | None = None) -> Any:
-    """An option without value; without help, one that does nothing here and is not shown."""
-    return typer.Option(*names, help=help, hidden=not help, rich_help_panel=panel)
-
-
-def value(
-    *names: str,
-    metavar: str = "TEXT",
-    parser: Callable[[str], Any] | None = None,
-    help: str = "",
-    words: tuple[str, ...] = (),
-) -> Any:
-    """An option with a value; without help, one that does nothing here and is not shown.
-
-    Args:
-        names: How it is spelled, the usual way first.
-        metavar: What stands for the value in help.
-        parser: What makes the value from its text; default: the text.
-        help: One imperative sentence without its full stop.
-        words: Values to offer when a shell completes.
-    """
-    return typer.Option(
-        *names,
-        metavar=metavar,
-        parser=parser,
-        help=help,
-        hidden=not help,
-        autocompletion=completing(*words) if words else None,
-    )
-
-
 # What every action takes, and where the program is told what to do instead of an action.
 EVERY_ACTION: Final = "Options of every action"
-Help = Annotated[bool, flag("--help", "-?", help="Show this help", panel=EVERY_ACTION)]
-Usage = Annotated[bool, flag("--usage", help="Show a line of usage", panel=EVERY_ACTION)]
-Version = Annotated[bool, flag("--version", "-V", help="Print the version", panel=EVERY_ACTION)]
-BatchMode = Annotated[bool, flag("--batch-mode", "-q", help="Ask for no confirmation", panel=EVERY_ACTION)]
+Help = Annotated[bool, flag("--help", "-?", help="Show this help and exit", panel=EVERY_ACTION)]
+Usage = Annotated[bool, flag("--usage", help="Show one line of usage and exit", panel=EVERY_ACTION)]
+Version = Annotated[bool, flag("--version", "-V", help="Print the version and exit", panel=EVERY_ACTION)]
+BatchMode = Annotated[
+    bool, flag("--batch-mode", "-q", help="Do not ask for confirmation", panel=EVERY_ACTION)
+]
 Verbose = Annotated[
     bool,
-    flag("--verbose", "-v", help="Say which keyslot was used, and how it ended", panel=EVERY_ACTION),
+    flag(
+        "--verbose", "-v", help="Print which keyslot was used, and how the command ended", panel=EVERY_ACTION
+    ),
 ]
 Debug = Annotated[
-    bool, flag("--debug", help="Say on standard error what a bug report needs", panel=EVERY_ACTION)
+    bool,
+    flag(
+        "--debug", help="Print what a bug report needs to standard error; never a secret", panel=EVERY_ACTION
+    ),
 ]
-DebugJson = Annotated[bool, flag("--debug-json", help="The same, with LUKS2 metadata", panel=EVERY_ACTION)]
+DebugJson = Annotated[
+    bool, flag("--debug-json", help="Print that, and the LUKS2 metadata", panel=EVERY_ACTION)
+]
 TestArgs = Annotated[
     bool, flag("--test-args", help="Check the arguments, then do nothing", panel=EVERY_ACTION)
 ]
@@ -82,11 +50,11 @@ Json = Annotated[bool, flag("--json", help="Print the result as JSON")]
 # Where a key comes from.
 KeyFile = Annotated[
     str | None,
-    value("--key-file", "-d", metavar="FILE", help="Read the passphrase from this file (-: standard input)"),
+    text("--key-file", "-d", metavar="FILE", help="Read the passphrase from this file (-: standard input)"),
 ]
 KeyfileOffset = Annotated[
     int | None,
-    value(
+    number(
         "--keyfile-offset",
         metavar="BYTES",
         parser=parsers.uint64,
@@ -94,110 +62,79 @@ KeyfileOffset = Annotated[
     ),
 ]
 KeyfileSize = Annotated[
-    int | None,
-    value(
-        "--keyfile-size",
-        "-l",
-        metavar="BYTES",
-        parser=parsers.uint32,
-        help="Read this many bytes of the key file",
-    ),
+    int | None, number("--keyfile-size", "-l", metavar="BYTES", help="Read this many bytes of the key file")
 ]
 VolumeKeyFile = Annotated[
-    str | None,
-    value(
-        "--volume-key-file",
-        metavar="FILE",
-        help="Take the volume key itself from this file",
-    ),
+    str | None, text("--volume-key-file", metavar="FILE", help="Read the volume key itself from this file")
 ]
-VolumeKeyOutput = Annotated[
-    str | None,
-    value(
-        "--volume-key-file",
-        metavar="FILE",
-        help="Write the dumped key to this file",
-    ),
-]
+VolumeKeyOutput = Annotated[str | None, like(VolumeKeyFile, help="Write the dumped key to this file")]
 VolumeKeyKeyring = Annotated[
     str | None,
-    value("--volume-key-keyring", metavar="KEY", help="Take the volume key from this key of the kernel's"),
+    text(
+        "--volume-key-keyring",
+        metavar="KEY",
+        help="Read the volume key from this key in the kernel's keyring",
+    ),
 ]
 LinkVkToKeyring = Annotated[
     str | None,
-    value("--link-vk-to-keyring", metavar="KEY", help="Link the volume key to a keyring (KEYRING::KEY)"),
+    text("--link-vk-to-keyring", metavar="KEY", help="Link the volume key into a keyring, as KEYRING::KEY"),
 ]
 FromKdump = Annotated[
     bool,
     flag(
         "--from-kdump",
-        help="Take the volume key that the crashed kernel handed over",
+        help="Use the volume key that the crashed kernel handed over",
     ),
 ]
 KeySlot = Annotated[
-    int | None,
-    value("--key-slot", "-S", metavar="NUMBER", parser=parsers.keyslot, help="Use only this keyslot"),
+    int | None, number("--key-slot", "-S", parser=parsers.keyslot, help="Use only this keyslot")
 ]
 KeySize = Annotated[
     int | None,
-    value(
+    number(
         "--key-size",
         "-s",
         metavar="BITS",
         parser=parsers.key_bits,
-        help="Set the size of the volume key where the header does not say it",
+        help="Set the size of the volume key if no header gives it",
     ),
 ]
-Tries = Annotated[
-    int | None,
-    value(
-        "--tries",
-        "-T",
-        metavar="NUMBER",
-        parser=parsers.uint32,
-        help="Ask for a mistyped passphrase this many times (3)",
-    ),
-]
+Tries = Annotated[int | None, number("--tries", "-T", help="Allow this many attempts at the passphrase (3)")]
 Timeout = Annotated[
     int | None,
-    value(
-        "--timeout",
-        "-t",
-        metavar="SECONDS",
-        parser=parsers.uint32,
-        help="Wait this long for a passphrase to be typed",
-    ),
+    number("--timeout", "-t", metavar="SECONDS", help="Wait this long for the passphrase"),
 ]
 VerifyPassphrase = Annotated[bool, flag("--verify-passphrase", "-y", help="Ask for the passphrase twice")]
-Unbound = Annotated[bool, flag("--unbound", help="Use keyslots that are bound to no segment, too")]
+Unbound = Annotated[bool, flag("--unbound", help="Also use keyslots that are not bound to a segment")]
 KdfMemoryCheck = Annotated[
     str | None,
-    value(
+    choice(
         "--kdf-memory-check",
-        metavar="on|off",
-        parser=parsers.one_of("kdf-memory-check", ("on", "off")),
-        help="Refuse Argon2 keyslots that need more memory than is available (on)",
         words=("on", "off"),
+        help="Refuse Argon2 keyslots that need more memory than is available (on)",
     ),
 ]
 TokenId = Annotated[
-    int | None,
-    value("--token-id", metavar="NUMBER", parser=parsers.number_or_any, help="Use only this token"),
+    int | None, number("--token-id", parser=parsers.number_or_any, help="Use only this token")
 ]
-TokenOnly = Annotated[bool, flag("--token-only", help="Try tokens, and ask for no passphrase")]
-TokenType = Annotated[str | None, value("--token-type", metavar="TYPE", help="Use only tokens of this type")]
+TokenOnly = Annotated[bool, flag("--token-only", help="Use only tokens, and do not ask for a passphrase")]
+TokenType = Annotated[str | None, text("--token-type", metavar="TYPE", help="Use only tokens of this type")]
 
 # What is opened.
 Header = Annotated[
-    str | None, value("--header", metavar="FILE", help="Find the header in this file or device")
+    str | None, text("--header", metavar="FILE", help="Read the header from this file or device")
 ]
 DeviceType = Annotated[
-    str | None, value("--type", "-M", metavar="TYPE", help="Expect luks, luks1 or luks2", words=_TYPES)
+    str | None,
+    text("--type", "-M", metavar="TYPE", help="Require this type: luks, luks1 or luks2", words=_TYPES),
 ]
-TestPassphrase = Annotated[bool, flag("--test-passphrase", help="Check the passphrase, and map nothing")]
-Test = Annotated[bool, flag("--test", help="Check the key, and write nothing (the default)")]
+TestPassphrase = Annotated[
+    bool, flag("--test-passphrase", help="Check the passphrase, but do not map the volume")
+]
+Test = Annotated[bool, flag("--test", help="Check the key and write nothing (default)")]
 Readonly = Annotated[bool, flag("--readonly", "-r", help="Map the volume read-only")]
-AllowDiscards = Annotated[bool, flag("--allow-discards", help="Let the mapping pass discards to the device")]
+AllowDiscards = Annotated[bool, flag("--allow-discards", help="Pass discards (TRIM) through to the device")]
 NoReadWorkqueue = Annotated[
     bool, flag("--perf-no_read_workqueue", help="Give dm-crypt the option no_read_workqueue")
 ]
@@ -209,356 +146,284 @@ SubmitFromCryptCpus = Annotated[
     bool, flag("--perf-submit_from_crypt_cpus", help="Give dm-crypt the option submit_from_crypt_cpus")
 ]
 HighPriority = Annotated[bool, flag("--perf-high_priority", help="Give dm-crypt the option high_priority")]
-Persistent = Annotated[bool, flag("--persistent", help="Keep the mapping's flags in the LUKS2 header")]
+Persistent = Annotated[bool, flag("--persistent", help="Store the mapping's flags in the LUKS2 header")]
 Refresh = Annotated[bool, flag("--refresh")]
 DisableKeyring = Annotated[bool, flag("--disable-keyring")]
-Deferred = Annotated[bool, flag("--deferred", help="Remove the mapping when its last user leaves")]
+Deferred = Annotated[bool, flag("--deferred", help="Remove the mapping once nobody uses it any more")]
 CancelDeferred = Annotated[bool, flag("--cancel-deferred", help="Cancel a deferred removal")]
 
 # Where plaintext goes and comes from.
-To = Annotated[str | None, value("--to", metavar="FILE", help="Decrypt to this file (-: standard output)")]
-Map = Annotated[str | None, value("--map", metavar="NAME", help="Make a dm-crypt mapping of this name")]
-Start = Annotated[
-    int | None,
-    value("--from", metavar="SIZE", parser=parsers.size("from"), help="Start at this plaintext offset"),
-]
-Length = Annotated[
-    int | None,
-    value("--length", metavar="SIZE", parser=parsers.size("length"), help="Decrypt no more than this"),
-]
-Sparse = Annotated[bool, flag("--sparse", help="Leave holes in the file where the plaintext is zeros")]
+To = Annotated[str | None, text("--to", metavar="FILE", help="Decrypt to this file (-: standard output)")]
+Map = Annotated[str | None, text("--map", metavar="NAME", help="Map the volume as /dev/mapper/NAME")]
+Start = Annotated[int | None, size("--from", help="Start at this offset in the plaintext")]
+Length = Annotated[int | None, size("--length", help="Decrypt at most this much")]
+Sparse = Annotated[bool, flag("--sparse", help="Write zeros as holes in the file")]
 Force = Annotated[
     bool,
-    flag("--force", help="Replace the file if it exists; of a device that was cut short, take what is there"),
+    flag("--force", help="Replace an existing file; read a truncated device as far as it goes"),
 ]
 
 # What a header shows and stores.
 DumpJsonMetadata = Annotated[bool, flag("--dump-json-metadata", help="Print the JSON area of a LUKS2 header")]
 DumpVolumeKey = Annotated[bool, flag("--dump-volume-key", help="Print the volume key")]
 HeaderBackupFile = Annotated[
-    str | None,
-    value("--header-backup-file", metavar="FILE", help="Use this file for the header's backup"),
+    str | None, text("--header-backup-file", metavar="FILE", help="Use this file as the header backup")
 ]
-Uuid = Annotated[str | None, value("--uuid", metavar="UUID", help="Set this UUID")]
-Label = Annotated[str | None, value("--label", help="Set the LUKS2 device's label")]
-Subsystem = Annotated[str | None, value("--subsystem", help="Set the LUKS2 device's subsystem")]
+Uuid = Annotated[str | None, text("--uuid", metavar="UUID", help="Set the UUID")]
+Label = Annotated[str | None, text("--label", help="Set the LUKS2 device's label")]
+Subsystem = Annotated[str | None, text("--subsystem", help="Set the LUKS2 device's subsystem")]
 Priority = Annotated[
     str | None,
-    value(
-        "--priority",
-        metavar="ignore|normal|prefer",
-        parser=parsers.one_of("priority", ("ignore", "normal", "prefer")),
-        help="Set when the keyslot is tried",
-        words=("ignore", "normal", "prefer"),
-    ),
+    choice("--priority", words=("ignore", "normal", "prefer"), help="Set the priority of the keyslot"),
 ]
 JsonFile = Annotated[
     str | None,
-    value("--json-file", metavar="FILE", help="Use this file for the token's JSON (-: standard streams)"),
+    text("--json-file", metavar="FILE", help="Read or write the token's JSON here (-: standard streams)"),
 ]
 KeyDescription = Annotated[
-    str | None, value("--key-description", help="Name the key in the kernel's keyring")
+    str | None, text("--key-description", help="Use this key description in the kernel's keyring")
 ]
 PassphraseKey = Annotated[
     str | None,
-    value("--key-description", metavar="KEY", help="Take the passphrase from this key of the user keyring"),
+    like(KeyDescription, metavar="KEY", help="Read the passphrase from this key in the user keyring"),
 ]
 NewPassphraseKey = Annotated[
     str | None,
-    value(
+    text(
         "--new-key-description",
         metavar="KEY",
-        help="Take the new passphrase from this key of the user keyring",
+        help="Read the new passphrase from this key in the user keyring",
     ),
 ]
-TokenReplace = Annotated[bool, flag("--token-replace", help="Replace the token that has this number")]
+TokenReplace = Annotated[bool, flag("--token-replace", help="Replace an existing token with this number")]
 
 # How a header or a keyslot is made.
 Cipher = Annotated[
     str | None,
-    value(
+    text(
         "--cipher", "-c", metavar="CIPHER", help="Encrypt with this cipher (aes-xts-plain64)", words=_CIPHERS
     ),
 ]
 Hash = Annotated[
     str | None,
-    value(
+    text(
         "--hash",
         "-h",
         metavar="HASH",
-        help="Use this hash in keyslots and for the key's digest (sha256)",
+        help="Use this hash for the keyslot and the digest (sha256)",
         words=_HASHES,
     ),
 ]
 IterTime = Annotated[
     int | None,
-    value(
+    number(
         "--iter-time",
         "-i",
         metavar="MS",
-        parser=parsers.uint32,
-        help="Let unlocking a keyslot take this many milliseconds (2000)",
+        help="Make unlocking the keyslot take this many milliseconds (2000)",
     ),
 ]
 Pbkdf = Annotated[
     str | None,
-    value(
+    text(
         "--pbkdf",
         metavar="KDF",
         parser=parsers.kdf,
-        help="Derive keys by pbkdf2, argon2i or argon2id",
+        help="Derive keys with pbkdf2, argon2i or argon2id",
         words=KDFS,
     ),
 ]
 PbkdfForceIterations = Annotated[
-    int | None,
-    value(
-        "--pbkdf-force-iterations",
-        metavar="NUMBER",
-        parser=parsers.uint32,
-        help="Use this cost instead of measuring one",
-    ),
+    int | None, number("--pbkdf-force-iterations", help="Use this many iterations instead of measuring them")
 ]
 PbkdfMemory = Annotated[
-    int | None,
-    value("--pbkdf-memory", metavar="KIB", parser=parsers.uint32, help="Limit Argon2's memory (1048576)"),
+    int | None, number("--pbkdf-memory", metavar="KIB", help="Limit Argon2's memory, in KiB (1048576)")
 ]
 PbkdfParallel = Annotated[
-    int | None,
-    value("--pbkdf-parallel", metavar="THREADS", parser=parsers.uint32, help="Limit Argon2's threads (4)"),
+    int | None, number("--pbkdf-parallel", metavar="THREADS", help="Limit Argon2's threads (4)")
 ]
 KeyslotCipher = Annotated[
     str | None,
-    value(
+    text(
         "--keyslot-cipher",
         metavar="CIPHER",
-        help="Encrypt the LUKS2 keyslot with this cipher (the data's)",
+        help="Encrypt the LUKS2 keyslot with this cipher (that of the data)",
         words=_CIPHERS,
     ),
 ]
 KeyslotKeySize = Annotated[
     int | None,
-    value(
+    number(
         "--keyslot-key-size",
         metavar="BITS",
         parser=parsers.key_bits,
-        help="Set that cipher's key size",
+        help="Set the key size of the keyslot's cipher",
     ),
 ]
 NewKeySlot = Annotated[
     int | None,
-    value(
-        "--new-key-slot",
-        metavar="NUMBER",
-        parser=parsers.number_or_any,
-        help="Put the new passphrase into this keyslot",
-    ),
+    number("--new-key-slot", parser=parsers.number_or_any, help="Use this keyslot for the new passphrase"),
 ]
 NewKeyfile = Annotated[
-    str | None, value("--new-keyfile", metavar="FILE", help="Read the new passphrase from this file")
+    str | None, text("--new-keyfile", metavar="FILE", help="Read the new passphrase from this file")
 ]
 NewKeyfileOffset = Annotated[
     int | None,
-    value(
+    number(
         "--new-keyfile-offset",
         metavar="BYTES",
         parser=parsers.uint64,
-        help="Skip this many bytes of the new passphrase's file",
+        help="Skip this many bytes of the new key file",
     ),
 ]
 NewKeyfileSize = Annotated[
     int | None,
-    value(
-        "--new-keyfile-size",
-        metavar="BYTES",
-        parser=parsers.uint32,
-        help="Read this many bytes of the new passphrase's file",
-    ),
+    number("--new-keyfile-size", metavar="BYTES", help="Read this many bytes of the new key file"),
 ]
-NewTokenId = Annotated[int | None, value("--new-token-id", parser=parsers.number_or_any)]
+NewTokenId = Annotated[int | None, number("--new-token-id", parser=parsers.number_or_any)]
 AlignPayload = Annotated[
     int | None,
-    value(
-        "--align-payload",
-        metavar="SECTORS",
-        parser=parsers.uint32,
-        help="Align the data to this many sectors of 512 bytes",
+    number(
+        "--align-payload", metavar="SECTORS", help="Align the start of the data to this many 512-byte sectors"
     ),
 ]
 Offset = Annotated[
     int | None,
-    value(
+    number(
         "--offset",
         "-o",
         metavar="SECTORS",
         parser=parsers.uint64,
-        help="Start the data at this sector of 512 bytes",
+        help="Start the data at this 512-byte sector",
     ),
 ]
 SectorSize = Annotated[
     int | None,
-    value(
+    number(
         "--sector-size",
         metavar="BYTES",
         parser=parsers.sector_size,
-        help="Encrypt in sectors of 512, 1024, 2048 or 4096 bytes",
+        help="Encrypt in sectors of this size: 512, 1024, 2048 or 4096",
         words=("512", "1024", "2048", "4096"),
     ),
 ]
 Luks2KeyslotsSize = Annotated[
-    int | None,
-    value(
-        "--luks2-keyslots-size",
-        metavar="SIZE",
-        parser=parsers.size("luks2-keyslots-size"),
-        help="Reserve this much for all LUKS2 keyslots",
-    ),
+    int | None, size("--luks2-keyslots-size", help="Reserve this much space for the LUKS2 keyslots")
 ]
 Luks2MetadataSize = Annotated[
-    int | None,
-    value(
-        "--luks2-metadata-size",
-        metavar="SIZE",
-        parser=parsers.size("luks2-metadata-size"),
-        help="Reserve this much for each copy of the LUKS2 header",
-    ),
+    int | None, size("--luks2-metadata-size", help="Set the size of each copy of the LUKS2 header")
 ]
-Integrity = Annotated[str | None, value("--integrity", "-I")]
+Integrity = Annotated[str | None, text("--integrity", "-I")]
 IntegrityNoWipe = Annotated[bool, flag("--integrity-no-wipe")]
 IntegrityInline = Annotated[bool, flag("--integrity-inline")]
-IntegrityKeySize = Annotated[int | None, value("--integrity-key-size", parser=parsers.uint32)]
+IntegrityKeySize = Annotated[int | None, number("--integrity-key-size")]
 HwOpal = Annotated[bool, flag("--hw-opal")]
 HwOpalOnly = Annotated[bool, flag("--hw-opal-only")]
 HwOpalFactoryReset = Annotated[bool, flag("--hw-opal-factory-reset")]
-DisableBlkid = Annotated[bool, flag("--disable-blkid", help="Do not look for what is on the device already")]
+DisableBlkid = Annotated[bool, flag("--disable-blkid", help="Do not look for existing data on the device")]
 UseRandom = Annotated[bool, flag("--use-random")]
 UseUrandom = Annotated[bool, flag("--use-urandom")]
-Tiers = Annotated[bool, flag("--tiers", help="Show a row for each implementation of AES-XTS")]
+Tiers = Annotated[bool, flag("--tiers", help="Show one row for each implementation of AES-XTS")]
 
 # Options of cryptsetup that change nothing here; some contradict others.
-ActiveName = Annotated[str | None, value("--active-name")]
-BlockSize = Annotated[int | None, value("--block-size", "-B", parser=parsers.uint32)]
+ActiveName = Annotated[str | None, text("--active-name")]
+BlockSize = Annotated[int | None, number("--block-size", "-B")]
 Decrypt = Annotated[bool, flag("--decrypt")]
-DeviceSize = Annotated[int | None, value("--device-size", parser=parsers.device_size)]
+DeviceSize = Annotated[int | None, number("--device-size", parser=parsers.device_size)]
 DisableExternalTokens = Annotated[bool, flag("--disable-external-tokens")]
 DisableLocks = Annotated[bool, flag("--disable-locks")]
 DisableVeracrypt = Annotated[bool, flag("--disable-veracrypt")]
 Encrypt = Annotated[bool, flag("--encrypt")]
-ExternalTokensPath = Annotated[str | None, value("--external-tokens-path")]
+ExternalTokensPath = Annotated[str | None, text("--external-tokens-path")]
 ForceNoKeyslots = Annotated[bool, flag("--force-no-keyslots")]
 ForceOfflineReencrypt = Annotated[bool, flag("--force-offline-reencrypt")]
 ForcePassword = Annotated[bool, flag("--force-password")]
-HotzoneSize = Annotated[int | None, value("--hotzone-size", parser=parsers.size("hotzone-size"))]
+HotzoneSize = Annotated[int | None, size("--hotzone-size")]
 InitOnly = Annotated[bool, flag("--init-only")]
 IntegrityLegacyPadding = Annotated[bool, flag("--integrity-legacy-padding")]
 IntegrityNoJournal = Annotated[bool, flag("--integrity-no-journal")]
 IvLargeSectors = Annotated[bool, flag("--iv-large-sectors")]
 KeepKey = Annotated[bool, flag("--keep-key")]
 New = Annotated[bool, flag("--new", "-N")]
-NewKeySize = Annotated[int | None, value("--new-key-size", parser=parsers.key_bits)]
-NewVolumeKeyFile = Annotated[str | None, value("--new-volume-key-file")]
-NewVolumeKeyKeyring = Annotated[str | None, value("--new-volume-key-keyring")]
-ProgressFrequency = Annotated[int | None, value("--progress-frequency", parser=parsers.uint32)]
+NewKeySize = Annotated[int | None, number("--new-key-size", parser=parsers.key_bits)]
+NewVolumeKeyFile = Annotated[str | None, text("--new-volume-key-file")]
+NewVolumeKeyKeyring = Annotated[str | None, text("--new-volume-key-keyring")]
+ProgressFrequency = Annotated[int | None, number("--progress-frequency")]
 ProgressJson = Annotated[bool, flag("--progress-json")]
-ReduceDeviceSize = Annotated[int | None, value("--reduce-device-size", parser=parsers.reduce_size)]
-Resilience = Annotated[str | None, value("--resilience")]
-ResilienceHash = Annotated[str | None, value("--resilience-hash")]
+ReduceDeviceSize = Annotated[int | None, number("--reduce-device-size", parser=parsers.reduce_size)]
+Resilience = Annotated[str | None, text("--resilience")]
+ResilienceHash = Annotated[str | None, text("--resilience-hash")]
 ResumeOnly = Annotated[bool, flag("--resume-only")]
 SerializeMemoryHardPbkdf = Annotated[
-    bool, flag("--serialize-memory-hard-pbkdf", help="Take turns with others for Argon2")
+    bool,
+    flag("--serialize-memory-hard-pbkdf", help="Wait while another process runs Argon2 with much memory"),
 ]
 Shared = Annotated[bool, flag("--shared")]
-Size = Annotated[int | None, value("--size", "-b", parser=parsers.uint64)]
-Skip = Annotated[int | None, value("--skip", "-p", parser=parsers.uint64)]
+Size = Annotated[int | None, number("--size", "-b", parser=parsers.uint64)]
+Skip = Annotated[int | None, number("--skip", "-p", parser=parsers.uint64)]
 TcryptBackup = Annotated[bool, flag("--tcrypt-backup")]
 TcryptHidden = Annotated[bool, flag("--tcrypt-hidden")]
 TcryptSystem = Annotated[bool, flag("--tcrypt-system")]
 UseDirectio = Annotated[bool, flag("--use-directio")]
 UseFsync = Annotated[bool, flag("--use-fsync")]
 Veracrypt = Annotated[bool, flag("--veracrypt")]
-VeracryptPim = Annotated[int | None, value("--veracrypt-pim", parser=parsers.uint32)]
+VeracryptPim = Annotated[int | None, number("--veracrypt-pim")]
 VeracryptQueryPim = Annotated[bool, flag("--veracrypt-query-pim")]
 WriteLog = Annotated[bool, flag("--write-log")]
 
 # Spelled as those above, and refused unless open is for another type of device.
-PlainOffset = Annotated[int | None, value("--offset", "-o", parser=parsers.uint64)]
-PlainSectorSize = Annotated[int | None, value("--sector-size", parser=parsers.sector_size)]
+PlainOffset = Annotated[int | None, like(Offset)]
+PlainSectorSize = Annotated[int | None, like(SectorSize)]
 
 # A machine, simulated or real.
 MachineFolder = Annotated[
     str | None,
-    value("--machine", metavar="DIR", help="Use the simulated machine in this directory ($KDUMPKEY_MACHINE)"),
+    text("--machine", metavar="DIR", help="Use the simulated machine in this directory ($KDUMPKEY_MACHINE)"),
 ]
 SessionName = Annotated[
     str | None,
-    value(
+    text(
         "--session",
         metavar="NAME",
-        help="Call from this session of the simulated machine ($KDUMPKEY_SESSION, login)",
+        help="Act from this session of the simulated machine ($KDUMPKEY_SESSION, login)",
     ),
 ]
-MountConfigfs = Annotated[bool, flag("--mount-configfs", help="Mount configfs first if it is not mounted")]
+MountConfigfs = Annotated[bool, flag("--mount-configfs", help="Mount configfs if it is not mounted")]
 Policy = Annotated[
     str | None,
-    value("--policy", metavar="POLICY", help="Place keys as upstream, hardened or v1 does", words=POLICIES),
+    text(
+        "--policy",
+        metavar="POLICY",
+        help="Place keys by this policy: upstream, hardened or v1",
+        words=POLICIES,
+    ),
 ]
 Crashkernel = Annotated[
-    str | None,
-    value("--crashkernel", metavar="SIZE", help="Reserve memory as this crashkernel= says (256M)"),
+    str | None, text("--crashkernel", metavar="SIZE", help="Assume this crashkernel= parameter (256M)")
 ]
-Ram = Annotated[
-    int | None,
-    value("--ram", metavar="SIZE", parser=parsers.size("ram"), help="Give the machine this much memory (4G)"),
-]
-KernelSize = Annotated[
-    int | None,
-    value(
-        "--kernel-size",
-        metavar="SIZE",
-        parser=parsers.size("kernel-size"),
-        help="Let the kdump kernel take this much (70M)",
-    ),
-]
-InitrdSize = Annotated[
-    int | None,
-    value(
-        "--initrd-size",
-        metavar="SIZE",
-        parser=parsers.size("initrd-size"),
-        help="Let its initramfs take this much (40M)",
-    ),
-]
-KernelFile = Annotated[str | None, value("--kernel", metavar="FILE", help="Use this kdump kernel, a bzImage")]
-InitrdFile = Annotated[str | None, value("--initrd", metavar="FILE", help="Use this initramfs with it")]
-CommandLine = Annotated[str | None, value("--command-line", help="Give the kdump kernel this command line")]
+Ram = Annotated[int | None, size("--ram", help="Assume a machine with this much memory (4G)")]
+KernelSize = Annotated[int | None, size("--kernel-size", help="Assume a kdump kernel of this size (70M)")]
+InitrdSize = Annotated[int | None, size("--initrd-size", help="Assume an initramfs of this size (40M)")]
+KernelFile = Annotated[str | None, text("--kernel", metavar="FILE", help="Use this kdump kernel")]
+InitrdFile = Annotated[str | None, text("--initrd", metavar="FILE", help="Use this initramfs")]
+CommandLine = Annotated[str | None, text("--command-line", help="Pass this command line to the kdump kernel")]
 Throwaway = Annotated[
-    bool, flag("--throwaway", help="Do not warn where keys are kept: these protect nothing")
+    bool, flag("--throwaway", help="Do not warn about stored keys: they are throw-away keys")
 ]
-Count = Annotated[
-    int | None,
-    value(
-        "--count", metavar="NUMBER", parser=parsers.uint32, help="Name this many keys like this one, numbered"
-    ),
-]
+Count = Annotated[int | None, number("--count", help="Name this many numbered copies of the key")]
 KeyTimeout = Annotated[
     int | None,
-    value(
-        "--key-timeout",
-        metavar="SECONDS",
-        parser=parsers.uint32,
-        help="Let the key expire after this long (300 on Linux)",
-    ),
+    number("--key-timeout", metavar="SECONDS", help="Let the key expire after this time (300 on Linux)"),
 ]
-FromKeyring = Annotated[bool, flag("--from-keyring", help="Take the keys that are in the keyring already")]
-ThisMachine = Annotated[bool, flag("--this-machine", help="Crash the machine that this runs on")]
-Apply = Annotated[bool, flag("--apply", help="Change the file, and keep the old one beside it")]
+FromKeyring = Annotated[bool, flag("--from-keyring", help="Use the keys that are already in the keyring")]
+ThisMachine = Annotated[bool, flag("--this-machine", help="Really crash the machine that this runs on")]
+Apply = Annotated[bool, flag("--apply", help="Make the change, and keep the old file beside the new one")]
 Root = Annotated[
-    str | None,
-    value("--root", metavar="DIR", help="Examine the machine whose files are here"),
+    str | None, text("--root", metavar="DIR", help="Examine the machine whose files are in this directory")
 ]
 Arch = Annotated[
     str | None,
-    value(
+    text(
         "--arch",
         metavar="NAME",
         help="Assume this architecture: x86_64, aarch64 or ppc64le",
@@ -566,95 +431,50 @@ Arch = Annotated[
     ),
 ]
 Release = Annotated[
-    str | None,
-    value("--release", metavar="NAME", help="Use this kernel of those under /boot (the newest)"),
+    str | None, text("--release", metavar="NAME", help="Use this kernel release from /boot (the newest)")
 ]
 ModulesSize = Annotated[
-    int | None,
-    value(
-        "--modules-size",
-        metavar="SIZE",
-        parser=parsers.size("modules-size"),
-        help="Let the loaded modules take this much",
-    ),
+    int | None, size("--modules-size", help="Assume that the loaded modules take this much")
 ]
 
 # What is measured and simulated.
-Keys = Annotated[
-    int | None,
-    value("--keys", metavar="NUMBER", parser=parsers.uint32, help="Hand this many keys over (1)"),
-]
-Samples = Annotated[
-    int | None,
-    value("--samples", metavar="NUMBER", parser=parsers.uint32, help="Place the keys this often (100000)"),
-]
-Seed = Annotated[
-    int | None,
-    value(
-        "--seed",
-        metavar="NUMBER",
-        parser=parsers.uint32,
-        help="Seed the random generator, for repeatable results",
-    ),
-]
+Keys = Annotated[int | None, number("--keys", help="Hand over this many keys (1)")]
+Samples = Annotated[int | None, number("--samples", help="Simulate this many loads (100000)")]
+Seed = Annotated[int | None, number("--seed", help="Seed the random generator, for repeatable results")]
 Plot = Annotated[
     str | None,
-    value("--plot", metavar="FILE", help="Also write a plot to this .png or .svg file (needs matplotlib)"),
+    text("--plot", metavar="FILE", help="Also write a plot to this .png or .svg file (needs matplotlib)"),
 ]
 Memory = Annotated[
     str | None,
-    value("--memory", metavar="SIZES", help="Try these amounts of memory (64M,128M,256M,512M,1024M)"),
+    text("--memory", metavar="SIZES", help="Try these amounts of memory (64M,128M,256M,512M,1024M)"),
 ]
-Passes = Annotated[str | None, value("--passes", metavar="NUMBERS", help="Try these time costs (4)")]
+Passes = Annotated[str | None, text("--passes", metavar="NUMBERS", help="Try these numbers of passes (4)")]
 Parallel = Annotated[
     str | None,
-    value("--parallel", metavar="NUMBERS", help="Try these lanes (1, and the number of processors)"),
+    text("--parallel", metavar="NUMBERS", help="Try these numbers of lanes (1, and all processors)"),
 ]
-Runs = Annotated[
-    int | None,
-    value(
-        "--runs",
-        metavar="NUMBER",
-        parser=parsers.uint32,
-        help="Take the median of this many runs (3)",
-    ),
-]
+Runs = Annotated[int | None, number("--runs", help="Take the median of this many runs (3)")]
 Reserved = Annotated[
     str | None,
-    value("--reserved", metavar="SIZES", help="Judge for these amounts of reserved memory (128M,...,1G)"),
+    text("--reserved", metavar="SIZES", help="Judge for these sizes of reserved memory (128M,...,1G)"),
 ]
-Prove = Annotated[bool, flag("--prove", help="Run each verdict under a real limit of memory")]
-Csv = Annotated[str | None, value("--csv", metavar="FILE", help="Also write the results to this CSV file")]
-Time = Annotated[str | None, value("--time", metavar="TIME", help="Let unlocking take this long (2s; 500ms)")]
+Prove = Annotated[bool, flag("--prove", help="Check each verdict under a real memory limit")]
+Csv = Annotated[str | None, text("--csv", metavar="FILE", help="Also write the results to this CSV file")]
+Time = Annotated[
+    str | None, text("--time", metavar="TIME", help="Allow this time for unlocking, such as 2s or 500ms (2s)")
+]
 AdvisedDevice = Annotated[
-    str | None, value("--device", metavar="DEVICE", help="Start from the keyslots of this device")
+    str | None, text("--device", metavar="DEVICE", help="Compare with the keyslots of this device")
 ]
 FirstMemory = Annotated[
-    int | None,
-    value(
-        "--first-memory",
-        metavar="SIZE",
-        parser=parsers.size("first-memory"),
-        help="Limit the memory of the first kernel's programs",
-    ),
+    int | None, size("--first-memory", help="Limit the memory of programs under the first kernel")
 ]
 KdumpMemory = Annotated[
-    int | None,
-    value(
-        "--kdump-memory",
-        metavar="SIZE",
-        parser=parsers.size("kdump-memory"),
-        help="Limit the memory of the kdump kernel's programs",
-    ),
+    int | None, size("--kdump-memory", help="Limit the memory of programs under the kdump kernel")
 ]
 UnpackedSize = Annotated[
-    int | None,
-    value(
-        "--unpacked-size",
-        metavar="SIZE",
-        parser=parsers.size("unpacked-size"),
-        help="Let the kdump kernel's unpacked initramfs take this much (52M)",
-    ),
+    int | None, size("--unpacked-size", help="Assume an unpacked initramfs of this size (52M)")
 ]
 
 # Old spellings, which scripts still use.

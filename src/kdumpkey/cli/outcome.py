@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kdumpkey import outcome
-from kdumpkey.cli.session import NothingDone, Run
+from kdumpkey.cli.session import NothingDone, Reported, Run
 from kdumpkey.outcome import INTERRUPTED
 
 MEANINGS: Final = {
@@ -36,6 +36,9 @@ def exit_code(run: Run, work: Callable[[], object]) -> int:
         except NothingDone:
             run.streams.say("No action taken. Invoked with --test-args option.")
             return None
+        except Reported as reported:
+            _explain(run, reported.error)
+            return reported.error.exit_code
 
     return outcome.exit_code(
         run.streams,

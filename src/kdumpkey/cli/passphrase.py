@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kdumpkey.cli.key_source import KeyringPassphrase
 from kdumpkey.cli.keyfile import read_key, read_key_file
+from kdumpkey.cli.session import Reported
 from kdumpkey.errors import KeyringError, PermissionDeniedError, UsageError
 from kdumpkey.secret import SecretBuffer
 
@@ -66,16 +67,17 @@ def passphrase_in_keyring(description: str) -> SecretBuffer:
         raise UsageError(f"{error}\nFailed to read passphrase from keyring.") from error
 
 
-def confirm(session: Session, warning: str, aborted: str = "") -> None:
+def confirm(session: Session, warning: str, refusal: Exception | None = None) -> None:
     """Have the user confirm what cannot be undone or gives a secret away; a terminal alone is asked.
 
     Args:
         session: The run.
         warning: What would happen.
-        aborted: What to say where it does not.
+        refusal: The error for any answer but YES; None: that permission was denied, without a word.
 
     Raises:
-        PermissionDeniedError: The answer was not YES.
+        Exception: The refusal.
+        Reported: The answer was not YES, and there is no other refusal.
     """
     if session.batch or not session.streams.stdin_is_terminal:
         return
@@ -87,14 +89,14 @@ def confirm(session: Session, warning: str, aborted: str = "") -> None:
     if answer is None:
         session.complain("Error reading response from terminal.")
     if answer != "YES":
-        raise PermissionDeniedError(aborted)
+        raise refusal or Reported(PermissionDeniedError("The answer was not YES."))
 
 
 def typed(session: Session, prompt: str, verify: bool, timeout_s: int | None) -> SecretBuffer:
     """Ask for a passphrase at the terminal, twice with `verify`, and wait no longer than a time.
 
     Raises:
-        UsageError: There is none to be had.
+        UsageError: No passphrase can be read.
         PermissionDeniedError: The two typed were not the same.
     """
     from kdumpkey.cli.terminal import ask_secret  # noqa: PLC0415 - only where there is a terminal

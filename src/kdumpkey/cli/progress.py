@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from kdumpkey.cli.streams import Streams, encode, write_all
+from kdumpkey.storage.transfer import write_in_full
+from kdumpkey.streams import Streams, encode
 
 _PERIOD_S: Final = 0.2
 _FIRST_S: Final = 0.5  # what is done by then needs no bar
@@ -51,7 +52,7 @@ def status_line(streams: Streams) -> Iterator[Callable[[str], None]]:
 
     def put(text: str) -> None:
         with suppress(OSError):  # the terminal is gone; the work is not for it
-            write_all(streams.stderr, encode(f"\r{text}\x1b[K"))
+            write_in_full(streams.stderr, encode(f"\r{text}\x1b[K"))
 
     try:
         yield put
@@ -120,7 +121,7 @@ class _Bar:
 
     def _put(self, text: str) -> None:
         try:
-            write_all(self._streams.stderr, encode(text))
+            write_in_full(self._streams.stderr, encode(text))
         except OSError:  # the terminal is gone; the work is not for it
             return
 

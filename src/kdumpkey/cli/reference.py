@@ -24,23 +24,26 @@ if TYPE_CHECKING:
     from typer.core import TyperOption
 
 _EXIT: Final = (
-    ("0", "It was done."),
+    ("0", "Success."),
     (
         "1",
-        "Wrong or missing parameters; not a LUKS device; a damaged header; a file that exists or is missing.",
+        "Wrong or missing parameters; not a LUKS device; a damaged header; a file exists or is missing.",
     ),
-    ("2", "No permission, or a passphrase or key that does not fit."),
-    ("3", "Out of memory: Argon2 needs more than is available."),
-    ("4", "A device or file that does not exist or is of the wrong kind."),
-    ("5", "A device that exists already or is in use."),
-    ("10", "kdump doctor cannot tell whether a crash now would leave a dump."),
-    ("130", "Interrupted."),
+    ("2", "No permission; a wrong passphrase or key."),
+    ("3", "Not enough memory: Argon2 needs more than is available."),
+    ("4", "A device or file does not exist, or is of the wrong kind."),
+    ("5", "A device already exists or is in use."),
+    ("10", "kdump doctor or kdump status cannot tell."),
+    ("130", "Interrupted with Ctrl-C."),
 )
 _ENVIRONMENT: Final = (
-    ("KDUMPKEY_AESXTS", "The implementation of AES-XTS to use, one of benchmark --tiers: a demand."),
+    (
+        "KDUMPKEY_AESXTS",
+        "The implementation of AES-XTS to use, as named by benchmark --tiers; an error if it cannot run.",
+    ),
     ("KDUMPKEY_MACHINE", "The directory of the simulated machine."),
-    ("KDUMPKEY_SESSION", "The session of the simulated machine that calls."),
-    ("NO_COLOR", "If set, help has no colour on a terminal either."),
+    ("KDUMPKEY_SESSION", "The session of the simulated machine to act from."),
+    ("NO_COLOR", "If set, output has no colour."),
 )
 
 
@@ -211,7 +214,8 @@ def _table(heading: str, options: Any) -> list[str]:
     rows = [f"| {heading} | |", "|---|---|"]
     for each in options:
         value = f" {each.metavar}" if each.metavar else ""
-        rows.append(f"| `{each.spelling}{value}` | {each.help} |".replace("on|off", "on\\|off"))
+        spelling = f"{each.spelling}{value}".replace("|", "\\|")
+        rows.append(f"| `{spelling}` | {each.help} |")
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from kdumpkey.cli.columns import folded
 from kdumpkey.region.model import KEYS, PAGE, Part, Policy
 from kdumpkey.region.placement import FAILED, Distribution, Layout
 
@@ -28,6 +29,12 @@ def size(nbytes: int) -> str:
         if nbytes >= unit:
             return f"{nbytes / unit:.4g} {name}"
     return f"{nbytes} B"
+
+
+def heading(layout: Layout, policy: str = "") -> list[str]:
+    """What is reserved, and what is to be placed there."""
+    contents = ", ".join(f"{each.name} {size(each.nbytes)}" for each in layout.segments)
+    return folded("", f"{size(layout.size_bytes)} reserved at {layout.base:#x}{policy}: {contents}", indent=2)
 
 
 def bar(layout: Layout, parts: Sequence[Part]) -> str:
@@ -108,5 +115,5 @@ def histogram(layout: Layout, pages: Sequence[int], found: Distribution) -> list
 def percent(share: float) -> str:
     """A probability; 0 and 1 only where it is exactly that."""
     if share in (0, 1):
-        return f"{share:.0%}"
+        return f"{100 * share:.0f} %"
     return f"{100 * share:.3g} %" if share >= 0.0001 else f"{100 * share:.1e} %"

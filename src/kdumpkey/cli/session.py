@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdumpkey.cli.speech import Speech
-from kdumpkey.cli.streams import Streams
+from kdumpkey.errors import KdumpkeyError
+from kdumpkey.streams import Streams
 
 
 class NothingDone(Exception):  # noqa: N818 - not an error: the arguments are right, and --test-args asked no more
     """The arguments were all that was to be checked."""
+
+
+class Reported(Exception):  # noqa: N818 - it carries an error, and is none of the tree itself
+    """An error that was reported already, or that cryptsetup reports by its exit code alone.
+
+    Attributes:
+        error: The error; only --debug shows its message.
+    """
+
+    def __init__(self, error: KdumpkeyError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Run:
@@ -52,8 +65,7 @@ class Run:
         return Session(self.streams, self.speech.verbose or self.debug, self.speech.batch)
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(NamedTuple):
     """The streams of a run.
 
     Attributes:

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-from kdumpkey.cli.streams import Streams, encode, write_all
 from kdumpkey.errors import UsageError
 from kdumpkey.printable import printable
 from kdumpkey.secret import SecretBuffer
+from kdumpkey.storage.transfer import write_in_full
+from kdumpkey.streams import Streams, encode
 
 LONGEST: Final = 512  # characters; what is typed beyond is dropped, as cryptsetup drops it
 _LINE: Final = 4096  # the kernel's longest line in canonical mode
@@ -50,9 +51,9 @@ def ask_secret(streams: Streams, prompt: str, *, timeout_s: int = 0) -> SecretBu
         fd, terminal, opened = streams.stdin, streams.stderr, False
     try:
         with _deadly_signals_raised(), _no_echo(fd):
-            write_all(terminal, encode(printable(prompt, lines=True)))
+            write_in_full(terminal, encode(printable(prompt, lines=True)))
             passphrase = _read_line(fd, timeout_s)
-        write_all(terminal, b"\n")
+        write_in_full(terminal, b"\n")
         return passphrase
     except (OSError, termios.error, KeyboardInterrupt) as error:
         raise UsageError(_UNREAD) from error

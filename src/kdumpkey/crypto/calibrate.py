@@ -63,7 +63,7 @@ def pbkdf2_per_second(hash_name: str, key_bytes: int, *, fast: bool = False) -> 
         iterations = int(iterations * min(8.0, max(1.5, 1.2 * _ENOUGH_S / max(seconds, 1e-6))))
 
 
-def argon2_costs(
+def argon2_costs(  # noqa: PLR0913 - the parameters of Argon2
     variant: str, key_bytes: int, time_ms: int, max_memory_kib: int, parallel: int, *, fast: bool = False
 ) -> tuple[int, int]:
     """Passes and memory of Argon2 that take a time here: as much memory as allowed first, then passes.
@@ -141,7 +141,7 @@ def processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _argon2_seconds(
+def _argon2_seconds(  # noqa: PLR0913 - the parameters of Argon2
     variant: str, key_bytes: int, passes: int, memory: int, parallel: int, *, fast: bool
 ) -> float:
     return _seconds(Argon2(variant, passes, memory, parallel, _SALT), key_bytes, time.perf_counter, fast=fast)

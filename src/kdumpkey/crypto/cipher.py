@@ -170,7 +170,10 @@ class _Rarer:
                 from kdumpkey.crypto.modes import mode_sectors  # noqa: PLC0415
 
                 self._sectors = mode_sectors(spec, key, sector_size, iv_step, tier)
-        except ImportError as error:  # in an initramfs
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "cryptography":
+                raise
+            # An initramfs need not have it.
             raise CipherError(
                 f"{spec.text} needs the Python package cryptography, which is not installed here"
             ) from error

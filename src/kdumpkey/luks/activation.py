@@ -6,7 +6,7 @@ import os
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.crypto.cipher_spec import is_null_cipher
 from kdumpkey.errors import (
@@ -19,8 +19,8 @@ from kdumpkey.errors import (
     WriteError,
 )
 from kdumpkey.keyring import SpecialKeyring, add_key, invalidate_key, join_session
-from kdumpkey.luks.model import Luks2Header
-from kdumpkey.luks.unlock import check_requirements
+from kdumpkey.luks.model import Luks1Header, Luks2Header
+from kdumpkey.luks.requirements import check_requirements
 from kdumpkey.mapping.device import device_number, is_readonly, name_of
 from kdumpkey.mapping.dmsetup import DeviceMapper, check_name, running_as_root
 from kdumpkey.mapping.table import SECTOR, CryptTarget, KeyReference
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from kdumpkey.luks.device import LuksDevice
+    from kdumpkey.luks.model import LuksHeader
     from kdumpkey.mapping.dmsetup import Info
     from kdumpkey.secret import SecretBuffer
     from kdumpkey.storage.device import Device
@@ -44,6 +45,24 @@ FLAGS: Final = (
     "no_write_workqueue",
     "high_priority",
 )
+
+
+@dataclass(frozen=True)
+class MappingOptions:
+    """How a volume is mapped.
+
+    Attributes:
+        readonly: The kernel refuses writes to the mapping, as it does if the device beneath is read-only.
+        flags: Those of `FLAGS` to be set.
+        stored_flags: Those that the header asks for are set as well.
+    """
+
+    readonly: bool = False
+    flags: Collection[str] = ()
+    stored_flags: bool = True
+
+
+AS_THE_HEADER_ASKS: Final = MappingOptions()
 UUID_PREFIX: Final = "CRYPT-"  # of all that cryptsetup maps
 _LONGEST_UUID: Final = 128  # bytes: device-mapper's, cut where a long name makes it longer
 
@@ -101,10 +120,7 @@ def map_volume(
     luks: LuksDevice,
     volume_key: SecretBuffer,
     name: str,
-    *,
-    readonly: bool = False,
-    flags: Collection[str] = (),
-    stored_flags: bool = True,
+    options: MappingOptions = AS_THE_HEADER_ASKS,
 ) -> None:
     """Map a volume under /dev/mapper; the key goes to the kernel by a keyring that only dmsetup has.
 
@@ -113,9 +129,7 @@ def map_volume(
         luks: The device.
         volume_key: The volume key, which is checked first.
         name: The mapping's name.
-        readonly: Whether the kernel refuses writes to it; so it does where the device beneath is read-only.
-        flags: Those of `FLAGS` to be set.
-        stored_flags: Whether those that the header asks for are set besides.
+        options: How it is mapped; default: with the flags that the header asks for.
 
     Raises:
         WrongKeyError: It is not this volume's key.
@@ -124,11 +138,11 @@ def map_volume(
         KeyringError: The keyring refuses the key.
         KdumpkeyError: As `LuksDevice.volume`.
     """
-    target, reference = target_of(luks, volume_key, flags, stored_flags=stored_flags)
+    target, reference = target_of(luks, volume_key, options)
     uuid = f"CRYPT-LUKS{luks.header.version}-{luks.header.uuid.replace('-', '')}-{name}"[:_LONGEST_UUID]
-    with _block_device(luks.device, readonly=readonly) as fd:
+    with _block_device(luks.device, readonly=options.readonly) as fd:
         table = replace(target, device=device_number(fd)).to_text()
-        readonly = readonly or is_readonly(fd)
+        readonly = options.readonly or is_readonly(fd)
 
         def create() -> None:
             if reference is None:
@@ -147,7 +161,7 @@ def map_volume(
 
 
 def target_of(
-    luks: LuksDevice, volume_key: SecretBuffer, flags: Collection[str] = (), *, stored_flags: bool = True
+    luks: LuksDevice, volume_key: SecretBuffer, options: MappingOptions = AS_THE_HEADER_ASKS
 ) -> tuple[CryptTarget, KeyReference | None]:
     """What dm-crypt is to be told of a volume, but for the device beneath, and the key's name in it.
 
@@ -162,8 +176,7 @@ def target_of(
     if size % segment.sector_size:
         raise DeviceError("Device size is not aligned to requested sector size.")
     header = luks.header
-    stored = header.config.flags if stored_flags and isinstance(header, Luks2Header) else ()
-    wanted = {*flags, *(flag.replace("-", "_") for flag in stored)}
+    wanted = {*options.flags, *(_stored_flags(header) if options.stored_flags else ())}
     key = None
     if not is_null_cipher(segment.encryption):
         key = KeyReference(len(volume_key), "logon", f"cryptsetup:{header.uuid}-d{digest.id}")
@@ -179,6 +192,17 @@ def target_of(
         segment.sector_size,
     )
     return target, key
+
+
+def _stored_flags(header: LuksHeader) -> tuple[str, ...]:
+    """The flags that a header asks for, in dm-crypt's words."""
+    match header:
+        case Luks1Header():
+            return ()
+        case Luks2Header():
+            return tuple(flag.replace("-", "_") for flag in header.config.flags)
+        case _:
+            assert_never(header)
 
 
 def close_mapping(mapper: DeviceMapper, word: str, *, deferred: bool = False) -> bool:

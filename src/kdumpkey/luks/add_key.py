@@ -6,11 +6,17 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto.kdf import Pbkdf2, derive
-from kdumpkey.errors import NotLuksError
-from kdumpkey.luks import header_changes as edit
-from kdumpkey.luks.model import Luks2Header
-from kdumpkey.luks.new_keyslot import DEFAULT_HASH, Recipe, choose_number, place, room_for, seal_keyslot
-from kdumpkey.luks.unlock import check_requirements, verify_volume_key
+from kdumpkey.luks import header_changes, layout
+from kdumpkey.luks.header_changes import VolumeKeyDigest
+from kdumpkey.luks.new_keyslot import (
+    choose_number,
+    room_for,
+    seal_keyslot,
+    write_keyslot,
+)
+from kdumpkey.luks.requirements import check_requirements
+from kdumpkey.luks.seal import DEFAULT_HASH, Recipe
+from kdumpkey.luks.volume_key import verify_volume_key
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -56,7 +62,7 @@ def add_key(
         check_requirements(header, "luksAddKey")
         digest = verify_volume_key(header, volume_key, unbound=True)
         number = choose_number(header, keyslot)
-        place(store, header, sealed, number, digest.id)
+        write_keyslot(store, header, sealed, number, digest.id)
         return number
 
 
@@ -67,7 +73,6 @@ def add_unbound_key(
     recipe: Recipe,
     *,
     keyslot: int | None = None,
-    digest_iterations: int = _DIGEST_ITERATIONS,
 ) -> int:
     """Add a keyslot with a key that belongs to no segment, and the digest of that key.
 
@@ -77,7 +82,6 @@ def add_unbound_key(
         passphrase: What is to open the keyslot.
         recipe: How the keyslot is made.
         keyslot: Its number; default: the lowest free one.
-        digest_iterations: PBKDF2 iterations of the digest.
 
     Returns:
         The keyslot's number.
@@ -88,24 +92,20 @@ def add_unbound_key(
     """
     check_requirements(store.header, "luksAddKey")
     choose_number(store.header, keyslot)
-    salt = os.urandom(32)
+    salt = os.urandom(layout.SALT_BYTES)
     with (
-        derive(Pbkdf2(DEFAULT_HASH, digest_iterations, salt), key, 32) as derived,
+        derive(Pbkdf2(DEFAULT_HASH, _DIGEST_ITERATIONS, salt), key, 32) as derived,
         memoryview(derived) as view,
     ):
-        digest = edit.digest_json(
-            hash_name=DEFAULT_HASH, iterations=digest_iterations, salt=salt, digest=bytes(view)
-        )
+        digest = VolumeKeyDigest(DEFAULT_HASH, _DIGEST_ITERATIONS, salt, bytes(view))
     with (
         seal_keyslot(store.header, key, passphrase, recipe) as sealed,
-        store.changing() as header,
+        store.changing_luks2() as header,
     ):
         check_requirements(header, "luksAddKey")
-        if not isinstance(header, Luks2Header):
-            raise NotLuksError(f"Device {store.device.name} is not a valid LUKS2 device.")
         number = choose_number(header, keyslot)
         offset = room_for(header, sealed)
-        changed = edit.with_digest(header, digest, number, sealed.json(offset))
+        changed = header_changes.with_digest(header, digest, number, sealed.json(offset))
         store.check_fits(changed)
         store.write_area(offset, sealed.area)
         store.write(changed)

@@ -9,11 +9,10 @@ there is at least one more in that sector.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdumpkey.luks import luks1
-from kdumpkey.luks.model import SECTOR
+from kdumpkey.luks.layout import SECTOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +80,7 @@ def _placed(header: Luks1Header, offsets: dict[int, int]) -> Luks1Header:
     """A header with the areas of some keyslots elsewhere, in bytes."""
     slots = list(header.slots)
     for number, offset in offsets.items():
-        slots[number] = replace(slots[number], key_material_offset=offset // SECTOR)
+        slots[number] = slots[number]._replace(key_material_offset=offset // SECTOR)
     return luks1.rebuilt(header, slots=tuple(slots))
 
 
@@ -90,15 +89,13 @@ def _swapped(header: Luks1Header, number: int) -> Luks1Header | None:
     for other, slot in enumerate(header.slots):
         if slot.active:
             continue
-        places = {number: _offset(header, other), other: _offset(header, number)}
-        swapped = _placed(header, places)
+        swapped = _placed(header, {number: _offset(header, other), other: _offset(header, number)})
         if len(list(_changed_sectors(header, swapped))) == 1:
             return swapped
     return None
 
 
 def _changed_sectors(old: Luks1Header, new: Luks1Header) -> Iterator[tuple[int, bytes]]:
-    before, after = luks1.serialise(old), luks1.serialise(new)
-    for at in range(0, len(after), SECTOR):
-        if before[at : at + SECTOR] != after[at : at + SECTOR]:
-            yield at, after[at : at + SECTOR]
+    for before, after in zip(luks1.sectors(old), luks1.sectors(new), strict=True):
+        if before != after:
+            yield after

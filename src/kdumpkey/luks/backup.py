@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.errors import ConflictError, OutputError, OutputExistsError
 from kdumpkey.luks.header import read_header
-from kdumpkey.luks.layout import LUKS1_STRIPES
-from kdumpkey.luks.model import SECTOR, Luks1Header, Luks2Header
+from kdumpkey.luks.model import Luks1Header, Luks2Header
 from kdumpkey.secret import SecretBuffer
 from kdumpkey.storage.publish import new_file
 from kdumpkey.storage.transfer import write_in_full
@@ -16,18 +15,19 @@ if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader
     from kdumpkey.storage.device import Device
 
-_ALIGNMENT: Final = 4096
 _TRIES: Final = 3
 _MODE: Final = 0o400  # with a passphrase that was changed since, it opens what that passphrase opened
 
 
 def header_size(header: LuksHeader) -> int:
     """Bytes from a device's beginning to the end of its last keyslot area."""
-    if isinstance(header, Luks1Header):
-        sectors = -(-header.key_size * LUKS1_STRIPES // SECTOR)
-        end = max(slot.key_material_offset + sectors for slot in header.slots) * SECTOR
-        return -(-end // _ALIGNMENT) * _ALIGNMENT
-    return cast("Luks2Header", header).areas_end
+    match header:
+        case Luks1Header():
+            return header.aligned_areas_end
+        case Luks2Header():
+            return header.areas_end
+        case _:
+            assert_never(header)
 
 
 def back_up(device: Device, header: LuksHeader, path: str) -> None:

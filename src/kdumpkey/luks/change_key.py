@@ -7,14 +7,16 @@ one more sector of the header is written: nothing can be done about that in the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from kdumpkey.errors import ConflictError, KeyslotError, WrongKeyError
-from kdumpkey.luks import header_changes as edit
-from kdumpkey.luks import luks1
-from kdumpkey.luks.model import SECTOR, Luks1Header, Luks2Header
-from kdumpkey.luks.new_keyslot import Recipe, SealedKeyslot, place, remove, seal_keyslot
-from kdumpkey.luks.unlock import check_requirements, verify_volume_key
+from kdumpkey.luks import header_changes, layout, luks1
+from kdumpkey.luks.layout import SECTOR
+from kdumpkey.luks.model import Luks1Header, Luks2Header
+from kdumpkey.luks.new_keyslot import SealedKeyslot, remove, seal_keyslot, write_keyslot
+from kdumpkey.luks.requirements import check_requirements
+from kdumpkey.luks.seal import Recipe
+from kdumpkey.luks.volume_key import verify_volume_key
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -56,10 +58,13 @@ def change_key(
     ):
         check_requirements(header, "luksChangeKey")
         _check_unchanged(before, header, opened)
-        if isinstance(header, Luks1Header):
-            return _change1(store, header, sealed, opened.keyslot, stay)
-        assert isinstance(header, Luks2Header)  # noqa: S101  (there is no third)
-        return _change2(store, header, sealed, opened.keyslot, opened.digest)
+        match header:
+            case Luks1Header():
+                return _change_luks1(store, header, sealed, opened.keyslot, stay)
+            case Luks2Header():
+                return _change_luks2(store, header, sealed, opened.keyslot, opened.digest)
+            case _:
+                assert_never(header)
 
 
 def _check_unchanged(before: LuksHeader, header: LuksHeader, opened: Unlocked) -> None:
@@ -74,33 +79,39 @@ def _check_unchanged(before: LuksHeader, header: LuksHeader, opened: Unlocked) -
         raise ConflictError(f"Keyslot {opened.keyslot} was changed meanwhile by another process.")
 
 
-def _change2(store: HeaderStore, header: Luks2Header, sealed: SealedKeyslot, number: int, digest: int) -> int:
+def _change_luks2(
+    store: HeaderStore, header: Luks2Header, sealed: SealedKeyslot, number: int, digest: int
+) -> int:
     old = header.keyslots[number].area
-    offset = edit.free_area(header, edit.area_size(sealed.key_size))
+    offset = header_changes.free_area(header, layout.area_bytes(sealed.key_size))
     if offset is None:
-        return _change2_in_place(store, header, sealed, number)
-    second = edit.free_keyslot(header)
+        return _change_luks2_in_place(store, header, sealed, number)
+    second = header_changes.free_keyslot(header)
     if second is None:  # 32 keyslots: the header can only switch from one area to the other
-        changed = edit.with_keyslot_replaced(header, number, sealed.json(offset))
+        changed = header_changes.with_keyslot_replaced(header, number, sealed.json(offset))
         store.check_fits(changed)
         store.write_area(offset, sealed.area)
         store.write(changed)
         store.wipe_area(old.offset, old.size)
         return number
-    both = place(store, header, sealed, second, digest)
-    assert isinstance(both, Luks2Header)  # noqa: S101
+    both = header_changes.with_keyslot(header, second, sealed.json(offset), digest)
+    store.check_fits(both)
+    store.write_area(offset, sealed.area)
+    both = store.write(both)
     store.wipe_area(old.offset, old.size)
-    store.write(edit.with_keyslot_moved(both, second, number))
+    store.write(header_changes.with_keyslot_moved(both, second, number))
     return number
 
 
-def _change2_in_place(store: HeaderStore, header: Luks2Header, sealed: SealedKeyslot, number: int) -> int:
+def _change_luks2_in_place(
+    store: HeaderStore, header: Luks2Header, sealed: SealedKeyslot, number: int
+) -> int:
     old = header.keyslots[number].area
-    size = edit.area_size(sealed.key_size)
-    offset = edit.free_area(header, size, without=number)
+    size = layout.area_bytes(sealed.key_size)
+    offset = header_changes.free_area(header, size, without=number)
     if offset is None:
         raise KeyslotError("No space for new keyslot.")
-    changed = edit.with_keyslot_replaced(header, number, sealed.json(offset))
+    changed = header_changes.with_keyslot_replaced(header, number, sealed.json(offset))
     store.check_fits(changed)
     store.replace(changed, offset, sealed.area)
     for start, end in ((old.offset, offset), (offset + size, old.offset + old.size)):
@@ -109,17 +120,19 @@ def _change2_in_place(store: HeaderStore, header: Luks2Header, sealed: SealedKey
     return number
 
 
-def _change1(store: HeaderStore, header: Luks1Header, sealed: SealedKeyslot, number: int, stay: bool) -> int:
+def _change_luks1(
+    store: HeaderStore, header: Luks1Header, sealed: SealedKeyslot, number: int, stay: bool
+) -> int:
     second = next((free for free, slot in enumerate(header.slots) if not slot.active), None)
     digest = next(iter(header.digests))
     if second is None:
         slot = sealed.slot(header.slots[number])
         store.replace(luks1.with_slot(header, number, slot), slot.key_material_offset * SECTOR, sealed.area)
         return number
-    both = place(store, header, sealed, second, digest)
+    both = write_keyslot(store, header, sealed, second, digest)
     alone = remove(store, both, number)
     if not stay:
         return second
     # The number was asked for: the same stripes go there too, and then leave the other slot.
-    remove(store, place(store, alone, sealed, number, digest), second)
+    remove(store, write_keyslot(store, alone, sealed, number, digest), second)
     return number

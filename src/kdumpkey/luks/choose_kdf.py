@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.crypto import hashes
 from kdumpkey.crypto.kdf import ARGON2_MAX_MEMORY_KIB, ARGON2_VARIANTS, Argon2, Kdf, Pbkdf2
 from kdumpkey.errors import CipherError, KdfError
-from kdumpkey.luks.model import Luks1Header
-from kdumpkey.luks.new_keyslot import DEFAULT_HASH
+from kdumpkey.luks.model import Luks1Header, Luks2Header
+from kdumpkey.luks.seal import DEFAULT_HASH
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader
@@ -62,18 +62,29 @@ def choose_kdf(request: KdfRequest, header: LuksHeader) -> Kdf:
     if kind == "pbkdf2":
         iterations = checked.iterations
         if iterations is None:
-            from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
-
-            iterations = calibrate.pbkdf2_iterations(checked.af_hash, _KEY_BYTES, time_ms)
+            iterations = measured_iterations(checked.af_hash, _KEY_BYTES, time_ms)
         return Pbkdf2(checked.af_hash, iterations, salt)
     memory_kib, lanes = checked.memory_kib or _DEFAULT_MEMORY_KIB, threads(checked.parallel)
     if checked.iterations is not None:
         return Argon2(kind, checked.iterations, memory_kib, lanes, salt)
-    from kdumpkey.crypto import calibrate  # noqa: PLC0415
+    from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
 
     most = calibrate.memory_cap_kib(memory_kib)
     passes, memory_kib = calibrate.argon2_costs(kind, _KEY_BYTES, time_ms, most, lanes)
     return Argon2(kind, passes, memory_kib, lanes, salt)
+
+
+def measured_iterations(hash_name: str, key_bytes: int, time_ms: int) -> int:
+    """The iterations of PBKDF2 that take a time on this machine.
+
+    Args:
+        hash_name: PBKDF2's hash.
+        key_bytes: Length of the key to be derived.
+        time_ms: What it is to take.
+    """
+    from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
+
+    return calibrate.pbkdf2_iterations(hash_name, key_bytes, time_ms)
 
 
 def checked_request(request: KdfRequest, header: LuksHeader) -> KdfRequest:
@@ -82,12 +93,15 @@ def checked_request(request: KdfRequest, header: LuksHeader) -> KdfRequest:
     Raises:
         KdfError: As `choose_kdf`.
     """
-    if isinstance(header, Luks1Header):
-        if request.kind not in (None, "pbkdf2"):
-            raise KdfError(f"Requested PBKDF type is not supported for LUKS1.\n{_UNSET}")
-        kind, hash_name = "pbkdf2", header.hash_spec
-    else:
-        kind, hash_name = request.kind or _DEFAULT_KIND, request.af_hash
+    match header:
+        case Luks1Header():
+            if request.kind not in (None, "pbkdf2"):
+                raise KdfError(f"Requested PBKDF type is not supported for LUKS1.\n{_UNSET}")
+            kind, hash_name = "pbkdf2", header.hash_spec
+        case Luks2Header():
+            kind, hash_name = request.kind or _DEFAULT_KIND, request.af_hash
+        case _:
+            assert_never(header)
     if kind not in _MIN_ITERATIONS:
         raise KdfError(f"Unknown PBKDF type {kind}.\n{_UNSET}")
     for name in (request.af_hash, hash_name):  # LUKS1 has its own: what was asked for must be there, too
@@ -95,6 +109,13 @@ def checked_request(request: KdfRequest, header: LuksHeader) -> KdfRequest:
             hashes.find(name)
         except CipherError as error:
             raise KdfError(f"Requested hash {name} is not supported.\n{_UNSET}") from error
+    _check_costs(request, kind)
+    return KdfRequest(
+        kind, hash_name, request.iterations, request.time_ms, request.memory_kib, request.parallel
+    )
+
+
+def _check_costs(request: KdfRequest, kind: str) -> None:
     low = _MIN_ITERATIONS[kind]
     if request.iterations is not None and request.iterations < low:
         raise KdfError(f"Forced iteration count is too low for {kind} (minimum is {low}).\n{_UNSET}")
@@ -109,9 +130,6 @@ def checked_request(request: KdfRequest, header: LuksHeader) -> KdfRequest:
                 f"Forced memory cost is too low for {kind} (minimum is {_MIN_MEMORY_KIB} kilobytes)."
                 f"\n{_UNSET}"
             )
-    return KdfRequest(
-        kind, hash_name, request.iterations, request.time_ms, request.memory_kib, request.parallel
-    )
 
 
 def threads(wanted: int | None) -> int:

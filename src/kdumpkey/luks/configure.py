@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.errors import HeaderError, KeyslotError, UsageError
-from kdumpkey.luks import header_changes as edit
-from kdumpkey.luks import luks1, strict_json
+from kdumpkey.luks import header_changes, layout, luks1, strict_json
+from kdumpkey.luks.identity import checked_uuid
 from kdumpkey.luks.model import KEYRING_TOKEN, Luks1Header, Luks2Header
-from kdumpkey.luks.unlock import check_requirements
+from kdumpkey.luks.requirements import check_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from kdumpkey.luks.store import HeaderStore
     from kdumpkey.luks.strict_json import JsonObject
 
-_LABEL_BYTES: Final = 48
 _WHITE_SPACE: Final = b" \t\n\r"  # of JSON: an editor ends every file with a newline
 _RESERVED: Final = "luks2-"
 _KEYRING_MEMBERS: Final = 3
@@ -31,21 +29,19 @@ def set_uuid(store: HeaderStore, text: str) -> None:
     """Give a header another UUID.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not a UUID.
         KdumpkeyError: As `luks.store`.
     """
-    try:
-        wanted = str(uuid.UUID(text))
-    except ValueError as error:
-        raise UsageError("Wrong LUKS UUID format provided.") from error
-    if wanted != text.lower():
-        raise UsageError("Wrong LUKS UUID format provided.")
+    wanted = checked_uuid(text)
     with store.changing() as header:
         check_requirements(header, "luksUUID --uuid")
-        if isinstance(header, Luks1Header):
-            store.write(luks1.rebuilt(header, uuid=wanted))
-        else:
-            store.write(replace(cast("Luks2Header", header), uuid=wanted))
+        match header:
+            case Luks1Header():
+                store.write(luks1.rebuilt(header, uuid=wanted))
+            case Luks2Header():
+                store.write(header._replace(uuid=wanted))
+            case _:
+                assert_never(header)
 
 
 def set_names(store: HeaderStore, label: str | None, subsystem: str | None) -> None:
@@ -59,20 +55,9 @@ def set_names(store: HeaderStore, label: str | None, subsystem: str | None) -> N
     Raises:
         KdumpkeyError: As `luks.store`.
     """
-    with store.changing() as header:
+    with store.changing_luks2() as header:
         check_requirements(header, "config")
-        header = cast("Luks2Header", header)
-        store.write(
-            replace(
-                header,
-                label=_cut(label or ""),
-                subsystem=_cut(subsystem or ""),
-            )
-        )
-
-
-def _cut(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape")[: _LABEL_BYTES - 1].decode("utf-8", "surrogateescape")
+        store.write(header._replace(label=layout.label(label or ""), subsystem=layout.label(subsystem or "")))
 
 
 def set_priority(store: HeaderStore, keyslot: int, priority: str) -> None:
@@ -82,24 +67,23 @@ def set_priority(store: HeaderStore, keyslot: int, priority: str) -> None:
         KeyslotError: There is no such keyslot.
         KdumpkeyError: As `luks.store`.
     """
-    with store.changing() as header:
+    with store.changing_luks2() as header:
         check_requirements(header, "config")
         if keyslot not in header.keyslots:
-            raise KeyslotError("")
-        header = cast("Luks2Header", header)
-        store.write(edit.with_priority(header, keyslot, PRIORITIES[priority]))
+            raise KeyslotError(f"Keyslot {keyslot} is not active.")
+        store.write(header_changes.with_priority(header, keyslot, PRIORITIES[priority]))
 
 
 def set_flags(store: HeaderStore, flags: Iterable[str]) -> None:
-    """Say what every activation of a LUKS2 device is to have, in dm-crypt's words; none: nothing.
+    """Set the flags, in dm-crypt's words, that every activation of a LUKS2 device is to have.
 
     Raises:
         RequirementsError: The header demands features that are not implemented.
         KdumpkeyError: As `luks.store`.
     """
-    with store.changing() as header:
+    with store.changing_luks2() as header:
         check_requirements(header, "open")
-        store.write(edit.with_flags(cast("Luks2Header", header), [_stored(flag) for flag in flags]))
+        store.write(header_changes.with_flags(header, [_stored(flag) for flag in flags]))
 
 
 def _stored(flag: str) -> str:
@@ -107,24 +91,30 @@ def _stored(flag: str) -> str:
     return flag if flag == "high_priority" else flag.replace("_", "-")
 
 
+@dataclass(frozen=True)
+class TokenSlot:
+    """Where a token goes.
+
+    Attributes:
+        number: The token's number; None: the lowest free one.
+        replaces: It may take another token's place.
+    """
+
+    number: int | None = None
+    replaces: bool = False
+
+
 def add_keyring_token(
-    store: HeaderStore,
-    description: str,
-    *,
-    number: int | None,
-    keyslot: int | None,
-    every_keyslot: bool,
-    replaces: bool,
+    store: HeaderStore, description: str, slot: TokenSlot, *, keyslot: int | None, every_keyslot: bool
 ) -> int:
     """Add a token that names a key of the kernel's, whose payload is the passphrase.
 
     Args:
         store: The device.
         description: The key's.
-        number: The token's; None: the lowest free one.
-        keyslot: The keyslot that it opens; None: all of them, or none.
-        every_keyslot: Which of these.
-        replaces: Whether it may take another token's place.
+        slot: Where the token goes.
+        keyslot: The keyslot that it opens; None: all of them if `every_keyslot`, else none.
+        every_keyslot: Whether it opens all of them.
 
     Returns:
         The token's number.
@@ -144,12 +134,11 @@ def add_keyring_token(
         }
 
     _check_description(description)
-    with store.changing() as header:
-        header = cast("Luks2Header", header)
+    with store.changing_luks2() as header:
         check_requirements(header, "token")
         if keyslot is not None and keyslot not in header.keyslots:
             raise KeyslotError(f"Keyslot {keyslot} is not active.")
-        return _put_token(store, header, token(header), number, replaces)
+        return _put_token(store, header, token(header), slot)
 
 
 def _check_description(description: str) -> None:
@@ -176,29 +165,25 @@ def _check_description(description: str) -> None:
         raise UsageError("The key description has a NUL in it, where the kernel would end it.")
 
 
-def import_token(
-    store: HeaderStore, content: bytes, *, number: int | None, keyslot: int | None, replaces: bool
-) -> int:
+def import_token(store: HeaderStore, content: bytes, slot: TokenSlot, *, keyslot: int | None) -> int:
     """Add a token from its JSON.
 
     Args:
         store: The device.
         content: The JSON.
-        number: The token's; None: the lowest free one.
+        slot: Where the token goes.
         keyslot: A keyslot to assign it to, beside those that it names.
-        replaces: Whether it may take another token's place.
 
     Returns:
         The token's number.
 
     Raises:
-        UsageError: It is no token, or the number is taken or impossible.
+        UsageError: It is not a token, or the number is taken or impossible.
         KeyslotError: The keyslot is not active.
         KdumpkeyError: As `luks.store`.
     """
     refusal = "Failed to import token from file."
-    with store.changing() as header:
-        header = cast("Luks2Header", header)
+    with store.changing_luks2() as header:
         check_requirements(header, "token")
         if keyslot is not None and keyslot not in header.keyslots:
             raise KeyslotError(f"Keyslot {keyslot} is not active.")
@@ -208,16 +193,16 @@ def import_token(
             names = token.get("keyslots")
             if keyslot is not None and isinstance(names, list) and str(keyslot) not in names:
                 names.append(str(keyslot))
-            return _put_token(store, header, token, number, replaces)
+            return _put_token(store, header, token, slot)
         except HeaderError as error:
             raise UsageError(refusal) from error
 
 
 def _check_reserved(token: JsonObject) -> None:
-    """Refuse a token of a reserved type, if it is none of those that there are or breaks their rules.
+    """Refuse a token of a reserved type that does not exist, or that breaks the type's rules.
 
     Raises:
-        HeaderError: It is so.
+        HeaderError: It is such a token.
     """
     kind = token.get("type")
     if not isinstance(kind, str) or not kind.startswith(_RESERVED):
@@ -229,18 +214,17 @@ def _check_reserved(token: JsonObject) -> None:
         raise HeaderError("the key description is empty")
 
 
-def _put_token(
-    store: HeaderStore, header: Luks2Header, token: JsonObject, number: int | None, replaces: bool
-) -> int:
+def _put_token(store: HeaderStore, header: Luks2Header, token: JsonObject, slot: TokenSlot) -> int:
+    number = slot.number
     if number is None:
-        number = edit.free_token(header)
+        number = header_changes.free_token(header)
         if number is None:
             raise UsageError("No free token slot.")
-    elif not 0 <= number < edit.MAX_TOKENS:
+    elif not 0 <= number < header_changes.MAX_TOKENS:
         raise UsageError(f"Token {number} is invalid.")
-    elif number in header.tokens and not replaces:
+    elif number in header.tokens and not slot.replaces:
         raise UsageError(f"Token {number} in use.")
-    store.write(edit.with_token(header, number, token))
+    store.write(header_changes.with_token(header, number, token))
     return number
 
 
@@ -248,15 +232,14 @@ def remove_token(store: HeaderStore, number: int) -> None:
     """Remove a token.
 
     Raises:
-        UsageError: There is none of this number.
+        UsageError: There is no token of this number.
         KdumpkeyError: As `luks.store`.
     """
-    with store.changing() as header:
-        header = cast("Luks2Header", header)
+    with store.changing_luks2() as header:
         check_requirements(header, "token")
         if number not in header.tokens:
             raise UsageError(f"Token {number} is not in use.")
-        store.write(edit.without_token(header, number))
+        store.write(header_changes.without_token(header, number))
 
 
 def assign_token(store: HeaderStore, number: int, keyslot: int) -> None:
@@ -266,15 +249,14 @@ def assign_token(store: HeaderStore, number: int, keyslot: int) -> None:
         UsageError: There is no token of this number.
         KdumpkeyError: As `luks.store`.
     """
-    with store.changing() as header:
-        header = cast("Luks2Header", header)
+    with store.changing_luks2() as header:
         check_requirements(header, "token")
         token = header.tokens.get(number)
         if token is None:
             raise UsageError(f"Token {number} is not in use.")
         if keyslot not in token.keyslots:
             named = [*(str(each) for each in token.keyslots), str(keyslot)]
-            store.write(edit.with_token(header, number, {**token.json, "keyslots": [*named]}))
+            store.write(header_changes.with_token(header, number, {**token.json, "keyslots": [*named]}))
 
 
 def unassign_token(store: HeaderStore, number: int, keyslot: int) -> None:
@@ -284,21 +266,20 @@ def unassign_token(store: HeaderStore, number: int, keyslot: int) -> None:
         UsageError: The token, if there is one of this number, does not name the keyslot.
         KdumpkeyError: As `luks.store`.
     """
-    with store.changing() as header:
-        header = cast("Luks2Header", header)
+    with store.changing_luks2() as header:
         check_requirements(header, "token")
         token = header.tokens.get(number)
         if token is None or keyslot not in token.keyslots:
             raise UsageError(f"Token {number} is not assigned to keyslot {keyslot}.")
         left = [str(each) for each in token.keyslots if each != keyslot]
-        store.write(edit.with_token(header, number, {**token.json, "keyslots": [*left]}))
+        store.write(header_changes.with_token(header, number, {**token.json, "keyslots": [*left]}))
 
 
 def token_json(header: LuksHeader, number: int) -> bytes:
     """A token's JSON, as it stands in the header.
 
     Raises:
-        UsageError: There is none of this number.
+        UsageError: There is no token of this number.
     """
     if number not in header.tokens:
         raise UsageError(f"Failed to get token {number} for export.")

@@ -14,21 +14,19 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import ConversionError, HeaderError
-from kdumpkey.luks import header_changes as edit
-from kdumpkey.luks import layout, luks1, luks2
-from kdumpkey.luks.model import SECTOR, Luks1Slot
+from kdumpkey.luks import header_changes, layout, luks1, luks2
+from kdumpkey.luks.identity import Identity
+from kdumpkey.luks.layout import LUKS1_DIGEST_BYTES, SALT_BYTES, SECTOR
+from kdumpkey.luks.model import Luks1Slot
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import Digest, Keyslot, Luks1Header, Luks2Header, LuksHeader, Segment
     from kdumpkey.luks.strict_json import JsonObject
 
-_LUKS1_AREAS: Final = 4096
-_METADATA: Final = 16384
+_METADATA: Final = layout.LUKS2_METADATA_SIZES[0]
 _LUKS2_AREAS: Final = 2 * _METADATA
-_SHIFT: Final = _LUKS2_AREAS - _LUKS1_AREAS
+_SHIFT: Final = _LUKS2_AREAS - layout.LUKS1_AREAS_OFFSET
 _SEQID: Final = 2
-_DIGEST: Final = 20  # of PBKDF2 a shorter output is the longer one's beginning
-_SALT: Final = 32
 _UINT32: Final = range(1 << 32)
 _INVALID: Final = "Cannot convert to LUKS2 format - invalid metadata."
 _TO_LUKS1: Final = "Cannot convert to LUKS1 format - "
@@ -49,43 +47,23 @@ class Conversion:
         return max(self.source, self.target) + self.size
 
 
-def luksmeta_offset(header: Luks1Header) -> int:
-    """Where LUKSMETA, a program with data of its own behind a LUKS1 header's areas, would have them."""
-    return -(-luks1.areas_end(header) * SECTOR // edit.AREA_ALIGNMENT) * edit.AREA_ALIGNMENT
-
-
 def to_luks2(header: Luks1Header) -> Conversion:
     """Say a LUKS1 header as LUKS2.
 
     Raises:
         ConversionError: Its areas are not where they can be moved from, or have no room to move.
     """
-    end = luksmeta_offset(header)
-    data_offset = header.payload_offset * SECTOR
-    first = min(slot.key_material_offset for slot in header.slots) * SECTOR
-    room = data_offset or end + _SHIFT
-    if first != _LUKS1_AREAS or end + _SHIFT > room:
+    start, end = header.areas_start, header.aligned_areas_end
+    room = header.data_offset or end + _SHIFT
+    if start != layout.LUKS1_AREAS_OFFSET or end + _SHIFT > room:
         raise ConversionError(_INVALID)
-    binary = layout.Luks2Binary(
-        magic=layout.MAGIC,
-        version=2,
-        hdr_size=_METADATA,
-        seqid=_SEQID,
-        label=layout.field("", 48),
-        csum_alg=layout.field("sha256", 32),
-        salt=b"",
-        uuid=layout.field(header.uuid, 40),
-        subsystem=layout.field("", 48),
-        hdr_offset=0,
-        padding=b"",
-        csum=b"",
-    )
-    keyslots_size = (room - _LUKS2_AREAS) // edit.AREA_ALIGNMENT * edit.AREA_ALIGNMENT
+    keyslots_size = (room - _LUKS2_AREAS) // layout.LUKS2_AREA_ALIGNMENT * layout.LUKS2_AREA_ALIGNMENT
+    fields = luks2.BinaryFields(Identity(header.uuid), _METADATA, _SEQID)
     try:
-        converted = luks2.build(_json(header, keyslots_size), binary)
+        converted = luks2.build(_json(header, keyslots_size), fields)
     except HeaderError as error:
         raise ConversionError(f"{error}\n{_INVALID}") from error
-    return Conversion(converted, source=_LUKS1_AREAS, target=_LUKS2_AREAS, size=end - _LUKS1_AREAS)
+    return Conversion(converted, source=start, target=_LUKS2_AREAS, size=end - start)
 
 
 def to_luks1(header: Luks2Header) -> Conversion:
@@ -107,8 +85,8 @@ def to_luks1(header: Luks2Header) -> Conversion:
         digest.type != "pbkdf2"
         or digest.salt is None
         or digest.digest is None
-        or len(digest.digest) < _DIGEST
-        or len(digest.salt) != _SALT
+        or len(digest.digest) < LUKS1_DIGEST_BYTES
+        or len(digest.salt) != SALT_BYTES
         or digest.iterations not in _UINT32
     ):
         raise ConversionError(f"{_TO_LUKS1}key slot digests are not LUKS1 compatible.")
@@ -126,7 +104,8 @@ def to_luks1(header: Luks2Header) -> Conversion:
         hash_spec=digest.hash,
         payload_offset=segment.offset // SECTOR,
         key_size=key_size,
-        mk_digest=digest.digest[:_DIGEST],
+        # What PBKDF2 gives is the beginning of what it gives for a longer key.
+        mk_digest=digest.digest[:LUKS1_DIGEST_BYTES],
         mk_digest_salt=digest.salt,
         mk_digest_iterations=digest.iterations,
         slots=_slots(header, key_size),
@@ -135,8 +114,10 @@ def to_luks1(header: Luks2Header) -> Conversion:
         luks1.parse(luks1.serialise(converted).ljust(layout.LUKS1_HEADER_SIZE, b"\0"))
     except HeaderError as error:
         raise ConversionError(f"{error}\n{_TO_LUKS1}it would not be valid.") from error
-    size = luksmeta_offset(converted) - _LUKS1_AREAS
-    return Conversion(converted, source=_LUKS2_AREAS, target=_LUKS1_AREAS, size=size)
+    target = layout.LUKS1_AREAS_OFFSET
+    return Conversion(
+        converted, source=_LUKS2_AREAS, target=target, size=converted.aligned_areas_end - target
+    )
 
 
 def _only_segment(header: Luks2Header) -> Segment:
@@ -167,7 +148,7 @@ def _is_compatible(keyslot: Keyslot, segment: Segment, digest: Digest) -> bool:
     return (
         keyslot.type == "luks2"
         and isinstance(kdf, Pbkdf2)
-        and len(kdf.salt) == _SALT
+        and len(kdf.salt) == SALT_BYTES
         and kdf.iterations in _UINT32
         and af is not None
         and af.stripes == layout.LUKS1_STRIPES
@@ -175,7 +156,7 @@ def _is_compatible(keyslot: Keyslot, segment: Segment, digest: Digest) -> bool:
         and area.encryption == segment.encryption
         and area.key_size == keyslot.key_size
         and area.offset % SECTOR == 0
-        and area.size == edit.area_size(keyslot.key_size)
+        and area.size == layout.area_bytes(keyslot.key_size)
         and digest.segments == (segment.id,)
         and keyslot.id in digest.keyslots
     )
@@ -183,35 +164,28 @@ def _is_compatible(keyslot: Keyslot, segment: Segment, digest: Digest) -> bool:
 
 def _slots(header: Luks2Header, key_size: int) -> tuple[Luks1Slot, ...]:
     """The eight slots; those that are not in use get areas too, where there is room."""
-    size = edit.area_size(key_size)
+    size = layout.area_bytes(key_size)
     taken = {number: (slot.area.offset, slot.area.size) for number, slot in header.keyslots.items()}
     slots = []
     for number in range(layout.LUKS1_SLOTS):
         keyslot = header.keyslots.get(number)
         if keyslot is None:
-            offset = edit.free_space(list(taken.values()), 2 * header.metadata_size, header.areas_end, size)
+            offset = header_changes.free_space(taken.values(), header.areas_start, header.areas_end, size)
             if offset is None:
                 raise ConversionError("Unable to move keyslot area. Not enough space.")
             taken[number] = (offset, size)
-        kdf = keyslot.kdf if keyslot else None
-        slots.append(
-            Luks1Slot(
-                active=keyslot is not None,
-                iterations=kdf.iterations if isinstance(kdf, Pbkdf2) else 0,
-                salt=kdf.salt if isinstance(kdf, Pbkdf2) else bytes(32),
-                key_material_offset=(taken[number][0] - _SHIFT) // SECTOR,
-                stripes=layout.LUKS1_STRIPES,
-            )
-        )
+        slot = luks1.inactive_slot((taken[number][0] - _SHIFT) // SECTOR)
+        if keyslot is not None and isinstance(keyslot.kdf, Pbkdf2):
+            kdf = keyslot.kdf
+            slot = slot._replace(active=True, iterations=kdf.iterations, salt=kdf.salt)
+        slots.append(slot)
     return tuple(slots)
 
 
 def _json(header: Luks1Header, keyslots_size: int) -> JsonObject:
-    encryption = f"{header.cipher_name}-{header.cipher_mode}"
-    size = edit.area_size(header.key_size)
     return {
         "keyslots": {
-            str(number): _keyslot_json(header, slot, encryption, size)
+            str(number): _keyslot_json(header, slot)
             for number, slot in enumerate(header.slots)
             if slot.active
         },
@@ -222,7 +196,7 @@ def _json(header: Luks1Header, keyslots_size: int) -> JsonObject:
                 "offset": str(header.payload_offset * SECTOR),
                 "iv_tweak": "0",
                 "size": "dynamic",
-                "encryption": encryption,
+                "encryption": header.encryption,
                 "sector_size": SECTOR,
             }
         },
@@ -244,7 +218,7 @@ def _json(header: Luks1Header, keyslots_size: int) -> JsonObject:
     }
 
 
-def _keyslot_json(header: Luks1Header, slot: Luks1Slot, encryption: str, size: int) -> JsonObject:
+def _keyslot_json(header: Luks1Header, slot: Luks1Slot) -> JsonObject:
     return {
         "type": "luks2",
         "key_size": header.key_size,
@@ -257,10 +231,10 @@ def _keyslot_json(header: Luks1Header, slot: Luks1Slot, encryption: str, size: i
         "af": {"type": "luks1", "hash": header.hash_spec, "stripes": slot.stripes},
         "area": {
             "type": "raw",
-            "encryption": encryption,
+            "encryption": header.encryption,
             "key_size": header.key_size,
             "offset": str(slot.key_material_offset * SECTOR + _SHIFT),
-            "size": str(size),
+            "size": str(layout.area_bytes(header.key_size)),
         },
     }
 

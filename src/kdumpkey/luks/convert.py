@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.errors import ConversionError, DeviceError
 from kdumpkey.luks import conversion
 from kdumpkey.luks.backup import back_up
 from kdumpkey.luks.model import Luks1Header, Luks2Header
-from kdumpkey.luks.unlock import check_requirements
+from kdumpkey.luks.requirements import check_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,8 +59,8 @@ def convert(
     with store.changing() as header:
         check_convertible(header, version)
         done = _converted(header)
-        if isinstance(header, Luks1Header):
-            _check_no_luksmeta(store.device, header)
+        if version == 2:
+            _check_no_luksmeta(store.device, done.source + done.size)
             if store.device.is_block and store.device.size < done.end:
                 raise ConversionError("Unable to move keyslot area. Not enough space.")
         store.device.reserve(0, min(done.end, store.device.size))
@@ -78,16 +78,20 @@ def backup_name(device: str, header: LuksHeader, *, is_block: bool) -> str:
 
 
 def _converted(header: LuksHeader) -> conversion.Conversion:
-    if isinstance(header, Luks1Header):
-        return conversion.to_luks2(header)
-    return conversion.to_luks1(cast("Luks2Header", header))
+    match header:
+        case Luks1Header():
+            return conversion.to_luks2(header)
+        case Luks2Header():
+            return conversion.to_luks1(header)
+        case _:
+            assert_never(header)
 
 
-def _check_no_luksmeta(device: Device, header: Luks1Header) -> None:
-    """Refuse to move the areas over what another program keeps behind them."""
+def _check_no_luksmeta(device: Device, areas_end: int) -> None:
+    """Refuse to move the areas over what LUKSMETA keeps behind them."""
     magic = bytearray(len(_LUKSMETA))
     try:
-        device.pread_into(magic, conversion.luksmeta_offset(header))
+        device.pread_into(magic, areas_end)
     except DeviceError:  # a file that ends with the areas has nothing behind them
         return
     if magic == _LUKSMETA:

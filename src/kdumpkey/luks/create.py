@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import stat
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.crypto import hashes, kdf
 from kdumpkey.crypto.cipher_spec import NULL_CIPHER, CipherSpec, dm_crypt_refusal
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import CipherError, DeviceError, KdfError, KeyslotError, UsageError, WriteError
-from kdumpkey.luks import header_changes as edit
-from kdumpkey.luks import new_header as fresh
-from kdumpkey.luks.choose_kdf import KdfRequest, choose_kdf
-from kdumpkey.luks.model import SECTOR, Luks2Header
-from kdumpkey.luks.new_header import Geometry, Identity, Luks1Digest
-from kdumpkey.luks.new_keyslot import AreaCipher, Recipe, choose_number, seal_keyslot
-from kdumpkey.luks.put_header import areas_end, before_data, put_header
+from kdumpkey.luks import layout, new_header
+from kdumpkey.luks.choose_kdf import KdfRequest, choose_kdf, measured_iterations
+from kdumpkey.luks.header_changes import VolumeKeyDigest
+from kdumpkey.luks.identity import Identity, checked_uuid, new_uuid
+from kdumpkey.luks.layout import SECTOR
+from kdumpkey.luks.model import Luks1Header, Luks2Header
+from kdumpkey.luks.new_header import DataStart, Geometry
+from kdumpkey.luks.new_keyslot import choose_number, seal_keyslot
+from kdumpkey.luks.put_header import before_data, bytes_written, put_header
+from kdumpkey.luks.seal import AreaCipher, Recipe
 from kdumpkey.secret import SecretBuffer
 from kdumpkey.storage.device import Device, open_readonly, open_readwrite
 
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 _SALT: Final = 32
 _DIGEST_MS: Final = 125
 _DIGEST_FORCED: Final = 1000
-_LUKS1_DIGEST: Final = 20
-_SMALLEST_HASH: Final = 20
 _LARGE: Final = 4096
 _DEFAULT_BITS: Final = {"xts": 512}
 _OTHER_BITS: Final = 256
@@ -43,10 +43,11 @@ _NOTHING_ASKED: Final = KdfRequest()
 class Format:
     """What is to be made; None: cryptsetup's default.
 
-    Sizes, `offset` and `alignment` are in bytes.
+    Sizes, `offset` and `alignment` are in bytes; `header` is the device or file for a detached header.
     """
 
     version: int = 2
+    header: str | None = None
     encryption: str = "aes-xts-plain64"
     key_size: int | None = None
     request: KdfRequest = _NOTHING_ASKED
@@ -114,7 +115,6 @@ def format_device(
     passphrase: Buffer,
     what: Format,
     *,
-    header: str | None = None,
     volume_key: Buffer | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> int:
@@ -126,7 +126,6 @@ def format_device(
         path: The device or file; a file that is too small for header and keyslots is grown.
         passphrase: What opens the new keyslot.
         what: What is to be made.
-        header: The device or file for a detached header.
         volume_key: The volume key; default: random.
         warn: Told what is worth knowing.
 
@@ -145,26 +144,40 @@ def format_device(
     _check_hash(what)
     with (
         _key(volume_key, key_size) as key,
-        open_readwrite(header or path, exclusive=True) as device,
+        open_readwrite(what.header or path, exclusive=True) as device,
     ):
         data_size = device.size
-        if header is not None:
+        if what.header is not None:
             with open_readonly(path) as data:
                 data_size = data.size
-        made = _empty_header(what, key, data_size, detached=header is not None)
+        made = _empty_header(what, key, data_size)
         recipe = Recipe(
             choose_kdf(what.request, made), what.request.af_hash, what.area_cipher, what.check_memory
         )
         number = choose_number(made, what.keyslot)
-        if isinstance(made, Luks2Header) and edit.area_size(key_size) > made.config.keyslots_size:
+        areas = _keyslots_size(made)
+        if areas is not None and layout.area_bytes(key_size) > areas:
             raise KeyslotError("No space for new keyslot.")
         with seal_keyslot(made, key, passphrase, recipe) as sealed:
-            _grow(device, made, warn, data=header is None)
-            if isinstance(made, Luks2Header) and made.config.keyslots_size < fresh.SMALL_AREA:
-                area = f"keyslots area ({made.config.keyslots_size} bytes)"
-                warn(f"WARNING: {area} is very small, available LUKS2 keyslot count is very limited.")
+            _grow(device, made, warn, data=what.header is None)
+            if areas is not None and areas < new_header.SMALL_AREA:
+                warn(
+                    f"WARNING: keyslots area ({areas} bytes) is very small, "
+                    "available LUKS2 keyslot count is very limited."
+                )
             put_header(device, made, sealed, number)
     return number
+
+
+def _keyslots_size(header: LuksHeader) -> int | None:
+    """Bytes for all keyslot areas of a LUKS2 header; None: LUKS1 has room for its eight."""
+    match header:
+        case Luks1Header():
+            return None
+        case Luks2Header():
+            return header.config.keyslots_size
+        case _:
+            assert_never(header)
 
 
 def _check_hash(what: Format) -> None:
@@ -174,7 +187,7 @@ def _check_hash(what: Format) -> None:
     except CipherError as error:
         message = f"Requested hash {name} is not supported.\nFailed to set pbkdf parameters."
         raise KdfError(message) from error
-    if size < _SMALLEST_HASH:  # a header with it would be refused ever after
+    if size < layout.LUKS1_DIGEST_BYTES:  # a header with it would be refused ever after
         kind = "LUKS " if what.version == 1 else ""
         raise KdfError(f"Requested {kind}hash {name} is not supported.")
 
@@ -188,84 +201,55 @@ def _key(volume_key: Buffer | None, size: int) -> SecretBuffer:
         return SecretBuffer.copy_of(view)
 
 
-def _empty_header(what: Format, key: SecretBuffer, data_size: int, *, detached: bool) -> LuksHeader:
-    identity = Identity(_uuid(what.uuid), what.label, what.subsystem)
+def _empty_header(what: Format, key: SecretBuffer, data_size: int) -> LuksHeader:
+    uuid = new_uuid() if what.uuid is None else checked_uuid(what.uuid)
+    identity = Identity(uuid, what.label, what.subsystem)
+    data = DataStart(what.offset, what.alignment, detached=what.header is not None)
     if what.offset and what.offset % _LARGE:
         raise UsageError(f"Data offset is not multiple of {_LARGE} bytes.")
     if what.version == 1:
         if what.sector_size not in (None, SECTOR):
             raise UsageError("Unsupported encryption sector size.")
-        name, _, mode = what.encryption.partition("-")
-        digest = _digest(what, key, _LUKS1_DIGEST)
-        return fresh.luks1_header(
+        return new_header.luks1_header(
             identity,
-            cipher=(name, mode),
-            hash_spec=what.request.af_hash,
+            encryption=what.encryption,
             key_size=len(key),
-            digest=digest,
-            offset=what.offset,
-            alignment=what.alignment,
-            detached=detached,
+            digest=_digest(what, key, layout.LUKS1_DIGEST_BYTES),
+            data=data,
         )
-    place = fresh.geometry(
-        metadata_size=what.metadata_size,
-        keyslots_size=what.keyslots_size,
-        offset=what.offset,
-        alignment=what.alignment,
-        detached=detached,
-    )
-    sector_size = _sector_size(what, place, data_size)
-    if place.data_offset % sector_size:
+    geometry = new_header.geometry(data, metadata_size=what.metadata_size, keyslots_size=what.keyslots_size)
+    sector_size = _sector_size(what, geometry, data_size)
+    if geometry.data_offset % sector_size:
         raise UsageError(f"Data offset is not multiple of {sector_size} bytes.")
-    digest = _digest(what, key, None)
-    json = edit.digest_json(
-        hash_name=what.request.af_hash,
-        iterations=digest.iterations,
-        salt=digest.salt,
-        digest=digest.value,
-    )
-    return fresh.luks2_header(
-        place, identity, encryption=what.encryption, sector_size=sector_size, digest=json
+    digest = _digest(what, key, hashes.find(what.request.af_hash).size)
+    return new_header.luks2_header(
+        geometry, identity, encryption=what.encryption, sector_size=sector_size, digest=digest
     )
 
 
-def _uuid(text: str | None) -> str:
-    if text is None:
-        return str(uuid.uuid4())
-    try:
-        if str(uuid.UUID(text)) == text.lower():
-            return text.lower()
-    except ValueError:
-        pass
-    raise UsageError("Wrong LUKS UUID format provided.")
-
-
-def _sector_size(what: Format, place: Geometry, data_size: int) -> int:
+def _sector_size(what: Format, geometry: Geometry, data_size: int) -> int:
     """As cryptsetup chooses: the largest that fits a file evenly."""
     if what.sector_size is not None:
         return what.sector_size
-    rest = data_size - place.data_offset
+    rest = data_size - geometry.data_offset
     return SECTOR if rest % _LARGE or (what.alignment or 0) % _LARGE else _LARGE
 
 
-def _digest(what: Format, key: SecretBuffer, length: int | None) -> Luks1Digest:
-    """The check value of the volume key; of LUKS2 as long as its hash."""
+def _digest(what: Format, key: SecretBuffer, size: int) -> VolumeKeyDigest:
+    """The check value of the volume key, of `size` bytes."""
     name = what.request.af_hash
-    size = hashes.find(name).size if length is None else length
     if what.request.iterations is not None:
         iterations = _DIGEST_FORCED
     else:
-        from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
-
-        iterations = max(_DIGEST_FORCED, calibrate.pbkdf2_iterations(name, size, _DIGEST_MS))
+        iterations = max(_DIGEST_FORCED, measured_iterations(name, size, _DIGEST_MS))
     salt = os.urandom(_SALT)
     with kdf.derive(Pbkdf2(name, iterations, salt), key, size) as value:
-        return Luks1Digest(bytes(memoryview(value)), salt, iterations)
+        return VolumeKeyDigest(name, iterations, salt, bytes(memoryview(value)))
 
 
 def _grow(device: Device, header: LuksHeader, warn: Callable[[str], None], *, data: bool) -> None:
     """A file is made large enough for the header, and has room for it; a device must be."""
-    needed, before = max(areas_end(header), before_data(header) if data else 0), device.size
+    needed, before = max(bytes_written(header), before_data(header) if data else 0), device.size
     if before < needed:
         if device.is_block or not stat.S_ISREG(os.fstat(device.fileno()).st_mode):
             raise DeviceError(f"Device {device.name} is too small. (LUKS needs at least {needed} bytes.)")
@@ -275,7 +259,7 @@ def _grow(device: Device, header: LuksHeader, warn: Callable[[str], None], *, da
             raise DeviceError(f"Device {device.name} cannot be grown: {error.strerror}.") from error
         device.size = needed
     try:
-        device.reserve(0, areas_end(header))
+        device.reserve(0, bytes_written(header))
     except WriteError:
         os.ftruncate(device.fileno(), before)
         raise

@@ -4,26 +4,22 @@ A key that fits says nothing of the data: the header may name a cipher, a kind o
 nothing at hand opens. Whoever relies on the data later, as after a crash, asks here first.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kdumpkey.crypto.cipher_spec import CipherSpec, dm_crypt_refusal, is_null_cipher
 from kdumpkey.errors import CipherError
-from kdumpkey.luks.requirements import requirement
-from kdumpkey.luks.unlock import check_requirements
+from kdumpkey.luks.layout import SECTOR
+from kdumpkey.luks.requirements import check_requirements, requirement
 
 if TYPE_CHECKING:
+    from kdumpkey.luks.device import LuksDevice
     from kdumpkey.luks.model import LuksHeader, Segment
 
 _SECTOR_SIZES: Final = (512, 1024, 2048, 4096)
-_UNIT: Final = 512
 _ELSEWHERE: Final = "Use a device that is encrypted with another cipher."
 
 
-@dataclass(frozen=True)
-class DataAccess:
+class DataAccess(NamedTuple):
     """How the data behind a header can be opened.
 
     Attributes:
@@ -42,7 +38,7 @@ class DataAccess:
         return not (self.user_space and self.dm_crypt)
 
 
-def data_access(header: LuksHeader) -> DataAccess:
+def data_access(header: "LuksHeader") -> DataAccess:
     """Say how the data behind a header can be opened, as far as the header alone tells."""
     if header.requirements:
         found = [requirement(name) for name in header.requirements]
@@ -59,7 +55,7 @@ def data_access(header: LuksHeader) -> DataAccess:
     return DataAccess(user_space, dm_crypt, step)
 
 
-def check_data_opens(header: LuksHeader, name: str) -> list[str]:
+def check_data_opens(header: "LuksHeader", name: str) -> list[str]:
     """Refuse a header whose data nothing at hand opens, and warn where not everything does.
 
     Args:
@@ -91,7 +87,18 @@ def check_data_opens(header: LuksHeader, name: str) -> list[str]:
     return warnings + warnings_of_nothing(header, name)
 
 
-def warnings_of_nothing(header: LuksHeader, name: str) -> list[str]:
+def warnings_of(luks: "LuksDevice") -> list[str]:
+    """Warn of data that not everything opens, or that are not all there.
+
+    Raises:
+        RequirementsError: The header demands features that are not implemented.
+        CipherError: Nothing opens the data.
+    """
+    missing = luks.missing_end()
+    return [*check_data_opens(luks.header, luks.device.name), *([missing] if missing else [])]
+
+
+def warnings_of_nothing(header: "LuksHeader", name: str) -> list[str]:
     """Warn of data that the null cipher leaves as they are.
 
     Args:
@@ -103,35 +110,36 @@ def warnings_of_nothing(header: LuksHeader, name: str) -> list[str]:
     return [f"The data of {name} are not encrypted: the null cipher protects nothing."]
 
 
-def _user_space(header: LuksHeader, segment: Segment) -> str:
+def _user_space(header: "LuksHeader", segment: "Segment") -> str:
     if reason := _neither(segment):
         return reason
     if segment.type == "linear":
         return ""
     try:
         spec = CipherSpec.parse(segment.encryption)
-        for size in _key_sizes(header, segment):
+        digest = header.digest_of_segment(segment.id)
+        for size in header.key_sizes(digest) if digest else ():
             spec.check_key_size(size)
     except CipherError as error:
         return str(error)
     return ""
 
 
-def _dm_crypt(segment: Segment) -> str:
+def _dm_crypt(segment: "Segment") -> str:
     if reason := _neither(segment):
         return reason
     if segment.type == "linear":
         return "the volume is not encrypted, and needs no mapping"
     if reason := dm_crypt_refusal(segment.encryption):
         return reason
-    if segment.iv_tweak * _UNIT % segment.sector_size:
+    if segment.iv_tweak * SECTOR % segment.sector_size:
         return (
             f"its IVs begin at {segment.iv_tweak}, in the middle of a sector of {segment.sector_size} bytes"
         )
     return ""
 
 
-def _neither(segment: Segment) -> str:
+def _neither(segment: "Segment") -> str:
     """What neither of the two can do."""
     if segment.type not in ("crypt", "linear"):
         return f"segment {segment.id} is of the unknown type {segment.type!r}"
@@ -142,12 +150,6 @@ def _neither(segment: Segment) -> str:
     if segment.type == "crypt" and segment.sector_size not in _SECTOR_SIZES:
         return f"encryption sector size {segment.sector_size} is not supported"
     return ""
-
-
-def _key_sizes(header: LuksHeader, segment: Segment) -> set[int]:
-    digest = header.digest_of_segment(segment.id)
-    numbers = digest.keyslots if digest else ()
-    return {header.keyslots[number].key_size for number in numbers if number in header.keyslots}
 
 
 def _first(reasons: list[str]) -> str:

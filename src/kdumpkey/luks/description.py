@@ -5,13 +5,14 @@ Salts and digests are left out: they are nobody's business but a program's that 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.luks.model import (
     PRIORITY_IGNORE,
     PRIORITY_NORMAL,
     PRIORITY_PREFER,
+    Luks1Header,
     Luks2Header,
     LuksHeader,
     UnknownKdf,
@@ -34,7 +35,7 @@ def described(header: LuksHeader) -> Description:
     return {
         "version": header.version,
         "uuid": _text(header.uuid),
-        **(_of_luks2_alone(header) if isinstance(header, Luks2Header) else {}),
+        **_of_one_version(header),
         "copies": [_copy(copy) for copy in header.copies],
         "segments": [_segment(each) for each in header.segments.values()],
         "keyslots": [_keyslot(each, header) for each in header.keyslots.values()],
@@ -48,17 +49,23 @@ def identity(header: LuksHeader) -> Description:
     return {"version": header.version, "uuid": _text(header.uuid)}
 
 
-def _of_luks2_alone(header: Luks2Header) -> Description:
-    return {
-        "label": _text(header.label),
-        "subsystem": _text(header.subsystem),
-        "epoch": header.seqid,
-        "metadata_bytes": header.metadata_size,
-        "keyslots_area_bytes": header.config.keyslots_size,
-        "checksum": _text(header.checksum_alg),
-        "flags": [_text(flag) for flag in header.config.flags],
-        "requirements": [_text(name) for name in header.requirements],
-    }
+def _of_one_version(header: LuksHeader) -> Description:
+    match header:
+        case Luks1Header():
+            return {}
+        case Luks2Header():
+            return {
+                "label": _text(header.label),
+                "subsystem": _text(header.subsystem),
+                "epoch": header.seqid,
+                "metadata_bytes": header.metadata_size,
+                "keyslots_area_bytes": header.config.keyslots_size,
+                "checksum": _text(header.checksum_alg),
+                "flags": [_text(flag) for flag in header.config.flags],
+                "requirements": [_text(name) for name in header.requirements],
+            }
+        case _:
+            assert_never(header)
 
 
 def _copy(copy: HeaderCopy) -> Description:

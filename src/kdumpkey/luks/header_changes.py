@@ -8,22 +8,24 @@ from __future__ import annotations
 import base64
 import copy
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
+from kdumpkey.crypto.kdf import Kdf, Pbkdf2
 from kdumpkey.errors import KeyslotError
 from kdumpkey.luks import layout, luks2
+from kdumpkey.luks.identity import Identity
 from kdumpkey.luks.model import Luks2Header
+from kdumpkey.luks.rules import array_member, object_member
 
 if TYPE_CHECKING:
-    from kdumpkey.crypto.kdf import Kdf
-    from kdumpkey.luks.strict_json import JsonArray, JsonObject
+    from kdumpkey.luks.model import Area
+    from kdumpkey.luks.strict_json import JsonObject
 
 MAX_KEYSLOTS: Final = 32
 MAX_TOKENS: Final = 32
 MAX_DIGESTS: Final = 8
-AREA_ALIGNMENT: Final = 4096
 
 
 def edited(header: Luks2Header, json: JsonObject) -> Luks2Header:
@@ -32,21 +34,9 @@ def edited(header: Luks2Header, json: JsonObject) -> Luks2Header:
     Raises:
         HeaderError: The JSON breaks a rule.
     """
-    binary = layout.Luks2Binary(
-        magic=layout.MAGIC,
-        version=2,
-        hdr_size=header.metadata_size,
-        seqid=header.seqid,
-        label=layout.field(header.label, 48),
-        csum_alg=layout.field(header.checksum_alg, 32),
-        salt=b"",
-        uuid=layout.field(header.uuid, 40),
-        subsystem=layout.field(header.subsystem, 48),
-        hdr_offset=0,
-        padding=b"",
-        csum=b"",
-    )
-    return replace(luks2.build(json, binary), copies=header.copies, used=header.used)
+    identity = Identity(header.uuid, header.label, header.subsystem)
+    fields = luks2.BinaryFields(identity, header.metadata_size, header.seqid, header.checksum_alg)
+    return luks2.build(json, fields)._replace(copies=header.copies, used=header.used)
 
 
 def free_keyslot(header: Luks2Header) -> int | None:
@@ -65,7 +55,7 @@ def free_area(header: Luks2Header, size: int, *, without: int | None = None) -> 
     The area of the keyslot `without` counts as free.
     """
     areas = [(slot.area.offset, slot.area.size) for slot in header.keyslots.values() if slot.id != without]
-    return free_space(areas, 2 * header.metadata_size, header.areas_end, size)
+    return free_space(areas, header.areas_start, header.areas_end, size)
 
 
 def free_space(areas: Iterable[tuple[int, int]], start: int, end: int, size: int) -> int | None:
@@ -75,25 +65,18 @@ def free_space(areas: Iterable[tuple[int, int]], start: int, end: int, size: int
     return next((stop for (_, stop), (begin, _) in pairwise(bounds) if stop + size <= begin), None)
 
 
-def area_size(key_size: int, stripes: int = layout.LUKS1_STRIPES) -> int:
-    """Bytes of the area of a keyslot whose key has `key_size` bytes."""
-    return -(-key_size * stripes // AREA_ALIGNMENT) * AREA_ALIGNMENT
-
-
-def keyslot_json(
-    *, key_size: int, offset: int, size: int, encryption: str, area_key_size: int, af_hash: str, kdf: Kdf
-) -> JsonObject:
-    """The object of a keyslot; sizes and offset in bytes."""
+def keyslot_json(key_size: int, area: Area, af_hash: str, kdf: Kdf) -> JsonObject:
+    """The object of a keyslot that gives a key of `key_size` bytes."""
     return {
         "type": "luks2",
         "key_size": key_size,
         "af": {"type": "luks1", "stripes": layout.LUKS1_STRIPES, "hash": af_hash},
         "area": {
-            "type": "raw",
-            "offset": str(offset),
-            "size": str(size),
-            "encryption": encryption,
-            "key_size": area_key_size,
+            "type": area.type,
+            "offset": str(area.offset),
+            "size": str(area.size),
+            "encryption": area.encryption,
+            "key_size": area.key_size,
         },
         "kdf": kdf_json(kdf),
     }
@@ -101,8 +84,6 @@ def keyslot_json(
 
 def kdf_json(kdf: Kdf) -> JsonObject:
     """The object of a key derivation function."""
-    from kdumpkey.crypto.kdf import Pbkdf2  # noqa: PLC0415  (keeps the edits of labels and tokens free of KDFs)
-
     salt = base64.b64encode(kdf.salt).decode("ascii")
     if isinstance(kdf, Pbkdf2):
         return {"type": "pbkdf2", "hash": kdf.hash, "iterations": kdf.iterations, "salt": salt}
@@ -115,16 +96,26 @@ def kdf_json(kdf: Kdf) -> JsonObject:
     }
 
 
-def digest_json(*, hash_name: str, iterations: int, salt: bytes, digest: bytes) -> JsonObject:
+@dataclass(frozen=True)
+class VolumeKeyDigest:
+    """The check value of a volume key: PBKDF2 of the key with a hash, in LUKS1 20 bytes of it."""
+
+    hash: str
+    iterations: int
+    salt: bytes
+    value: bytes
+
+
+def digest_json(digest: VolumeKeyDigest) -> JsonObject:
     """The object of a digest that nothing belongs to yet."""
     return {
         "type": "pbkdf2",
         "keyslots": [],
         "segments": [],
-        "hash": hash_name,
-        "iterations": iterations,
-        "salt": base64.b64encode(salt).decode("ascii"),
-        "digest": base64.b64encode(digest).decode("ascii"),
+        "hash": digest.hash,
+        "iterations": digest.iterations,
+        "salt": base64.b64encode(digest.salt).decode("ascii"),
+        "digest": base64.b64encode(digest.value).decode("ascii"),
     }
 
 
@@ -136,11 +127,13 @@ def with_keyslot(header: Luks2Header, number: int, keyslot: JsonObject, digest: 
     """
     json = copy.deepcopy(header.json)
     section(json, "keyslots")[str(number)] = keyslot
-    _assign(section(json, "digests")[str(digest)], number)
+    _assign(object_member(section(json, "digests"), str(digest), "digests"), number)
     return edited(header, json)
 
 
-def with_digest(header: Luks2Header, digest: JsonObject, number: int, keyslot: JsonObject) -> Luks2Header:
+def with_digest(
+    header: Luks2Header, digest: VolumeKeyDigest, number: int, keyslot: JsonObject
+) -> Luks2Header:
     """Add a digest, and a keyslot that is assigned to it.
 
     Raises:
@@ -150,9 +143,10 @@ def with_digest(header: Luks2Header, digest: JsonObject, number: int, keyslot: J
     if free is None:
         raise KeyslotError("No free digest is left.")
     json = copy.deepcopy(header.json)
-    section(json, "digests")[str(free)] = digest
+    members = digest_json(digest)
+    section(json, "digests")[str(free)] = members
     section(json, "keyslots")[str(number)] = keyslot
-    _assign(digest, number)
+    _assign(members, number)
     return edited(header, json)
 
 
@@ -187,7 +181,7 @@ def with_keyslot_replaced(header: Luks2Header, number: int, keyslot: JsonObject)
 def with_priority(header: Luks2Header, number: int, priority: int | None) -> Luks2Header:
     """Set the priority of a keyslot; None: as if it had never been set."""
     json = copy.deepcopy(header.json)
-    keyslot = cast("JsonObject", section(json, "keyslots")[str(number)])
+    keyslot = object_member(section(json, "keyslots"), str(number), "keyslots")
     if priority is None:
         keyslot.pop("priority", None)
     else:
@@ -222,23 +216,24 @@ def without_token(header: Luks2Header, number: int) -> Luks2Header:
 
 def section(json: JsonObject, name: str) -> JsonObject:
     """A section of validated metadata: keyslots, tokens, segments, digests or config."""
-    return cast("JsonObject", json[name])
+    return object_member(json, name, "")
 
 
 def _free(members: JsonObject, limit: int) -> int | None:
     return next((number for number in range(limit) if str(number) not in members), None)
 
 
-def _assign(owner: object, number: int) -> None:
-    cast("JsonArray", cast("JsonObject", owner)["keyslots"]).append(str(number))
+def _assign(owner: JsonObject, number: int) -> None:
+    array_member(owner, "keyslots", "").append(str(number))
 
 
 def _unassign(json: JsonObject, number: int) -> None:
     digests = section(json, "digests")
-    for owner in (*digests.values(), *section(json, "tokens").values()):
-        names = cast("JsonArray", cast("JsonObject", owner)["keyslots"])
-        names[:] = [name for name in names if name != str(number)]
-    for identity, digest in list(digests.items()):
-        members = cast("JsonObject", digest)
-        if not members["keyslots"] and not members["segments"]:
+    for owners in (digests, section(json, "tokens")):
+        for identity in owners:
+            names = array_member(object_member(owners, identity, ""), "keyslots", "")
+            names[:] = [name for name in names if name != str(number)]
+    for identity in list(digests):
+        digest = object_member(digests, identity, "digests")
+        if not digest["keyslots"] and not digest["segments"]:
             del digests[identity]

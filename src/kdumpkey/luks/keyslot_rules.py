@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from kdumpkey.luks import reencryption_rules
-from kdumpkey.luks.rules import UINT32_MAX, c_int, c_text, fail, int_member, join, object_member, text_member
+from kdumpkey.luks.rules import (
+    UINT32_MAX,
+    c_int,
+    c_text,
+    fail,
+    int_member,
+    join,
+    object_member,
+    strings_member,
+    text_member,
+)
 from kdumpkey.luks.strict_json import JsonObject
 
 _KDF_MEMBERS = {
@@ -19,20 +31,16 @@ def check_keyslot_types(keyslots: JsonObject, digests: JsonObject) -> None:
     Raises:
         HeaderError: A keyslot breaks a rule of its type.
     """
-    uses: dict[str, int] = {}
-    for digest in digests.values():
-        assert isinstance(digest, dict)  # noqa: S101  (validated before)
-        references = digest["keyslots"]
-        assert isinstance(references, list)  # noqa: S101
-        for reference in {c_text(reference) for reference in references if isinstance(reference, str)}:
-            uses[reference] = uses.get(reference, 0) + 1
-    for name, keyslot in keyslots.items():
-        assert isinstance(keyslot, dict)  # noqa: S101
+    uses: Counter[str] = Counter()
+    for name in digests:
+        uses.update(set(strings_member(object_member(digests, name, "digests"), "keyslots", "")))
+    for name in keyslots:
+        keyslot = object_member(keyslots, name, "keyslots")
         path = f"keyslots.{name}"
         kind = text_member(keyslot, "type", path)
         if kind == "luks2":
             _check_luks2(keyslot, path)
-            if uses.get(str(c_int(name) & UINT32_MAX), 0) != 1:  # as cryptsetup prints the number
+            if uses[str(c_int(name) & UINT32_MAX)] != 1:  # as cryptsetup prints the number
                 fail(path, "does not belong to exactly one digest")
         elif kind == "reencrypt":
             reencryption_rules.check_keyslot(keyslot, path)

@@ -5,13 +5,12 @@ Source: the LUKS1 on-disk format, version 1.2.3, and what cryptsetup refuses bey
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from kdumpkey.errors import HeaderError, NotLuksError
-from kdumpkey.luks import checksum, layout
+from kdumpkey.crypto.kdf import Pbkdf2
+from kdumpkey.luks import layout, luks1_rules
+from kdumpkey.luks.layout import SECTOR
 from kdumpkey.luks.model import (
-    SECTOR,
     Af,
     Area,
     CopyState,
@@ -24,9 +23,8 @@ from kdumpkey.luks.model import (
 )
 
 if TYPE_CHECKING:
+    from kdumpkey.luks.layout import Luks1Binary, Luks1BinarySlot
     from kdumpkey.storage.device import Reader
-
-_DIGEST_SIZE = 20
 
 
 def read(reader: Reader, *, cut_short: bool = False) -> Luks1Header:
@@ -41,15 +39,7 @@ def read(reader: Reader, *, cut_short: bool = False) -> Luks1Header:
         HeaderError: It is inconsistent, or the device too small for it.
         DeviceError: The device cannot be read.
     """
-    if reader.size < layout.LUKS1_HEADER_SIZE:
-        raise NotLuksError(f"{reader.size} bytes cannot hold a LUKS1 header")
-    block = bytearray(layout.LUKS1_HEADER_SIZE)
-    reader.pread_into(block, 0)
-    header = parse(block)
-    needed = areas_end(header) * SECTOR
-    if reader.size < needed and not cut_short:
-        raise HeaderError(f"Device {reader.name} is too small. (LUKS1 requires at least {needed} bytes.)")
-    return header
+    return _build(*luks1_rules.read_judged(reader, cut_short=cut_short))
 
 
 def parse(block: bytes | bytearray | memoryview) -> Luks1Header:
@@ -59,14 +49,10 @@ def parse(block: bytes | bytearray | memoryview) -> Luks1Header:
         NotLuksError: There is none.
         HeaderError: It is inconsistent; the message names the slot.
     """
-    binary, binary_slots = layout.unpack_luks1(block)
-    if binary.magic != layout.MAGIC or binary.version != 1:
-        raise NotLuksError("no LUKS1 header")
-    hash_spec = layout.text(binary.hash_spec)
-    if checksum.digest_size(hash_spec) < _DIGEST_SIZE:
-        raise HeaderError(f"Requested LUKS hash {hash_spec} is not supported.")
-    if binary.key_bytes == 0:
-        raise HeaderError("the volume key has no bytes")
+    return _build(*luks1_rules.judged(block))
+
+
+def _build(binary: Luks1Binary, binary_slots: tuple[Luks1BinarySlot, ...]) -> Luks1Header:
     slots = tuple(
         Luks1Slot(
             active=slot.state == layout.LUKS1_ACTIVE,
@@ -77,12 +63,11 @@ def parse(block: bytes | bytearray | memoryview) -> Luks1Header:
         )
         for slot in binary_slots
     )
-    _check_slots(slots, binary.key_bytes, binary.payload_offset)
     return build(
         uuid=layout.text(binary.uuid),
         cipher_name=layout.text(binary.cipher_name),
         cipher_mode=layout.text(binary.cipher_mode),
-        hash_spec=hash_spec,
+        hash_spec=layout.text(binary.hash_spec),
         payload_offset=binary.payload_offset,
         key_size=binary.key_bytes,
         mk_digest=binary.mk_digest,
@@ -92,7 +77,7 @@ def parse(block: bytes | bytearray | memoryview) -> Luks1Header:
     )
 
 
-def build(
+def build(  # noqa: PLR0913 - the fields of a LUKS1 header, all by name
     *,
     uuid: str,
     cipher_name: str,
@@ -109,8 +94,6 @@ def build(
 
     The arguments are the fields of `Luks1Header`; nothing is checked.
     """
-    from kdumpkey.crypto.kdf import Pbkdf2  # noqa: PLC0415  (a header that is only looked at needs no KDF)
-
     encryption = f"{cipher_name}-{cipher_mode}"
     active = tuple(number for number, slot in enumerate(slots) if slot.active)
     keyslots = {
@@ -121,7 +104,7 @@ def build(
             area=Area(
                 type="raw",
                 offset=slots[number].key_material_offset * SECTOR,
-                size=_area_sectors(key_size, slots[number].stripes) * SECTOR,
+                size=layout.stripes_bytes(key_size, slots[number].stripes),
                 encryption=encryption,
                 key_size=key_size,
             ),
@@ -174,15 +157,15 @@ def serialise(header: Luks1Header) -> bytes:
     fields = layout.Luks1Binary(
         magic=layout.MAGIC,
         version=1,
-        cipher_name=layout.field(header.cipher_name, 32),
-        cipher_mode=layout.field(header.cipher_mode, 32),
-        hash_spec=layout.field(header.hash_spec, 32),
+        cipher_name=layout.field(header.cipher_name, layout.LUKS1_NAME_BYTES),
+        cipher_mode=layout.field(header.cipher_mode, layout.LUKS1_NAME_BYTES),
+        hash_spec=layout.field(header.hash_spec, layout.LUKS1_NAME_BYTES),
         payload_offset=header.payload_offset,
         key_bytes=header.key_size,
         mk_digest=header.mk_digest,
         mk_digest_salt=header.mk_digest_salt,
         mk_digest_iterations=header.mk_digest_iterations,
-        uuid=layout.field(header.uuid, 40),
+        uuid=layout.field(header.uuid, layout.UUID_BYTES),
     )
     slots = tuple(
         layout.Luks1BinarySlot(
@@ -195,6 +178,23 @@ def serialise(header: Luks1Header) -> bytes:
         for slot in header.slots
     )
     return layout.pack_luks1(fields, slots)
+
+
+def sectors(header: Luks1Header) -> tuple[tuple[int, bytes], tuple[int, bytes]]:
+    """Return the header's two sectors with their offsets: each is written whole or not at all."""
+    block = serialise(header)
+    return (0, block[:SECTOR]), (SECTOR, block[SECTOR:])
+
+
+def inactive_slot(key_material_offset: int) -> Luks1Slot:
+    """Return a slot that is not in use; its area begins at a sector."""
+    return Luks1Slot(
+        active=False,
+        iterations=0,
+        salt=bytes(layout.SALT_BYTES),
+        key_material_offset=key_material_offset,
+        stripes=layout.LUKS1_STRIPES,
+    )
 
 
 def with_slot(header: Luks1Header, number: int, slot: Luks1Slot) -> Luks1Header:
@@ -219,33 +219,3 @@ def rebuilt(
         mk_digest_iterations=header.mk_digest_iterations,
         slots=header.slots if slots is None else slots,
     )
-
-
-def areas_end(header: Luks1Header) -> int:
-    """Return the first sector after the last slot's area, used or not."""
-    return max(
-        slot.key_material_offset + _area_sectors(header.key_size, slot.stripes) for slot in header.slots
-    )
-
-
-def _area_sectors(key_size: int, stripes: int) -> int:
-    return -(-key_size * stripes // SECTOR)
-
-
-def _check_slots(slots: tuple[Luks1Slot, ...], key_size: int, payload_offset: int) -> None:
-    length = _area_sectors(key_size, layout.LUKS1_STRIPES)
-    for number, slot in enumerate(slots):
-        if (
-            slot.stripes != layout.LUKS1_STRIPES
-            or slot.key_material_offset * SECTOR < layout.LUKS1_HEADER_SIZE
-            or (payload_offset and slot.key_material_offset + length > payload_offset)
-        ):
-            raise _invalid(number)
-    by_offset = sorted(range(len(slots)), key=lambda number: slots[number].key_material_offset)
-    for before, after in pairwise(by_offset):
-        if slots[before].key_material_offset + length > slots[after].key_material_offset:
-            raise _invalid(before)
-
-
-def _invalid(number: int) -> HeaderError:
-    return HeaderError(f"LUKS keyslot {number} is invalid.")

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import HeaderError
 from kdumpkey.luks import layout, luks1
-from kdumpkey.luks.model import SECTOR
+from kdumpkey.luks.layout import SECTOR
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import Luks1Header
 
 _KEY_SIZES: Final = (16, 32, 64)
-_FIRST: Final = 8  # sectors
-_ALIGNMENT: Final = 8
 _BOOT_SIGNATURE: Final = b"\x55\xaa"
 _BOOT_SIGNATURE_AT: Final = 510
 _SLOT_OF_BOOT_SIGNATURE: Final = 6
@@ -42,7 +40,7 @@ def repaired(block: bytes | bytearray) -> tuple[Luks1Header, tuple[str, ...]]:
     if binary.magic == layout.MAGIC and binary.version == 1:
         if binary.key_bytes not in _KEY_SIZES:
             raise HeaderError("Non standard key size, manual repair required.")
-        if slots[0].key_material_offset < _FIRST:
+        if slots[0].key_material_offset * SECTOR < layout.LUKS1_AREAS_OFFSET:
             raise HeaderError("Non standard keyslots alignment, manual repair required.")
     done: list[str] = []
     mended = tuple(
@@ -60,8 +58,7 @@ def _slot(
 ) -> layout.Luks1BinarySlot:
     if slot.state == layout.LUKS1_ACTIVE:
         return slot
-    sectors = -(-key_size * layout.LUKS1_STRIPES // SECTOR)
-    offset = _FIRST + number * (-(-sectors // _ALIGNMENT) * _ALIGNMENT)
+    offset = layout.luks1_area_offset(key_size, number) // SECTOR
     before = len(done)
     if slot.key_material_offset != offset:
         done.append(f"Keyslot {number}: offset repaired ({slot.key_material_offset} -> {offset}).")
@@ -72,4 +69,5 @@ def _slot(
     if len(done) == before:
         return slot
     done.append(f"Keyslot {number}: salt wiped.")
-    return layout.Luks1BinarySlot(layout.LUKS1_INACTIVE, 0, bytes(32), offset, layout.LUKS1_STRIPES)
+    salt = bytes(layout.SALT_BYTES)
+    return layout.Luks1BinarySlot(layout.LUKS1_INACTIVE, 0, salt, offset, layout.LUKS1_STRIPES)

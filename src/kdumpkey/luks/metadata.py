@@ -1,10 +1,9 @@
 """Validated JSON metadata as the model's values."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar, cast
+from typing import Final, NamedTuple, TypeVar
 
+from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.luks import json_c
 from kdumpkey.luks.model import (
     KEYRING_TOKEN,
@@ -21,10 +20,8 @@ from kdumpkey.luks.model import (
     Token,
     UnknownKdf,
 )
-from kdumpkey.luks.rules import c_int, c_text, is_digits, number, strtoull_member, uint64
-
-if TYPE_CHECKING:
-    from kdumpkey.luks.strict_json import JsonObject, JsonValue
+from kdumpkey.luks.rules import c_int, c_text, is_digits, number, object_member, strtoull_member, uint64
+from kdumpkey.luks.strict_json import JsonObject, JsonValue
 
 _T = TypeVar("_T")
 _MAX_ID = (1 << 31) - 1
@@ -54,7 +51,7 @@ def build(metadata: JsonObject) -> Metadata:
         segments=segments,
         digests=_by_id(metadata, "digests", _digest),
         tokens=_by_id(metadata, "tokens", _token),
-        config=_config(_object(metadata, "config")),
+        config=_config(object_member(metadata, "config", "")),
     )
 
 
@@ -64,10 +61,12 @@ class _Uses:
     def __init__(self, metadata: JsonObject, segments: Mapping[int, Segment]) -> None:
         self._digests: dict[str, list[str]] = {}
         owners: dict[str, int] = {}  # of each segment the first digest that lists it
-        for name, digest in _object(metadata, "digests").items():
-            for keyslot in _strings(cast("JsonObject", digest)["keyslots"]):
+        digests = object_member(metadata, "digests", "")
+        for name in digests:
+            digest = object_member(digests, name, "digests")
+            for keyslot in _strings(digest["keyslots"]):
                 self._digests.setdefault(keyslot, []).append(name)
-            for segment in _strings(cast("JsonObject", digest)["segments"]):
+            for segment in _strings(digest["segments"]):
                 owners.setdefault(segment, c_int(name))
         regular = (str(segment.id) for segment in segments.values() if not segment.is_backup)
         self._data = {owners[name] for name in regular if name in owners}
@@ -83,16 +82,13 @@ class _Uses:
 def _by_id(
     metadata: JsonObject, section: str, build_one: Callable[[int, JsonObject], _T]
 ) -> Mapping[int, _T]:
+    members = object_member(metadata, section, "")
     result: dict[int, _T] = {}
-    for name, value in _object(metadata, section).items():
+    for name in members:
         identity = number(name)
         if identity is not None and identity <= _MAX_ID:
-            result[identity] = build_one(identity, cast("JsonObject", value))
+            result[identity] = build_one(identity, object_member(members, name, section))
     return result
-
-
-def _object(parent: JsonObject, name: str) -> JsonObject:
-    return cast("JsonObject", parent[name])
 
 
 def _text(value: JsonValue) -> str:
@@ -123,7 +119,7 @@ def _numbers(names: tuple[str, ...]) -> tuple[int, ...]:
 
 def _keyslot(identity: int, json: JsonObject, uses: _Uses) -> Keyslot:
     kind = _text(json["type"])
-    area = _object(json, "area")
+    area = object_member(json, "area", "")
     af, kdf = json.get("af"), json.get("kdf")
     return Keyslot(
         id=identity,
@@ -158,8 +154,6 @@ def _reencryption(json: JsonObject, area: JsonObject) -> Reencryption:
 
 
 def _kdf(json: JsonObject) -> Kdf:
-    from kdumpkey.crypto.kdf import Argon2, Pbkdf2  # noqa: PLC0415  (keeps the parser free of the KDFs' imports)
-
     kind = _text(json.get("type"))
     salt = json_c.octets(json.get("salt"))
     known = kind in ("pbkdf2", "argon2i", "argon2id")

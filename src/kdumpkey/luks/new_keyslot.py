@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Self, assert_never
 
 from kdumpkey.crypto.cipher_spec import CipherSpec, is_null_cipher
 from kdumpkey.crypto.kdf import Pbkdf2
 from kdumpkey.errors import CipherError, KdfError, KeyslotError
-from kdumpkey.luks import header_changes as edit
-from kdumpkey.luks import luks1
-from kdumpkey.luks.layout import LUKS1_SLOTS
-from kdumpkey.luks.model import REENCRYPTION, SECTOR, Luks1Header, Luks1Slot, Luks2Header
-from kdumpkey.luks.seal import seal
+from kdumpkey.luks import header_changes, layout, luks1
+from kdumpkey.luks.layout import LUKS1_SLOTS, SECTOR
+from kdumpkey.luks.model import REENCRYPTION, Area, Luks1Header, Luks1Slot, Luks2Header
+from kdumpkey.luks.seal import AreaCipher, Recipe, seal
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -23,17 +22,9 @@ if TYPE_CHECKING:
     from kdumpkey.luks.strict_json import JsonObject
     from kdumpkey.secret import SecretBuffer
 
-DEFAULT_HASH: Final = "sha256"
 _DEFAULT_ENCRYPTION: Final = "aes-xts-plain64"
 _DEFAULT_KEY_SIZE: Final = 64
-
-
-@dataclass(frozen=True)
-class AreaCipher:
-    """How a keyslot's area is encrypted: the cipher's specification, and bytes of its key."""
-
-    encryption: str
-    key_size: int
+_NOT_IN_LUKS1: Final = "Requested PBKDF type is not supported for LUKS1."
 
 
 def area_cipher(encryption: str, key_size: int) -> AreaCipher:
@@ -59,24 +50,6 @@ def area_cipher(encryption: str, key_size: int) -> AreaCipher:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a keyslot is made.
-
-    Attributes:
-        kdf: The key derivation function with its costs and a fresh salt; a LUKS1 header takes only PBKDF2
-            with its own hash.
-        af_hash: The hash of the anti-forensic splitter; in LUKS1 always the header's.
-        cipher: The area's encryption in LUKS2; default: as the data's.
-        check_memory: Compare Argon2's memory with what is available before it runs.
-    """
-
-    kdf: Kdf
-    af_hash: str = DEFAULT_HASH
-    cipher: AreaCipher | None = None
-    check_memory: bool = True
-
-
-@dataclass(frozen=True)
 class SealedKeyslot:
     """The content of a keyslot's area and all that the header must say of it; close it, or use `with`."""
 
@@ -88,19 +61,19 @@ class SealedKeyslot:
 
     def json(self, offset: int) -> JsonObject:
         """The keyslot's object in a LUKS2 header, with its area at `offset`."""
-        return edit.keyslot_json(
-            key_size=self.key_size,
-            offset=offset,
-            size=edit.area_size(self.key_size),
-            encryption=self.cipher.encryption,
-            area_key_size=self.cipher.key_size,
-            af_hash=self.af_hash,
-            kdf=self.kdf,
+        area = Area(
+            "raw", offset, layout.area_bytes(self.key_size), self.cipher.encryption, self.cipher.key_size
         )
+        return header_changes.keyslot_json(self.key_size, area, self.af_hash, self.kdf)
 
     def slot(self, old: Luks1Slot) -> Luks1Slot:
-        """The keyslot in a LUKS1 header, where `old` is."""
-        assert isinstance(self.kdf, Pbkdf2)  # noqa: S101  (seal_keyslot has seen to it)
+        """The keyslot in a LUKS1 header, in the place of `old`.
+
+        Raises:
+            KdfError: It was sealed for LUKS2, with Argon2.
+        """
+        if not isinstance(self.kdf, Pbkdf2):
+            raise KdfError(_NOT_IN_LUKS1)
         return Luks1Slot(
             active=True,
             iterations=self.kdf.iterations,
@@ -131,23 +104,19 @@ def seal_keyslot(header: LuksHeader, volume_key: Buffer, passphrase: Buffer, rec
     """
     with memoryview(volume_key) as view:
         key_size = view.nbytes
-    kdf, af_hash, cipher = recipe.kdf, recipe.af_hash, recipe.cipher
-    if isinstance(header, Luks1Header):
-        if not isinstance(kdf, Pbkdf2) or kdf.hash != header.hash_spec:
-            raise KdfError("Requested PBKDF type is not supported for LUKS1.")
-        af_hash = header.hash_spec
-        cipher = AreaCipher(f"{header.cipher_name}-{header.cipher_mode}", header.key_size)
-    elif cipher is None:
-        cipher = data_cipher(header, _data_key_size(header) or key_size)
-    area = seal(
-        volume_key,
-        passphrase,
-        kdf,
-        encryption=cipher.encryption,
-        key_size=cipher.key_size,
-        af_hash=af_hash,
-        check_memory=recipe.check_memory,
-    )
+    kdf = recipe.kdf
+    match header:
+        case Luks1Header():
+            if not isinstance(kdf, Pbkdf2) or kdf.hash != header.hash_spec:
+                raise KdfError(_NOT_IN_LUKS1)
+            af_hash = header.hash_spec
+            cipher = AreaCipher(header.encryption, header.key_size)
+        case Luks2Header():
+            af_hash = recipe.af_hash
+            cipher = recipe.cipher or data_cipher(header, _data_key_size(header) or key_size)
+        case _:
+            assert_never(header)
+    area = seal(volume_key, passphrase, replace(recipe, af_hash=af_hash), cipher)
     return SealedKeyslot(area, key_size, cipher, af_hash, kdf)
 
 
@@ -179,7 +148,7 @@ def choose_number(header: LuksHeader, wanted: int | None) -> int:
     Raises:
         KeyslotError: It is taken or impossible, or none is free.
     """
-    limit = LUKS1_SLOTS if header.version == 1 else edit.MAX_KEYSLOTS
+    limit = LUKS1_SLOTS if header.version == 1 else header_changes.MAX_KEYSLOTS
     if wanted is None:
         number = next((number for number in range(limit) if number not in header.keyslots), None)
         if number is None:
@@ -192,7 +161,7 @@ def choose_number(header: LuksHeader, wanted: int | None) -> int:
     return wanted
 
 
-def place(
+def write_keyslot(
     store: HeaderStore, header: LuksHeader, sealed: SealedKeyslot, number: int, digest: int
 ) -> LuksHeader:
     """Write a sealed keyslot's area where there is room, and then the header with the keyslot in it.
@@ -209,16 +178,19 @@ def place(
         HeaderError: There is no room in the JSON area.
         DeviceError: The device cannot be written.
     """
-    if isinstance(header, Luks1Header):
-        slot = sealed.slot(header.slots[number])
-        store.write_area(slot.key_material_offset * SECTOR, sealed.area)
-        return store.write(luks1.with_slot(header, number, slot))
-    header = cast("Luks2Header", header)
-    offset = room_for(header, sealed)
-    changed = edit.with_keyslot(header, number, sealed.json(offset), digest)
-    store.check_fits(changed)
-    store.write_area(offset, sealed.area)
-    return store.write(changed)
+    match header:
+        case Luks1Header():
+            slot = sealed.slot(header.slots[number])
+            store.write_area(slot.key_material_offset * SECTOR, sealed.area)
+            return store.write(luks1.with_slot(header, number, slot))
+        case Luks2Header():
+            offset = room_for(header, sealed)
+            changed = header_changes.with_keyslot(header, number, sealed.json(offset), digest)
+            store.check_fits(changed)
+            store.write_area(offset, sealed.area)
+            return store.write(changed)
+        case _:
+            assert_never(header)
 
 
 def room_for(header: Luks2Header, sealed: SealedKeyslot) -> int:
@@ -227,7 +199,7 @@ def room_for(header: Luks2Header, sealed: SealedKeyslot) -> int:
     Raises:
         KeyslotError: Nowhere.
     """
-    offset = edit.free_area(header, edit.area_size(sealed.key_size))
+    offset = header_changes.free_area(header, layout.area_bytes(sealed.key_size))
     if offset is None:
         raise KeyslotError("No space for new keyslot.")
     return offset
@@ -249,33 +221,31 @@ def remove(store: HeaderStore, header: LuksHeader, *numbers: int) -> LuksHeader:
 def without_keyslots(header: LuksHeader, *numbers: int) -> LuksHeader:
     """The header without these keyslots."""
     for number in numbers:
-        if isinstance(header, Luks1Header):
-            old = header.slots[number]
-            gone = Luks1Slot(
-                active=False,
-                iterations=0,
-                salt=bytes(32),
-                key_material_offset=old.key_material_offset,
-                stripes=old.stripes,
-            )
-            header = luks1.with_slot(header, number, gone)
-        else:
-            header = edit.without_keyslot(cast("Luks2Header", header), number)
+        match header:
+            case Luks1Header():
+                slot = luks1.inactive_slot(header.slots[number].key_material_offset)
+                header = luks1.with_slot(header, number, slot)
+            case Luks2Header():
+                header = header_changes.without_keyslot(header, number)
+            case _:
+                assert_never(header)
     return header
 
 
 def every_area(header: LuksHeader) -> list[tuple[int, int]]:
     """Where keyslots with keys are or may have been: offsets and sizes in bytes."""
-    if isinstance(header, Luks1Header):
-        size = edit.area_size(header.key_size)
-        return [(slot.key_material_offset * SECTOR, size) for slot in header.slots]
-    header = cast("Luks2Header", header)
-    kept = sorted(
-        (slot.area.offset, slot.area.offset + slot.area.size)
-        for slot in header.keyslots.values()
-        if slot.type == REENCRYPTION
-    )
-    bounds = [2 * header.metadata_size, *(at for area in kept for at in area), header.areas_end]
-    return [
-        (start, stop - start) for start, stop in zip(bounds[::2], bounds[1::2], strict=True) if start < stop
-    ]
+    match header:
+        case Luks1Header():
+            size = layout.round_up(layout.stripes_bytes(header.key_size), layout.LUKS1_AREA_ALIGNMENT)
+            return [(slot.key_material_offset * SECTOR, size) for slot in header.slots]
+        case Luks2Header():
+            kept = sorted(
+                (slot.area.offset, slot.area.offset + slot.area.size)
+                for slot in header.keyslots.values()
+                if slot.type == REENCRYPTION
+            )
+            bounds = [header.areas_start, *(at for area in kept for at in area), header.areas_end]
+            runs = zip(bounds[::2], bounds[1::2], strict=True)
+            return [(start, stop - start) for start, stop in runs if start < stop]
+        case _:
+            assert_never(header)

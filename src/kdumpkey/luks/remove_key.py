@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kdumpkey.errors import KeyslotError
 from kdumpkey.luks.model import REENCRYPTION
 from kdumpkey.luks.new_keyslot import every_area, remove, without_keyslots
-from kdumpkey.luks.unlock import unlock
+from kdumpkey.luks.unlock import Search, unlock
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -84,7 +84,8 @@ def keyslot_to_remove(store: HeaderStore, passphrase: Buffer, *, check_memory: b
     """
     number = -1
     for among in _keyslots_of_one_key(store.header):
-        with unlock(store.device, store.header, passphrase, among=among, check_memory=check_memory) as opened:
+        search = Search(among=among, check_memory=check_memory)
+        with unlock(store.device, store.header, passphrase, search) as opened:
             number = opened.keyslot
     return number
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kdumpkey.errors import AmbiguousSignatureError, HeaderError, NotLuksError, RequirementsError
-from kdumpkey.luks import layout, lock, luks1, luks1_repair, luks2, reencryption, store
+from kdumpkey.luks import layout, lock, luks1_repair, luks2, reencryption, store
 from kdumpkey.luks.header import primary_version, read_header
 from kdumpkey.luks.keyslot_noise import suspicions
-from kdumpkey.luks.model import SECTOR, CopyState
+from kdumpkey.luks.model import CopyState
 from kdumpkey.luks.requirements import unmet
+from kdumpkey.luks.salvage import detached_header, lost_data, salvaged
 from kdumpkey.luks.signatures import table_kind
 from kdumpkey.storage.device import open_readonly, open_readwrite
+from kdumpkey.storage.publish import write_file
 
 if TYPE_CHECKING:
     import os
@@ -52,7 +54,7 @@ def diagnose(path: str | os.PathLike[str], *, version: int | None = None) -> Dia
         version: Take a header of this version of LUKS alone, 1 or 2.
 
     Raises:
-        HeaderError: It is damaged beyond what can be mended, or is none.
+        HeaderError: It is damaged beyond repair, or there is no header.
         DeviceError: The device cannot be read.
     """
     with open_readonly(path) as device:
@@ -75,8 +77,8 @@ def diagnose(path: str | os.PathLike[str], *, version: int | None = None) -> Dia
     return Diagnosis(Damage.COPY)
 
 
-def repair(path: str | os.PathLike[str]) -> tuple[str, ...]:
-    """Mend what `diagnose` found, whatever else the device seems to be.
+def mend(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Mend what `diagnose` found, even if the device also has the signature of something else.
 
     Args:
         path: The device or file that the header is on.
@@ -111,9 +113,6 @@ def save_salvaged(path: str | os.PathLike[str], target: str | None) -> tuple[str
         OutputError: The file is there, or cannot be written.
         DeviceError: The device cannot be read.
     """
-    from kdumpkey.luks.salvage import detached_header, lost_data, salvaged  # noqa: PLC0415 - hardly ever needed
-    from kdumpkey.storage.publish import write_file  # noqa: PLC0415
-
     with open_readonly(path) as device:
         found = salvaged(device)
         if found is None:
@@ -137,7 +136,7 @@ class Aftermath:
 
 
 def examine(path: str | os.PathLike[str]) -> Aftermath:
-    """Look at what `repair` cannot mend; nothing is written.
+    """Look at what `mend` cannot mend; nothing is written.
 
     Args:
         path: The device or file that the header is on.
@@ -161,6 +160,6 @@ def _mended(device: Reader) -> tuple[Luks1Header, tuple[str, ...]]:
         raise NotLuksError(f"{device.size} bytes cannot hold a LUKS1 header")
     device.pread_into(block, 0)
     header, done = luks1_repair.repaired(block)
-    if not done or luks1.areas_end(header) * SECTOR > device.size:
+    if not done or header.areas_end > device.size:
         raise HeaderError("Repair failed.")
     return header, done

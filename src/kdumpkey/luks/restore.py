@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.errors import (
     DeviceError,
@@ -103,9 +103,8 @@ def restore(path: str, backup_path: str, what: Restoration, *, keep: str | None)
         replaced = what.present or what.other
         if replaced is not None and keep is not None:
             back_up(device, replaced, keep)
-        start = _areas_start(what.backup)
         with lock.exclusive(device):
-            _copy(file, device, start, size)
+            _copy(file, device, what.backup.copies_end, size)
             device.sync()
             store.write_header(device, what.backup)
 
@@ -134,14 +133,14 @@ def _differ(present: LuksHeader, backup: LuksHeader) -> bool:
 
 
 def _key_size(header: LuksHeader) -> int:
-    if isinstance(header, Luks1Header):
-        return header.key_size
-    sizes = (slot.key_size for slot in header.keyslots.values() if not header.is_unbound(slot.id))
-    return max(sizes, default=0)
-
-
-def _areas_start(header: LuksHeader) -> int:
-    return 2 * cast("Luks2Header", header).metadata_size if header.version == 2 else 1024
+    match header:
+        case Luks1Header():
+            return header.key_size
+        case Luks2Header():
+            sizes = (slot.key_size for slot in header.keyslots.values() if not header.is_unbound(slot.id))
+            return max(sizes, default=0)
+        case _:
+            assert_never(header)
 
 
 def _copy(file: Device, device: Device, start: int, end: int) -> None:

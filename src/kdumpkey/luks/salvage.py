@@ -10,13 +10,13 @@ Source: the LUKS2 on-disk format, section "Header"; the places are those of docs
 from __future__ import annotations
 
 import os
-import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kdumpkey.errors import AmbiguousSignatureError, DeviceError, HeaderError
 from kdumpkey.luks import layout, luks2, strict_json
 from kdumpkey.luks.header import read_header
+from kdumpkey.luks.identity import Identity, is_uuid
 from kdumpkey.luks.signatures import foreign_signature
 from kdumpkey.luks.validate import validated
 from kdumpkey.storage.device import open_readonly
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from kdumpkey.luks.model import Luks2Header
     from kdumpkey.luks.strict_json import JsonObject
     from kdumpkey.storage.device import Reader
-
-_SALT: Final = 64
 
 
 @dataclass(frozen=True)
@@ -52,13 +50,13 @@ def salvaged(reader: Reader) -> Salvage | None:
             json = _json_at(reader, offset, size)
             if json is None:
                 continue
-            binary, named = _what_is_left(reader, size)
+            identity = _identity_left(reader, size)
             try:
-                header = luks2.build(json, binary)
+                header = luks2.build(json, luks2.BinaryFields(identity or Identity(""), size))
             except HeaderError:
                 continue
             if header.areas_end <= reader.size:
-                return Salvage(header, _losses(reader, offset, header, named))
+                return Salvage(header, _losses(reader, offset, identity))
     return None
 
 
@@ -89,11 +87,11 @@ def detached_header(reader: Reader, header: Luks2Header) -> bytes:
         DeviceError: The device cannot be read.
     """
     whole = bytearray(header.areas_end)
-    start = 2 * header.metadata_size
+    start = header.areas_start
     with memoryview(whole)[start:] as areas:
         reader.pread_into(areas, start)
     for secondary in (False, True):
-        copy = luks2.serialise(header, secondary=secondary, salt=os.urandom(_SALT))
+        copy = luks2.serialise(header, secondary=secondary, salt=os.urandom(layout.LUKS2_SALT_BYTES))
         at = header.metadata_size if secondary else 0
         whole[at : at + len(copy)] = copy
     return bytes(whole)
@@ -138,22 +136,8 @@ def _json_at(reader: Reader, offset: int, size: int) -> JsonObject | None:
         return None
 
 
-def _what_is_left(reader: Reader, size: int) -> tuple[layout.Luks2Binary, bool]:
-    """The fields of a binary header, those that a copy still has with its magic, and whether one has."""
-    empty = layout.Luks2Binary(
-        magic=layout.MAGIC,
-        version=2,
-        hdr_size=size,
-        seqid=1,
-        label=b"",
-        csum_alg=layout.field("sha256", 32),
-        salt=b"",
-        uuid=b"",
-        subsystem=b"",
-        hdr_offset=0,
-        padding=b"",
-        csum=b"",
-    )
+def _identity_left(reader: Reader, size: int) -> Identity | None:
+    """The identity in a copy that still has its magic and its place; None: neither copy has them."""
     for offset, magic in ((0, layout.MAGIC), (size, layout.MAGIC_SECONDARY)):
         block = bytearray(layout.LUKS2_HEADER_SIZE)
         if offset + len(block) > reader.size:
@@ -165,31 +149,25 @@ def _what_is_left(reader: Reader, size: int) -> tuple[layout.Luks2Binary, bool]:
             size,
             offset,
         )
-        if whole and _is_uuid(layout.text(found.uuid)):
-            return empty._replace(label=found.label, uuid=found.uuid, subsystem=found.subsystem), True
-    return empty, False
+        identity = luks2.BinaryFields.of(found).identity
+        if whole and is_uuid(identity.uuid):
+            return identity
+    return None
 
 
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False
-
-
-def _losses(reader: Reader, offset: int, header: Luks2Header, named: bool) -> tuple[str, ...]:
+def _losses(reader: Reader, offset: int, identity: Identity | None) -> tuple[str, ...]:
     try:
         signature = foreign_signature(reader) or "something else"
     except DeviceError:
         signature = "something else"
     which = "secondary" if offset else "primary"
-    identity = (
-        f"The UUID {header.uuid} is what is left of a header whose checksum is wrong"
-        if named
+    named = (
+        f"The UUID {identity.uuid} is what is left of a header whose checksum is wrong"
+        if identity
         else "Lost: the UUID, the label and the subsystem"
     )
     return (
         f"Both LUKS2 headers of {reader.name} are damaged: it may hold {signature} now.",
         f"Read-only, by the {which} header's JSON area, for which no checksum vouches any more.",
-        f"{identity}; the sequence number is lost.",
+        f"{named}; the sequence number is lost.",
     )

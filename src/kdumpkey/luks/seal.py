@@ -8,10 +8,12 @@ Source: docs/spec/luks.md "Unlocking a keyslot"; LUKS1 on-disk format, section 2
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto import af, kdf
 from kdumpkey.crypto.cipher import SECTOR, CipherSpec, sector_cipher
+from kdumpkey.crypto.kdf import Kdf
 from kdumpkey.errors import KeyslotError
 from kdumpkey.luks.layout import LUKS1_STRIPES
 from kdumpkey.secret import SecretBuffer
@@ -19,27 +21,43 @@ from kdumpkey.secret import SecretBuffer
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+DEFAULT_HASH: Final = "sha256"
 
-def seal(
-    volume_key: Buffer,
-    passphrase: Buffer,
-    function: kdf.Kdf,
-    *,
-    encryption: str,
-    key_size: int,
-    af_hash: str,
-    check_memory: bool = True,
-) -> SecretBuffer:
+
+@dataclass(frozen=True)
+class AreaCipher:
+    """How a keyslot's area is encrypted: the cipher's specification, and bytes of its key."""
+
+    encryption: str
+    key_size: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a keyslot is made.
+
+    Attributes:
+        kdf: The key derivation function with its costs and a new salt; a LUKS1 header takes only PBKDF2
+            with its own hash.
+        af_hash: The hash of the anti-forensic splitter; in LUKS1 always the header's.
+        cipher: The area's encryption in LUKS2; default: as the data's.
+        check_memory: Compare Argon2's memory with what is available before it runs.
+    """
+
+    kdf: Kdf
+    af_hash: str = DEFAULT_HASH
+    cipher: AreaCipher | None = None
+    check_memory: bool = True
+
+
+def seal(volume_key: Buffer, passphrase: Buffer, recipe: Recipe, cipher: AreaCipher) -> SecretBuffer:
     """Make the content of a keyslot's area.
 
     Args:
         volume_key: The key that the keyslot is to give.
         passphrase: What is to open it; only read.
-        function: The key derivation function with its costs and a fresh salt.
-        encryption: The area's cipher, such as ``aes-xts-plain64``.
-        key_size: Bytes of the area's key.
-        af_hash: The hash of the anti-forensic splitter.
-        check_memory: Compare Argon2's memory with what is available before it runs.
+        recipe: How the keyslot is made, but for its cipher.
+        cipher: The area's encryption.
 
     Returns:
         The encrypted stripes, padded to whole sectors.
@@ -50,8 +68,9 @@ def seal(
         KdfError: The costs are out of bounds.
         ResourceError: The memory that Argon2 needs is not available.
     """
-    spec = CipherSpec.parse(encryption, keyslot=True)
-    spec.check_key_size(key_size)
+    function = recipe.kdf
+    spec = CipherSpec.parse(cipher.encryption, keyslot=True)
+    spec.check_key_size(cipher.key_size)
     if spec.is_null and memoryview(passphrase).nbytes:
         raise KeyslotError("Only an empty passphrase opens a keyslot with the null cipher.")
     kdf.check(function)
@@ -59,17 +78,17 @@ def seal(
     if isinstance(function, kdf.Argon2):
         from kdumpkey.memory import available as memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
 
-        if check_memory:
+        if recipe.check_memory:
             memory.check_fits(function.memory_kib, "the new keyslot", function.variant)
         locked = memory.can_be_locked(function.memory_kib)
-    with kdf.derive(function, passphrase, key_size, lock_memory=locked) as area_key:
-        cipher = sector_cipher(spec, area_key)
+    with kdf.derive(function, passphrase, cipher.key_size, lock_memory=locked) as area_key:
+        sectors = sector_cipher(spec, area_key)
     try:
-        with af.split(volume_key, LUKS1_STRIPES, af_hash) as stripes:
+        with af.split(volume_key, LUKS1_STRIPES, recipe.af_hash) as stripes:
             area = SecretBuffer(-(-len(stripes) // SECTOR) * SECTOR)
             with memoryview(area) as view, memoryview(stripes) as source:
                 view[: len(source)] = source
-        cipher.encrypt_into(area, area, 0)
+        sectors.encrypt_into(area, area, 0)
     finally:
-        cipher.close()
+        sectors.close()
     return area

@@ -18,25 +18,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self, TypeVar, assert_never
 
 from kdumpkey._native.aesxts import AesXts
-from kdumpkey.errors import ConflictError, DeviceError
-from kdumpkey.luks import layout, lock
-from kdumpkey.luks import write_order as writes
+from kdumpkey.errors import ConflictError, DeviceError, NotLuksError
+from kdumpkey.luks import layout, lock, write_order
 from kdumpkey.luks.header import primary_version, read_header
-from kdumpkey.luks.model import SECTOR, CopyState, Luks2Header
+from kdumpkey.luks.layout import SECTOR
+from kdumpkey.luks.model import CopyState, HeaderCopy, Luks1Header, Luks2Header, LuksHeader
 from kdumpkey.secret import SecretBuffer
 from kdumpkey.storage.device import Device, open_readwrite
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from kdumpkey.luks.model import LuksHeader
-
     PathLike = str | os.PathLike[str]
 
+_HeaderT = TypeVar("_HeaderT", bound=LuksHeader)
 _SEQIDS: Final = 1 << 64  # after the last comes 0, as with cryptsetup
 _WIPE_CHUNK: Final = 1 << 20
 _NOISE_KEY: Final = 64
@@ -102,7 +100,24 @@ class HeaderStore:
             finally:
                 self._locked = False
 
-    def write(self, header: LuksHeader) -> LuksHeader:
+    @contextmanager
+    def changing_luks2(self) -> Iterator[Luks2Header]:
+        """Hold the exclusive lock and give the header, for a change that LUKS1 has no room for.
+
+        Raises:
+            NotLuksError: It is a LUKS1 header.
+            KdumpkeyError: As `changing`.
+        """
+        with self.changing() as header:
+            match header:
+                case Luks2Header():
+                    yield header
+                case Luks1Header():
+                    raise NotLuksError(f"Device {self.device.name} is not a valid LUKS2 device.")
+                case _:
+                    assert_never(header)
+
+    def write(self, header: _HeaderT) -> _HeaderT:
         """Write a changed header: of LUKS2 both copies, the primary first, with the next seqid.
 
         Args:
@@ -122,7 +137,7 @@ class HeaderStore:
         return header
 
     def replace(self, header: LuksHeader, offset: int, area: Buffer) -> LuksHeader:
-        """Write a keyslot area over an old one and the header that goes with it; see `writes.replaced`.
+        """Write a keyslot area over an old one and the header that goes with it; see `write_order.replaced`.
 
         Args:
             header: Made from what `changing` gave.
@@ -136,7 +151,7 @@ class HeaderStore:
             KdumpkeyError: As `write`; what was there is put back, if that can be.
         """
         header = self._next(header)
-        _write_or_put_back(self.device, writes.replaced(header, offset, area))
+        _write_or_put_back(self.device, write_order.replaced(header, offset, area))
         self.header = header
         return header
 
@@ -153,20 +168,31 @@ class HeaderStore:
             KdumpkeyError: As `write`.
         """
         header = self._next(header)
-        _write_or_put_back(self.device, writes.erased(header))
+        _write_or_put_back(self.device, write_order.erased(header))
         self.header = header
         return header
 
-    def _next(self, header: LuksHeader) -> LuksHeader:
+    def _next(self, header: _HeaderT) -> _HeaderT:
         """A changed header as it is to be written, if it still may be."""
         self._must_be_locked()
-        if not isinstance(header, Luks2Header):
-            return header
-        current = self.header
-        if isinstance(current, Luks2Header) and _seqid_on(self.device) != current.seqid:
-            raise ConflictError(f"Device {self.device.name} was changed meanwhile by something else.")
-        # With seqid 0 the old header stays the better one until both copies are the new one's.
-        return replace(header, seqid=(header.seqid + 1) % _SEQIDS)
+        match header:
+            case Luks2Header():
+                if self._was_changed():
+                    raise ConflictError(f"Device {self.device.name} was changed meanwhile by something else.")
+                # With seqid 0 the old header stays the better one until both copies are the new one's.
+                return header._replace(seqid=(header.seqid + 1) % _SEQIDS)
+            case _:  # a LUKS1 header does not count its changes
+                return header
+
+    def _was_changed(self) -> bool:
+        """Whether the primary on the device is another one than was read under the lock."""
+        match self.header:
+            case Luks2Header(seqid=seqid):
+                return _seqid_on(self.device) != seqid
+            case Luks1Header():
+                return False
+            case _:
+                assert_never(self.header)
 
     def check_fits(self, header: LuksHeader) -> None:
         """See that a changed header can be written, before its areas are.
@@ -174,7 +200,7 @@ class HeaderStore:
         Raises:
             HeaderError: It does not fit into its JSON area.
         """
-        writes.copies(header)
+        write_order.copies(header)
 
     def write_area(self, offset: int, content: Buffer) -> None:
         """Write a keyslot area (encrypted stripes) and wait until it is on the medium.
@@ -197,7 +223,7 @@ class HeaderStore:
     def convert(self, header: LuksHeader, *, source: int, target: int, size: int) -> None:
         """Move all keyslot areas, and put a header of the other version into the place of this one.
 
-        At least one keyslot opens all the time; see `writes.converted`.
+        At least one keyslot opens all the time; see `write_order.converted`.
 
         Args:
             header: The new header.
@@ -212,7 +238,9 @@ class HeaderStore:
         self._must_be_locked()
         with SecretBuffer(size) as areas, memoryview(areas) as content:
             self.device.pread_into(content, source)
-            _write_or_put_back(self.device, writes.converted(self.header, header, content, source, target))
+            _write_or_put_back(
+                self.device, write_order.converted(self.header, header, content, source, target)
+            )
         self.header, self._version = header, header.version
 
     def _must_be_locked(self) -> None:
@@ -239,7 +267,7 @@ def create(
         device: Open for writing, large enough for the header's areas (grow a file before).
         header: Of either version, with its keyslots in it; of LUKS2, from `luks2.build`.
         areas: The content of the keyslots' areas, by offset in bytes: encrypted stripes.
-        crowded: See `writes.new`.
+        crowded: See `write_order.new`.
 
     Returns:
         The header as written.
@@ -249,7 +277,7 @@ def create(
         DeviceError: The device cannot be written.
     """
     with lock.exclusive(device):
-        for offset, content in writes.new(header, areas, over=primary_version(device), crowded=crowded):
+        for offset, content in write_order.new(header, areas, over=primary_version(device), crowded=crowded):
             device.pwrite(content, offset)
             device.sync()
     return header
@@ -261,18 +289,24 @@ def mend(device: Device, header: LuksHeader) -> LuksHeader:
     Raises:
         DeviceError: The device cannot be written.
     """
-    if not isinstance(header, Luks2Header):
-        return header
-    copies = list(header.copies)
-    for number, copy in enumerate(copies):
-        if copy.state is not CopyState.CURRENT:
-            offset, content = writes.copies(header)[number]
-            device.pwrite(content, offset)
-            device.sync()
-            copies[number] = replace(
-                copy, offset=offset, state=CopyState.CURRENT, seqid=header.seqid, problem=""
-            )
-    return replace(header, copies=tuple(copies))
+    match header:
+        case Luks1Header():
+            return header
+        case Luks2Header():
+            return header._replace(copies=tuple(_mended_copies(device, header)))
+        case _:
+            assert_never(header)
+
+
+def _mended_copies(device: Device, header: Luks2Header) -> Iterator[HeaderCopy]:
+    for number, copy in enumerate(header.copies):
+        if copy.state is CopyState.CURRENT:
+            yield copy
+            continue
+        offset, content = write_order.copies(header)[number]
+        device.pwrite(content, offset)
+        device.sync()
+        yield copy._replace(offset=offset, state=CopyState.CURRENT, seqid=header.seqid, problem="")
 
 
 def write_header(device: Device, header: LuksHeader) -> None:
@@ -282,7 +316,7 @@ def write_header(device: Device, header: LuksHeader) -> None:
         HeaderError: It does not fit into its area; nothing was written.
         DeviceError: The device cannot be written; what was there is put back, if that can be.
     """
-    _write_or_put_back(device, writes.changed(header))
+    _write_or_put_back(device, write_order.changed(header))
 
 
 def wipe(device: Device, offset: int, size: int) -> None:

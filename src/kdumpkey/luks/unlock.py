@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from kdumpkey.crypto import af, hashes, kdf
 from kdumpkey.errors import (
@@ -19,24 +18,19 @@ from kdumpkey.errors import (
     KdfError,
     KeyMismatchError,
     KeyslotError,
-    RequirementsError,
     WrongKeyError,
 )
-from kdumpkey.luks import lock
-from kdumpkey.luks.header import header_bytes
-from kdumpkey.luks.layout import LUKS1_STRIPES
+from kdumpkey.luks.layout import LUKS1_STRIPES, SALT_BYTES, stripes_bytes
 from kdumpkey.luks.model import (
+    MAX_KEY_SIZE,
     PRIORITY_NORMAL,
     PRIORITY_PREFER,
-    SECTOR,
-    Digest,
     Keyslot,
-    Luks1Header,
     LuksHeader,
     UnknownKdf,
 )
 from kdumpkey.luks.reencryption import state_of
-from kdumpkey.luks.requirements import unmet
+from kdumpkey.luks.volume_key import fits
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -44,19 +38,10 @@ if TYPE_CHECKING:
 
     from kdumpkey.storage.device import Reader
 
-# They show the header, or destroy keys, or try one; all else needs the requirements met.
-ACTIONS_WITHOUT_REQUIREMENTS = frozenset(
-    {"luksDump", "luksHeaderBackup", "luksKillSlot", "erase", "test-passphrase", "luksUUID", "isLuks"}
-)
-
 _OPENABLE_TYPES = frozenset({"luks1", "luks2"})
-_MAX_KEY_SIZE = 512  # bytes: 4096 bits, cryptsetup's limit
-_SALT_SIZE = 32
-_DIGEST_SIZES = range(20, 65)
 
 
-@dataclass(frozen=True)
-class Unlocked:
+class Unlocked(NamedTuple):
     """What a passphrase opened: keyslot, digest that its key fits, and the key, which the caller closes."""
 
     keyslot: int
@@ -70,30 +55,32 @@ class Unlocked:
         self.volume_key.close()
 
 
-def check_requirements(header: LuksHeader, action: str) -> None:
-    """Refuse an action on a device that demands what kdumpkey cannot do.
+class Search(NamedTuple):
+    """Which keyslots a passphrase is tried on, and how.
 
-    Args:
-        header: The device's header.
-        action: cryptsetup's name of the action; "test-passphrase" for open --test-passphrase.
-
-    Raises:
-        RequirementsError: The header has requirements and the action needs them met.
+    Attributes:
+        keyslot: Try this keyslot alone, whatever its priority and whether it is bound to a segment or not.
+        unbound: Also try keyslots whose key opens no segment.
+        among: Try only these, as a token demands; None: all.
+        check_memory: Compare Argon2's memory with what is available before it runs.
+        serialize: Run Argon2 of much memory one process at a time (`kdumpkey.luks.lock.memory_hard`).
     """
-    if header.requirements and action not in ACTIONS_WITHOUT_REQUIREMENTS:
-        raise RequirementsError(unmet(header.requirements))
+
+    keyslot: int | None = None
+    unbound: bool = False
+    among: Collection[int] | None = None
+    check_memory: bool = True
+    serialize: bool = False
+
+
+EVERY_BOUND_KEYSLOT = Search()
 
 
 def unlock(
     device: Reader,
     header: LuksHeader,
     passphrase: Buffer,
-    *,
-    keyslot: int | None = None,
-    unbound: bool = False,
-    among: Collection[int] | None = None,
-    check_memory: bool = True,
-    serialize: bool = False,
+    search: Search = EVERY_BOUND_KEYSLOT,
 ) -> Unlocked:
     """Find the keyslot that a passphrase opens, by priority and then in the header's order, and give its key.
 
@@ -101,11 +88,7 @@ def unlock(
         device: Where the keyslot areas are: the device that the header was read from.
         header: Its header.
         passphrase: The passphrase or the key file's content; only read.
-        keyslot: Try this keyslot alone, whatever its priority and whether it is bound to a segment or not.
-        unbound: Also try keyslots whose key opens no segment.
-        among: Try none but these, as a token demands; default: all.
-        check_memory: Compare Argon2's memory with what is available before it runs.
-        serialize: Run Argon2 of much memory one process at a time (`kdumpkey.luks.lock.memory_hard`).
+        search: Which keyslots to try; default: all that open a segment.
 
     Raises:
         WrongKeyError: No keyslot opens with this passphrase.
@@ -116,16 +99,14 @@ def unlock(
         DeviceError: The device ends before a keyslot's area does, or cannot be read.
     """
     tried, missing = False, None
-    for candidate in _candidates(header, keyslot, unbound, among):
-        if candidate.area.offset >= device.size < header_bytes(header):
+    for candidate in _candidates(header, search):
+        if candidate.area.offset >= device.size < header.areas_end:
             # The copy was cut short; the next keyslot may be there.
             missing = missing or candidate
             continue
         tried = True
         try:
-            return open_keyslot(
-                device, header, candidate, passphrase, check_memory=check_memory, serialize=serialize
-            )
+            return open_keyslot(device, header, candidate, passphrase, search)
         except KeyMismatchError:
             continue
     if missing is not None:
@@ -140,19 +121,16 @@ def check_other_keys(
     header: LuksHeader,
     passphrase: Buffer,
     opened: Unlocked,
-    *,
-    check_memory: bool = True,
-    serialize: bool = False,
+    search: Search = EVERY_BOUND_KEYSLOT,
 ) -> None:
     """See that a passphrase also opens the other volume key of a reencryption that was begun.
 
     Args:
-        device: As for `unlock`, and so are the others.
+        device: Where the keyslot areas are.
         header: Its header.
         passphrase: What opened `opened`.
         opened: One of the keys.
-        check_memory: As for `unlock`.
-        serialize: As for `unlock`.
+        search: How Argon2 runs; the keyslots are those of the other key.
 
     Raises:
         KdumpkeyError: As `unlock`: the data need both keys.
@@ -161,15 +139,9 @@ def check_other_keys(
         return
     for digest in header.digests.values():
         if digest.segments and digest.id != opened.digest:
-            unlock(
-                device,
-                header,
-                passphrase,
-                unbound=True,  # the new key's segment is a backup until the first data are written
-                among=digest.keyslots,
-                check_memory=check_memory,
-                serialize=serialize,
-            ).volume_key.close()
+            # The new key's segment is a backup until the first data are written.
+            theirs = search._replace(keyslot=None, unbound=True, among=digest.keyslots)
+            unlock(device, header, passphrase, theirs).volume_key.close()
 
 
 def open_keyslot(
@@ -177,9 +149,7 @@ def open_keyslot(
     header: LuksHeader,
     keyslot: Keyslot,
     passphrase: Buffer,
-    *,
-    check_memory: bool = True,
-    serialize: bool = False,
+    search: Search = EVERY_BOUND_KEYSLOT,
 ) -> Unlocked:
     """Open one keyslot.
 
@@ -188,8 +158,7 @@ def open_keyslot(
         header: Its header, for the digest that the key must fit.
         keyslot: The keyslot.
         passphrase: The passphrase or the key file's content; only read.
-        check_memory: Compare Argon2's memory with what is available before it runs.
-        serialize: Run Argon2 of much memory one process at a time (`kdumpkey.luks.lock.memory_hard`).
+        search: How Argon2 runs.
 
     Raises:
         KeyMismatchError: The passphrase does not open it.
@@ -203,59 +172,22 @@ def open_keyslot(
         raise KeyMismatchError(
             f"keyslot {keyslot.id} has the null cipher, which only an empty passphrase opens"
         )
-    with _stripes(device, keyslot, passphrase, check_memory, serialize) as stripes:
+    with _stripes(device, keyslot, passphrase, search) as stripes:
         key = af.merge(stripes, keyslot.key_size, LUKS1_STRIPES, _af_hash(keyslot))
     try:
-        fits = _fits(digest, key)
+        fit = fits(digest, key)
     except BaseException:
         key.close()
         raise
-    if not fits:
+    if not fit:
         key.close()
         raise KeyMismatchError(f"the passphrase does not open keyslot {keyslot.id}")
     return Unlocked(keyslot=keyslot.id, digest=digest.id, volume_key=key)
 
 
-def verify_volume_key(header: LuksHeader, key: Buffer, *, unbound: bool = False) -> Digest:
-    """Check that a volume key is this volume's.
-
-    Args:
-        header: The header.
-        key: The volume key.
-        unbound: Also take the key of a digest with no segment.
-
-    Returns:
-        The digest that the key fits.
-
-    Raises:
-        WrongKeyError: It fits none.
-        KdfError: The costs or the salt of a digest are out of bounds.
-        CipherError: A digest's hash is not implemented.
-    """
-    data = {segment.id for segment in header.data_segments}
-    with memoryview(key) as view:
-        size = view.nbytes
-    for digest in header.digests.values():
-        # PBKDF2 fills a short key with zeros: one that lacks zeros at its end would fit.
-        if size not in (_key_sizes(header, digest) or {size}):
-            continue
-        if (unbound or not data.isdisjoint(digest.segments)) and _fits(digest, key):
-            return digest
-    raise WrongKeyError("Volume key does not match the volume.")
-
-
-def _key_sizes(header: LuksHeader, digest: Digest) -> set[int]:
-    """How long a digest's key is, as its keyslots say, or a LUKS1 header; none: nothing says it."""
-    if isinstance(header, Luks1Header):
-        return {header.key_size}
-    return {header.keyslots[each].key_size for each in digest.keyslots if each in header.keyslots}
-
-
-def _candidates(
-    header: LuksHeader, keyslot: int | None, unbound: bool, among: Collection[int] | None
-) -> list[Keyslot]:
-    if keyslot is not None:
-        named = header.keyslots.get(keyslot)
+def _candidates(header: LuksHeader, search: Search) -> list[Keyslot]:
+    if search.keyslot is not None:
+        named = header.keyslots.get(search.keyslot)
         return [named] if named and named.type in _OPENABLE_TYPES else []
     return [
         slot
@@ -263,8 +195,8 @@ def _candidates(
         for slot in header.keyslots.values()
         if slot.priority == priority
         and slot.type in _OPENABLE_TYPES
-        and (among is None or slot.id in among)
-        and (unbound or not header.is_unbound(slot.id))
+        and (search.among is None or slot.id in search.among)
+        and (search.unbound or not header.is_unbound(slot.id))
     ]
 
 
@@ -274,16 +206,14 @@ def _is_unencrypted(keyslot: Keyslot) -> bool:
     return is_null_cipher(keyslot.area.encryption)
 
 
-def _stripes(
-    device: Reader, keyslot: Keyslot, passphrase: Buffer, check_memory: bool, serialize: bool
-) -> SecretBuffer:
+def _stripes(device: Reader, keyslot: Keyslot, passphrase: Buffer, search: Search) -> SecretBuffer:
     """The decrypted area of a keyslot: the key's stripes, or noise if the passphrase is wrong."""
     from kdumpkey.crypto.cipher import CipherSpec, sector_cipher  # noqa: PLC0415  (a volume key alone needs no cipher)
 
     size = _checked_area(device, keyslot)
     spec = CipherSpec.parse(keyslot.area.encryption, keyslot=True)
     spec.check_key_size(keyslot.area.key_size)
-    with _area_key(keyslot, passphrase, check_memory, serialize) as area_key:
+    with _area_key(keyslot, passphrase, search) as area_key:
         cipher = sector_cipher(spec, area_key)
     stripes = SecretBuffer(size)
     try:
@@ -300,13 +230,11 @@ def _stripes(
 def _checked_area(device: Reader, keyslot: Keyslot) -> int:
     """The bytes to read of a keyslot's area, once all that is said about it can be."""
     name, area = f"Keyslot {keyslot.id}", keyslot.area
-    if not 0 < keyslot.key_size <= _MAX_KEY_SIZE:
-        raise KeyslotError(
-            f"{name} has a key of {keyslot.key_size} bytes; 1 to {_MAX_KEY_SIZE} are possible."
-        )
+    if not 0 < keyslot.key_size <= MAX_KEY_SIZE:
+        raise KeyslotError(f"{name} has a key of {keyslot.key_size} bytes; 1 to {MAX_KEY_SIZE} are possible.")
     if keyslot.af is None or keyslot.af.stripes != LUKS1_STRIPES:
         raise KeyslotError(f"{name} does not have {LUKS1_STRIPES} stripes.")
-    size = -(-keyslot.key_size * LUKS1_STRIPES // SECTOR) * SECTOR
+    size = stripes_bytes(keyslot.key_size)
     if area.size < keyslot.key_size * LUKS1_STRIPES:
         raise KeyslotError(f"{name} has an area of {area.size} bytes; its stripes need {size}.")
     hashes.find(keyslot.af.hash)  # said now, not after a KDF of seconds
@@ -315,22 +243,24 @@ def _checked_area(device: Reader, keyslot: Keyslot) -> int:
     return size
 
 
-def _area_key(keyslot: Keyslot, passphrase: Buffer, check_memory: bool, serialize: bool) -> SecretBuffer:
+def _area_key(keyslot: Keyslot, passphrase: Buffer, search: Search) -> SecretBuffer:
     function = keyslot.kdf
     if function is None or isinstance(function, UnknownKdf):
         why = (function.problem or f"{function.type!r} is unknown") if function else "it has none"
         raise KdfError(f"keyslot {keyslot.id} has no usable KDF: {why}")
-    if len(function.salt) != _SALT_SIZE:
-        raise KdfError(f"keyslot {keyslot.id} has a salt of {len(function.salt)} bytes, not {_SALT_SIZE}")
+    if len(function.salt) != SALT_BYTES:
+        raise KdfError(f"keyslot {keyslot.id} has a salt of {len(function.salt)} bytes, not {SALT_BYTES}")
     kdf.check(function)
     if not isinstance(function, kdf.Argon2):
         return kdf.derive(function, passphrase, keyslot.area.key_size)
-    alone = serialize and function.memory_kib > lock.MEMORY_HARD_KIB
+    # Only Argon2 takes turns, and asks what memory is there.
+    from kdumpkey.luks import lock  # noqa: PLC0415
+    from kdumpkey.memory import available as memory  # noqa: PLC0415
+
+    alone = search.serialize and function.memory_kib > lock.MEMORY_HARD_KIB
     # What is available is asked when the one before has given its memory back.
     with lock.memory_hard() if alone else contextlib.nullcontext():
-        from kdumpkey.memory import available as memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
-
-        if check_memory:
+        if search.check_memory:
             memory.check_fits(function.memory_kib, f"keyslot {keyslot.id}", function.variant)
         locked = memory.can_be_locked(function.memory_kib)
         return kdf.derive(function, passphrase, keyslot.area.key_size, lock_memory=locked)
@@ -338,13 +268,3 @@ def _area_key(keyslot: Keyslot, passphrase: Buffer, check_memory: bool, serializ
 
 def _af_hash(keyslot: Keyslot) -> str:
     return keyslot.af.hash if keyslot.af else ""
-
-
-def _fits(digest: Digest, key: Buffer) -> bool:
-    if digest.type != "pbkdf2" or digest.salt is None or digest.digest is None:
-        raise KdfError(f"digest {digest.id} is no PBKDF2 digest")
-    if len(digest.digest) not in _DIGEST_SIZES:  # of a few bytes, or none, a wrong key would do
-        raise KdfError(f"digest {digest.id} has a value of {len(digest.digest)} bytes, not 20 to 64")
-    function = kdf.Pbkdf2(hash=digest.hash, iterations=digest.iterations, salt=digest.salt)
-    with kdf.derive(function, key, len(digest.digest)) as derived:
-        return derived.equals(digest.digest)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdumpkey.errors import KeyringError, KeyslotError, WrongKeyError
+from kdumpkey.keyring import read_key, request_key
 from kdumpkey.luks.model import KEYRING_TOKEN
-from kdumpkey.luks.unlock import Unlocked, unlock
+from kdumpkey.luks.unlock import EVERY_BOUND_KEYSLOT, Search, Unlocked, unlock
 
 if TYPE_CHECKING:
     from kdumpkey.luks.device import LuksDevice
@@ -16,30 +17,24 @@ if TYPE_CHECKING:
 
 def unlock_by_token(
     luks: LuksDevice,
+    search: Search = EVERY_BOUND_KEYSLOT,
     *,
     token_id: int | None = None,
     token_type: str | None = None,
-    keyslot: int | None = None,
-    unbound: bool = False,
-    check_memory: bool = True,
-    serialize: bool = False,
 ) -> Unlocked | None:
-    """Try the tokens of a header that need nobody to type anything.
+    """Try the tokens of a header for which nobody has to type anything.
 
     Args:
         luks: The open device.
+        search: Which of their keyslots to try.
         token_id: Try this token alone.
         token_type: Try tokens of this type alone.
-        keyslot: Try this keyslot of theirs alone.
-        unbound: Also try keyslots whose key opens no segment.
-        check_memory: Compare the memory of Argon2 with what is available before it runs.
-        serialize: Wait for other processes that run Argon2 with much memory, cryptsetup's included.
 
     Returns:
-        What was opened; None if there is no token that could be used.
+        What was opened; None if no token can be used.
 
     Raises:
-        WrongKeyError: There are such tokens, and none has a key that opens a keyslot.
+        WrongKeyError: Tokens can be used, and the key of none opens a keyslot.
         KdumpkeyError: As `kdumpkey.luks.unlock.unlock`.
     """
     usable = [
@@ -48,16 +43,17 @@ def unlock_by_token(
         if token.type == KEYRING_TOKEN
         and token_id in (None, token.id)
         and token_type in (None, token.type)
-        and (keyslot is None or keyslot in token.keyslots)
+        and (search.keyslot is None or search.keyslot in token.keyslots)
     ]
     if not usable:
         return None
     for token in usable:
         try:
-            return _unlock(luks, token, keyslot, unbound, check_memory, serialize)
+            return _unlock(luks, token, search)
         except (KeyringError, WrongKeyError, KeyslotError):
             continue
-    raise WrongKeyError("")
+    numbers = ", ".join(str(token.id) for token in usable)
+    raise WrongKeyError(f"No key of a token opens a keyslot (tokens tried: {numbers}).")
 
 
 def token_passphrase(header: LuksHeader, number: int) -> SecretBuffer:
@@ -65,7 +61,7 @@ def token_passphrase(header: LuksHeader, number: int) -> SecretBuffer:
 
     Raises:
         KeyslotError: The header has no keyring token of this number.
-        WrongKeyError: The key that it names cannot be had.
+        WrongKeyError: The key that it names cannot be read.
     """
     token = header.tokens.get(number)
     if token is None or token.type != KEYRING_TOKEN:
@@ -77,22 +73,11 @@ def token_passphrase(header: LuksHeader, number: int) -> SecretBuffer:
 
 
 def _passphrase(token: Token) -> SecretBuffer:
-    from kdumpkey import keyring  # noqa: PLC0415 - only headers with tokens pay for it
-
     description = token.json.get("key_description")
-    return keyring.read_key(keyring.request_key("user", description if isinstance(description, str) else ""))
+    return read_key(request_key("user", description if isinstance(description, str) else ""))
 
 
-def _unlock(
-    luks: LuksDevice, token: Token, keyslot: int | None, unbound: bool, check_memory: bool, serialize: bool
-) -> Unlocked:
+def _unlock(luks: LuksDevice, token: Token, search: Search) -> Unlocked:
+    among = token.keyslots if search.keyslot is None else (search.keyslot,)
     with _passphrase(token) as passphrase:
-        return unlock(
-            luks.header_device,
-            luks.header,
-            passphrase,
-            unbound=unbound,
-            among=token.keyslots if keyslot is None else (keyslot,),
-            check_memory=check_memory,
-            serialize=serialize,
-        )
+        return unlock(luks.header_device, luks.header, passphrase, search._replace(keyslot=None, among=among))

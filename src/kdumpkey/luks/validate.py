@@ -7,16 +7,20 @@ lengths of salts, is bound where it is used.
 Source: docs/spec/luks.md "Validation".
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import NamedTuple
 
 from kdumpkey.errors import HeaderError
 from kdumpkey.luks import reencryption_rules
 from kdumpkey.luks.keyslot_rules import check_keyslot_types, without_leftover_parameters
-from kdumpkey.luks.layout import LUKS2_HEADER_SIZE, LUKS2_METADATA_SIZES
-from kdumpkey.luks.model import SECTOR
+from kdumpkey.luks.layout import (
+    LUKS2_AREA_ALIGNMENT,
+    LUKS2_HEADER_SIZE,
+    LUKS2_METADATA_SIZES,
+    LUKS2_MOST_KEYSLOTS_BYTES,
+    SECTOR,
+)
 from kdumpkey.luks.rules import (
     UINT64_MAX,
     array_member,
@@ -33,9 +37,6 @@ from kdumpkey.luks.rules import (
     uint64_member,
 )
 from kdumpkey.luks.strict_json import JsonObject
-
-_KEYSLOTS_ALIGNMENT = 4096
-_KEYSLOTS_MAX = 128 << 20
 
 
 def validated(metadata: JsonObject, json_size: int) -> JsonObject:
@@ -115,46 +116,66 @@ def _check_digests(metadata: JsonObject) -> None:
         _check_references(digest, "segments", path, segments)
 
 
+class _Segment(NamedTuple):
+    """A segment on its way through the rules; `size` is None for one that goes to the device's end."""
+
+    json: JsonObject
+    offset: int
+    size: int | None
+    is_backup: bool
+
+
 def _check_segments(metadata: JsonObject) -> None:
-    checked: set[str] = set()
-    for digest in object_member(metadata, "digests", "").values():
-        assert isinstance(digest, dict)  # noqa: S101  (validated before)
-        checked.update(strings_member(digest, "segments", ""))
-    intervals: dict[int, tuple[int, int | None]] = {}
-    by_id: dict[int, JsonObject] = {}
-    backups: set[int] = set()
-    for name, segment, path in _members(metadata, "segments"):
-        kind = text_member(segment, "type", path)
-        offset = uint64_member(segment, "offset", path)
-        size = _size(segment, path)
-        for field, value in (("offset", offset), ("size", size or 0)):
-            if value % SECTOR:
-                fail(join(path, field), "is not a multiple of 512 bytes")
-        flags = strings_member(segment, "flags", path) if "flags" in segment else []
+    digests = object_member(metadata, "digests", "")
+    owned: set[str] = set()
+    for name in digests:
+        owned.update(strings_member(object_member(digests, name, "digests"), "segments", ""))
+    by_id: dict[int, _Segment] = {}
+    for name, json, path in _members(metadata, "segments"):
+        kind = text_member(json, "type", path)
+        segment = _segment(json, path)
         identity = number(name)
         if identity is None:
             fail(path, "has a number with leading zeros for a name")
-        intervals[identity] = (offset, size)
         by_id[identity] = segment
-        if any(flag.startswith("backup-") for flag in flags):
-            backups.add(identity)
         if kind == "crypt":
-            _check_crypt(segment, path, size or 0)
-            if name not in checked:
+            _check_crypt(json, path, segment.size or 0)
+            if name not in owned:
                 fail(path, "belongs to no digest")
-    if not intervals:
+    regular = _count_regular(by_id)
+    segments = [by_id[identity] for identity in range(len(by_id))]
+    _check_intervals([(segment.offset, segment.size) for segment in segments[:regular]])
+    jsons = [segment.json for segment in segments]
+    reencryption_rules.check_segments(metadata, jsons[:regular], jsons[regular:])
+
+
+def _segment(json: JsonObject, path: str) -> _Segment:
+    offset = uint64_member(json, "offset", path)
+    size = _size(json, path)
+    for field, value in (("offset", offset), ("size", size or 0)):
+        if value % SECTOR:
+            fail(join(path, field), "is not a multiple of 512 bytes")
+    return _Segment(json, offset, size, _is_backup(json, path))
+
+
+def _is_backup(json: JsonObject, path: str) -> bool:
+    flags = strings_member(json, "flags", path) if "flags" in json else []
+    return any(flag.startswith("backup-") for flag in flags)
+
+
+def _count_regular(by_id: Mapping[int, _Segment]) -> int:
+    """The number of regular segments, which all come before the backup ones."""
+    if not by_id:
         fail("segments", "is empty")
-    regular = min(backups, default=len(intervals))
+    regular = min((identity for identity in by_id if by_id[identity].is_backup), default=len(by_id))
     if regular == 0:
         fail("segments", "has no regular segment")
-    for identity in range(len(intervals)):
-        if identity not in intervals:
+    for identity in range(len(by_id)):
+        if identity not in by_id:
             fail(f"segments.{identity}", "is missing: segments must be numbered without a gap")
-        if (identity in backups) != (identity >= regular):
+        if by_id[identity].is_backup != (identity >= regular):
             fail(f"segments.{identity}", "comes after a backup segment and is not one")
-    _check_intervals([intervals[identity] for identity in range(regular)])
-    segments = [by_id[identity] for identity in range(len(by_id))]
-    reencryption_rules.check_segments(metadata, segments[:regular], segments[regular:])
+    return regular
 
 
 def _size(segment: JsonObject, path: str) -> int | None:
@@ -211,7 +232,7 @@ def _check_config(metadata: JsonObject) -> None:
     if metadata_size not in LUKS2_METADATA_SIZES:
         fail("config.json_size", "is not one of the nine sizes that LUKS2 allows")
     keyslots_size = strtoull_member(config, "keyslots_size", "config")
-    if keyslots_size % _KEYSLOTS_ALIGNMENT or keyslots_size > _KEYSLOTS_MAX:
+    if keyslots_size % LUKS2_AREA_ALIGNMENT or keyslots_size > LUKS2_MOST_KEYSLOTS_BYTES:
         fail("config.keyslots_size", "is not a multiple of 4096 bytes up to 128 MiB")
     data_offset = _data_offset(metadata)
     if data_offset and data_offset < keyslots_size + 2 * metadata_size:
@@ -221,11 +242,11 @@ def _check_config(metadata: JsonObject) -> None:
 
 
 def _data_offset(metadata: JsonObject) -> int:
-    offsets = []
-    for _, segment, path in _members(metadata, "segments"):
-        flags = strings_member(segment, "flags", path) if "flags" in segment else []
-        if not any(flag.startswith("backup-") for flag in flags):
-            offsets.append(uint64_member(segment, "offset", path))
+    offsets = [
+        uint64_member(segment, "offset", path)
+        for _, segment, path in _members(metadata, "segments")
+        if not _is_backup(segment, path)
+    ]
     return min(offsets, default=0)
 
 

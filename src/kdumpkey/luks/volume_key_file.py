@@ -3,34 +3,66 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import KeyslotError, UsageError
-from kdumpkey.luks.model import Luks1Header
+from kdumpkey.errors import KeyslotError, UsageError, WrongKeyError
+from kdumpkey.luks.model import MAX_KEY_SIZE
 from kdumpkey.secret import SecretBuffer
+from kdumpkey.storage.transfer import read_in_full
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader
+
+_CHUNK: Final = 1 << 16
 
 
 def key_size(header: LuksHeader, bits: int | None) -> int:
     """Bytes of the volume key: what the header says, else what --key-size says in bits.
 
     Raises:
-        KeyslotError: Neither does: a LUKS2 header says it in its keyslots alone.
+        KeyslotError: Neither says it: a LUKS2 header without keyslots does not.
     """
-    if isinstance(header, Luks1Header):
-        return header.key_size
     for segment in header.data_segments:
         digest = header.digest_of_segment(segment.id)
-        for number in digest.keyslots if digest else ():
-            if number in header.keyslots:
-                return header.keyslots[number].key_size
+        if digest and (sizes := header.key_sizes(digest)):
+            return sizes[0]
     if bits:
         return bits // 8
     raise KeyslotError(
         "Cannot determine volume key size for LUKS without keyslots, please use --key-size option."
     )
+
+
+def read_volume_key(path: str, header: LuksHeader, bits: int | None) -> SecretBuffer:
+    """Read a header's volume key from the beginning of a file.
+
+    Args:
+        path: The file.
+        header: The header.
+        bits: The key's length, where a header without keyslots does not say it.
+
+    Raises:
+        KeyslotError: As `key_size`.
+        UsageError: As `read_exactly`.
+        WrongKeyError: The length is one that no volume key has; so much memory is not taken for it.
+    """
+    nbytes = key_size(header, bits)
+    if nbytes <= MAX_KEY_SIZE:
+        return read_exactly(path, nbytes)
+    left = nbytes
+    try:
+        with (
+            open(path, "rb", buffering=0) as file,
+            SecretBuffer(_CHUNK) as buffer,
+            memoryview(buffer) as view,
+        ):
+            while left > 0 and (got := file.readinto(view[: min(left, _CHUNK)])):
+                left -= got
+    except (OSError, ValueError) as error:
+        raise UsageError(f"Cannot read keyfile {path}.") from error
+    if left:
+        raise UsageError(f"Cannot read {nbytes} bytes from keyfile {path}.")
+    raise WrongKeyError("Volume key does not match the volume.")
 
 
 def read_exactly(path: str, nbytes: int) -> SecretBuffer:
@@ -45,11 +77,7 @@ def read_exactly(path: str, nbytes: int) -> SecretBuffer:
         raise UsageError(f"Cannot read keyfile {path}.") from error
     try:
         key = SecretBuffer(nbytes)
-        done = 0
-        with memoryview(key) as view:
-            while done < nbytes and (got := os.readv(fd, [view[done:]])):
-                done += got
-        if done == nbytes:
+        if read_in_full(fd, key) == nbytes:
             return key
         key.close()
     except OSError as error:

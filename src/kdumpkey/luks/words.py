@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from kdumpkey.errors import HeaderError, NotLuksError
-
-if TYPE_CHECKING:
-    from kdumpkey.luks.device import LuksDevice
 
 _BY: Final = {"UUID=": "/dev/disk/by-uuid/", "PARTUUID=": "/dev/disk/by-partuuid/"}
 
@@ -54,16 +51,3 @@ def _way_out(path: str) -> str:
         f"Its metadata are still there: kdumpkey unlock {path} reads them, and "
         f"kdumpkey repair {path} --header-backup-file FILE makes a detached header of them."
     )
-
-
-def warnings_of(luks: LuksDevice) -> list[str]:
-    """Warn of data that not everything opens, or that are not all there.
-
-    Raises:
-        RequirementsError: The header demands features that are not implemented.
-        CipherError: Nothing opens the data.
-    """
-    from kdumpkey.luks.data_access import check_data_opens  # noqa: PLC0415 - other actions do not ask
-
-    missing = luks.missing_end()
-    return [*check_data_opens(luks.header, luks.device.name), *([missing] if missing else [])]

@@ -58,7 +58,7 @@ class Output:
     block_device: bool
 
 
-def write_file(
+def write_file(  # noqa: PLR0913 - the options of new_file, all by name
     path: str | os.PathLike[str],
     content: Buffer,
     *,

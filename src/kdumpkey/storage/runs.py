@@ -13,9 +13,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey._native.fileio import FileWindow
+from kdumpkey.storage.device import Device
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+    from kdumpkey.storage.device import Reader
 
 # What is done with a run's bytes, perhaps twice: before anything is made of them that cannot be made anew,
 # the second argument is called, and raises if the bytes were not the file's.
@@ -40,6 +43,8 @@ class Runs:
         start: Byte of the file from which `offset` and `read` count.
         is_block: It is a block device.
     """
+
+    longest: Final = LONGEST
 
     def __init__(
         self, fd: int | None, read: Callable[[Buffer, int], None], start: int = 0, *, is_block: bool = False
@@ -118,6 +123,14 @@ class Runs:
                 return lead if os.preadv(disk, [view], place - lead) >= lead + length else None
         except OSError:
             return None
+
+
+def runs_of(device: Reader) -> Runs:
+    """A device's bytes in long runs; close them before the device."""
+    if type(device) is not Device:
+        return Runs(None, device.pread_into)
+    fd, start = device.preadable()
+    return Runs(fd, device.pread_into, start, is_block=device.is_block)
 
 
 def _trusted() -> None:

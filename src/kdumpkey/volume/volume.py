@@ -18,7 +18,6 @@ from kdumpkey.crypto.cipher import SECTOR, CipherSpec, SectorCipher, sector_ciph
 from kdumpkey.errors import CipherError, DeviceError
 from kdumpkey.storage.device import Device
 from kdumpkey.storage.extent import share_bytes
-from kdumpkey.storage.runs import LONGEST, Runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
     from kdumpkey.storage.device import Reader
+    from kdumpkey.storage.runs import Runs
 
 # What is read is decrypted while it still lies in the processor's second-level cache.
 _CHUNK: Final = 256 * 1024
@@ -144,6 +144,7 @@ class Volume:
         self._writer = device if isinstance(device, Device) and device.writable else None
         self._parts: list[_Part] = []
         self._lock = threading.Lock()
+        self._writing = threading.Lock()  # a file's own is waited for by spinning
         self._runs: Runs | None = None
         self.size = 0
         try:
@@ -220,8 +221,10 @@ class Volume:
         """
         runs = self._runs
         if runs is None:
+            from kdumpkey.storage.runs import runs_of  # noqa: PLC0415 - only copies of volumes need it
+
             with self._lock:
-                runs = self._runs = self._runs or _runs_of(self._device)
+                runs = self._runs = self._runs or runs_of(self._device)
         with memoryview(buffer) as whole, whole.cast("B") as view:
             self._check(offset, view.nbytes)
             for part, at, start, end in self._pieces(offset, view.nbytes):
@@ -332,7 +335,7 @@ class Volume:
         if part.cipher is None:
             self._device.pread_into(view, part.offset + at)
             return
-        piece = _CHUNK if runs is None else LONGEST
+        piece = _CHUNK if runs is None else runs.longest
         done, length = 0, len(view)
         while done < length:
             inside = (at + done) % step
@@ -398,7 +401,8 @@ class Volume:
                     with view[done : done + take] as run, scratch[:take] as out:
                         self._encrypt(part.cipher, run, out, part.tweak + (at + done) // SECTOR)
                         check()
-                        device.pwrite(out, part.offset + at + done)
+                        with self._writing:
+                            device.pwrite(out, part.offset + at + done)
                 done += take
 
     def _encrypt(self, cipher: SectorCipher, src: ReadableBuffer, dst: WriteableBuffer, sector: int) -> None:
@@ -408,10 +412,6 @@ class Volume:
             if not self._parts:
                 raise
             raise CipherError(f"this volume key must not encrypt: {error}") from error
-
-
-def _runs_of(device: Reader) -> Runs:
-    return device.runs() if isinstance(device, Device) else Runs(None, device.pread_into)
 
 
 def _nothing() -> None:

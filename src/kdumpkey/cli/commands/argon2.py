@@ -32,8 +32,10 @@ from kdumpkey.cli.parsers import size_of
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import OutputError, UsageError
 from kdumpkey.kdump.cost import measure as costs
+from kdumpkey.kdump.cost.advice import Bounds
 from kdumpkey.kdump.cost.advice import advise as find_advice
 from kdumpkey.kdump.cost.measure import Cell
+from kdumpkey.memory.kdump_kernel import UNPACKED_BYTES
 from kdumpkey.storage.publish import write_file
 
 if TYPE_CHECKING:
@@ -125,11 +127,9 @@ def advise(
     strongest = max((cell for cell in keyslots if cell.memory_kib), key=lambda c: c.memory_kib, default=None)
     with status_line(session.streams) as show:
         found = find_advice(
-            reserved,
-            seconds,
+            Bounds(reserved, seconds, _unpacked(unpacked_size)),
             default=strongest or default,
             parallel=lanes,
-            unpacked_bytes=_unpacked(unpacked_size),
             runs=_runs(runs),
             measuring=lambda cell: show(
                 f"Measuring {cell.kdf}, {cell.memory_kib // 1024} MiB, {cell.passes} passes…"
@@ -185,7 +185,7 @@ def _prove(measured: Sequence[Cost], reserved: Sequence[int], unpacked: int, pro
         if cost.refused and not cost.cell.memory_kib:
             continue
         for nbytes in reserved:
-            if not cost.refused or cost.verdict(nbytes, unpacked) is costs.Verdict.DOES_NOT_FIT:
+            if not cost.refused or cost.verdict(nbytes, unpacked) is costs.Fit.DOES_NOT_FIT:
                 proofs.append(costs.prove(cost, nbytes, unpacked))
 
 
@@ -219,7 +219,7 @@ def _runs(wanted: int | None) -> int:
 
 
 def _unpacked(given: int | None) -> int:
-    return costs.UNPACKED_BYTES if given is None else given
+    return UNPACKED_BYTES if given is None else given
 
 
 def _sizes(words: str | None, usual: Sequence[int]) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from kdumpkey.cli.options import (
     PbkdfParallel,
     Tiers,
 )
-from kdumpkey.cli.session import Run, Session
+from kdumpkey.cli.session import Reported, Run, Session
 from kdumpkey.crypto.benchmark import argon2_speed, cipher_speed, pbkdf2_speed
 from kdumpkey.errors import CipherError, UsageError
 
@@ -68,7 +68,7 @@ def benchmark(
         report.argon2(pbkdf, iter_time_ms, memory_kib, parallel, kdf_bits)
     elif (hash_name is not None or pbkdf is not None) and not report.pbkdf2(hash_name or "sha256", kdf_bits):
         report.end()
-        raise UsageError("")
+        raise Reported(UsageError(f"There is no hash {hash_name}."))
     if everything or cipher is not None:
         report.ciphers(cipher, key_size, every_tier=tiers)
     report.end()

@@ -11,6 +11,7 @@ import typer
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.changing import open_for_change
+from kdumpkey.cli.declaring import completing
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.options import (
     EVERYWHERE,
@@ -24,15 +25,15 @@ from kdumpkey.cli.options import (
     TokenId,
     TokenReplace,
     Unbound,
-    completing,
 )
 from kdumpkey.cli.passphrase import STDIN, confirm
 from kdumpkey.cli.refusing import refuse_external_tokens, refuse_first
-from kdumpkey.cli.session import Run, Session
-from kdumpkey.errors import DeviceError, OutputError, UsageError
+from kdumpkey.cli.session import Reported, Run, Session
+from kdumpkey.errors import DeviceError, KeyslotError, OutputError, PermissionDeniedError, UsageError
 from kdumpkey.luks import configure
 from kdumpkey.storage.device import open_readonly
 from kdumpkey.storage.publish import write_file
+from kdumpkey.storage.transfer import read_in_full
 
 if TYPE_CHECKING:
     from kdumpkey.luks.store import HeaderStore
@@ -66,15 +67,26 @@ def config(
         raise UsageError("Option --priority, --label or --subsystem is missing.")
     with open_for_change(device, header, version=2) as store:
         if priority is not None:
-            configure.set_priority(store, key_slot or 0, priority)
+            _set_priority(store, key_slot or 0, priority)
         if label is not None or subsystem is not None:
             configure.set_names(store, label, subsystem)
+
+
+def _set_priority(store: HeaderStore, key_slot: int, priority: str) -> None:
+    try:
+        configure.set_priority(store, key_slot, priority)
+    except KeyslotError as error:  # of which cryptsetup says nothing
+        raise Reported(error) from error
 
 
 def set_uuid(session: Session, device: str, header: HeaderChoice, uuid: str) -> None:
     """Give the device another UUID."""
     with open_for_change(device, header) as store:
-        confirm(session, "Do you really want to change UUID of device?", "Operation aborted.\n")
+        confirm(
+            session,
+            "Do you really want to change UUID of device?",
+            PermissionDeniedError("Operation aborted.\n"),
+        )
         configure.set_uuid(store, uuid)
 
 
@@ -125,24 +137,17 @@ def token(
     )
     session = run.begin()
     refuse_external_tokens(external_tokens)
-    number = token_id or 0
+    number, slot = token_id or 0, configure.TokenSlot(token_id, token_replace)
     with open_for_change(device, header, version=2) as store:
         match verb:
             case "add":
                 made = configure.add_keyring_token(
-                    store,
-                    key_description or "",
-                    number=token_id,
-                    keyslot=key_slot,
-                    every_keyslot=not unbound,
-                    replaces=token_replace,
+                    store, key_description or "", slot, keyslot=key_slot, every_keyslot=not unbound
                 )
                 session.explain(f"Token {made} created.")
             case "import":
                 content = _read(session, json_file)
-                made = configure.import_token(
-                    store, content, number=token_id, keyslot=key_slot, replaces=token_replace
-                )
+                made = configure.import_token(store, content, slot, keyslot=key_slot)
                 session.explain(f"Token {made} created.")
             case "remove":
                 configure.remove_token(store, number)
@@ -161,11 +166,9 @@ def _read(session: Session, path: str | None) -> bytes:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
         except (OSError, ValueError) as error:
             raise UsageError(f"Failed to open file {path} in read-only mode.") from error
+    content = bytearray(_LONGEST_JSON + 1)
     try:
-        content = b""
-        while len(content) <= _LONGEST_JSON and (piece := os.read(fd, 65536)):
-            content += piece
-        return content
+        return bytes(content[: read_in_full(fd, content)])
     except OSError as error:
         raise UsageError("Failed to read JSON file.") from error
     finally:

@@ -15,15 +15,15 @@ from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.options import EVERYWHERE, HeaderBackupFile
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.session import Run
-from kdumpkey.errors import DeviceError, UsageError
-from kdumpkey.luks import convert as ops
+from kdumpkey.errors import DeviceError, PermissionDeniedError, UsageError
+from kdumpkey.luks.convert import backup_name, check_convertible, convert
 
 app = typer.Typer()
 _VERSIONS: Final = {"luks1": 1, "luks2": 2}
 
 
 @action(app, "convert", "<device>", ignores=EVERYWHERE, example="kdumpkey convert /dev/sda2 --type luks2")
-def convert(
+def convert_header(
     run: Run, device: Device, header: HeaderChoice, header_backup_file: HeaderBackupFile = None
 ) -> None:
     """Convert the header to the version that --type says."""
@@ -32,30 +32,30 @@ def convert(
     if version is None:
         raise UsageError("Invalid LUKS type, only luks1 and luks2 are supported.")
     with open_for_change(device, header, of_any_type=True, exclusive=True) as store:
-        ops.check_convertible(store.header, version)
+        check_convertible(store.header, version)
         confirm(
             session,
             f"This operation will convert {store.device.name} to LUKS{version} format.\n",
-            "Operation aborted, device was NOT converted.\n",
+            PermissionDeniedError("Operation aborted, device was NOT converted.\n"),
         )
-        keep = header_backup_file or ops.backup_name(
+        keep = header_backup_file or backup_name(
             os.path.abspath(store.device.name), store.header, is_block=store.device.is_block
         )
         name = store.device.name
-        restore = shlex.join(["kdumpkey", "luksHeaderRestore", name, "--header-backup-file", keep])
+        command = shlex.join(["kdumpkey", "luksHeaderRestore", name, "--header-backup-file", keep])
 
         def tell() -> None:
             if not session.batch:
                 session.say(
                     f"Moving the keyslots of {name} and writing a LUKS{version} header."
-                    f" If this is interrupted, bring the old header back with:\n  {restore}"
+                    f" If this is interrupted, bring the old header back with:\n  {command}"
                 )
 
         try:
-            ops.convert(store, version, keep=keep, before_writing=tell)
+            convert(store, version, keep=keep, before_writing=tell)
         except DeviceError as error:
             if os.path.lexists(keep):
-                hint = f"The header as it was is in {keep}; bring it back with:\n  {restore}"
+                hint = f"The header as it was is in {keep}; bring it back with:\n  {command}"
                 raise DeviceError(f"{error}\n{hint}") from error
             raise
     if header_backup_file is None:

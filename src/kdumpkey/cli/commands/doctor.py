@@ -10,8 +10,9 @@ import typer
 
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Devices
+from kdumpkey.cli.columns import folded, folded_fix
 from kdumpkey.cli.options import Json, Root
-from kdumpkey.cli.session import Run
+from kdumpkey.cli.session import Reported, Run
 from kdumpkey.errors import CannotTellError, NoDumpError
 from kdumpkey.kdump.doctor import CANNOT_TELL, FAILS, Verdict, exit_code, is_loaded
 from kdumpkey.kdump.doctor.examine import examine
@@ -49,19 +50,19 @@ def doctor(run: Run, devices: Devices = None, root: Root = None, as_json: Json =
                 session.say(line)
         session.say(_CLOSING.get(code, _WORKS if is_loaded(found) else _WORKS_ONCE_LOADED))
     if code == FAILS:
-        raise NoDumpError
+        raise Reported(NoDumpError("A crash now would leave no dump."))
     if code == CANNOT_TELL:
-        raise CannotTellError
+        raise Reported(CannotTellError("Whether a crash now would leave a dump cannot be told."))
 
 
 def _lines(finding: Finding, *, verbose: bool) -> list[str]:
     about = f"{finding.device}: " if finding.device else ""
     what, fix = printable(finding.what), printable(finding.fix)
-    lines = [f"{_SHOWN[finding.verdict]:12}{finding.check:12}{printable(about)}{what}"]
+    lines = folded(f"{_SHOWN[finding.verdict]:12}{finding.check:12}", f"{printable(about)}{what}")
     if finding.verdict is not Verdict.GOOD or verbose:
-        lines.append(f"{'':24}{finding.why}")
+        lines += folded(f"{'':24}", finding.why)
     if fix:
-        lines.append(f"{'':24}Fix: {fix}")
+        lines += folded_fix(f"{'':12}Fix: ", fix)
     return lines
 
 

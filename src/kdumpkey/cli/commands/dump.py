@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
 
 import typer
 
@@ -26,10 +27,15 @@ from kdumpkey.cli.options import (
 )
 from kdumpkey.cli.refusing import refuse_external_tokens
 from kdumpkey.cli.session import Run
+from kdumpkey.cli.unlocking import KeyslotRequest
 from kdumpkey.errors import NotLuksError, UsageError
 from kdumpkey.luks import strict_json
-from kdumpkey.luks.model import Luks2Header
+from kdumpkey.luks.model import Luks1Header, Luks2Header
 from kdumpkey.luks.words import refusal
+
+if TYPE_CHECKING:
+    from kdumpkey.luks.model import LuksHeader
+    from kdumpkey.luks.strict_json import JsonObject
 
 app = typer.Typer()
 
@@ -71,9 +77,8 @@ def luks_dump(
             from kdumpkey.cli import dump_key  # noqa: PLC0415 - the other dumps open no keyslot
 
             if dump_volume_key:
-                dump_key.dump_volume_key(
-                    session, luks, source, key_slot=key_slot, unbound=unbound, output=volume_key_file
-                )
+                request = KeyslotRequest(key_slot, unbound)
+                dump_key.dump_volume_key(session, luks, source, request, volume_key_file)
             else:
                 dump_key.dump_unbound_key(
                     session, luks, source, key_slot=key_slot or 0, output=volume_key_file
@@ -86,9 +91,17 @@ def luks_dump(
         elif not dump_json_metadata:
             quoted = session.streams.quoted
             session.write(dump_text.header_text(luks.header, luks.header_device.name, quoted))
-        elif isinstance(luks.header, Luks2Header):
-            session.streams.show_json(strict_json.pretty(luks.header.json))
         else:
-            raise UsageError("Dump operation is not supported for this device type.")
+            session.streams.show_json(strict_json.pretty(_metadata(luks.header)))
         if luks.losses:  # shown as far as it goes; scripts learn from the exit code that it is not valid
             raise NotLuksError(refusal(luks.header_device.name))
+
+
+def _metadata(header: LuksHeader) -> JsonObject:
+    match header:
+        case Luks1Header():
+            raise UsageError("Dump operation is not supported for this device type.")
+        case Luks2Header():
+            return header.json
+        case _:
+            assert_never(header)

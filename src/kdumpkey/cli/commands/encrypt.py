@@ -19,7 +19,7 @@ from kdumpkey.cli.passphrase import STDIN, confirm
 from kdumpkey.cli.progress import progress_bar
 from kdumpkey.cli.session import Run
 from kdumpkey.cli.unlocking import volume_key
-from kdumpkey.errors import DeviceError, PermissionDeniedError, UsageError
+from kdumpkey.errors import DeviceError, UsageError
 from kdumpkey.luks.data_access import warnings_of_nothing
 from kdumpkey.storage.extent import share_bytes
 from kdumpkey.volume.encrypt import encrypt_file
@@ -50,10 +50,8 @@ def encrypt(
         with open_data_and_header(device, header, writable=True) as luks:
             if share_bytes(fd, luks.device.fileno()):
                 raise UsageError(f"{source} is the device itself, or has bytes of it.")
-            try:
-                confirm(session, f"This will overwrite data on {device} irrevocably.")
-            except PermissionDeniedError as error:
-                raise UsageError("Operation aborted.\n") from error
+            refusal = UsageError("Operation aborted.\n")
+            confirm(session, f"This will overwrite data on {device} irrevocably.", refusal)
             with volume_key(session, luks, keys) as (key, _):
                 for warning in warnings_of_nothing(luks.header, device):
                     session.complain(f"WARNING: {warning}")
@@ -63,8 +61,9 @@ def encrypt(
                     status = os.fstat(fd)
                     total = status.st_size if stat.S_ISREG(status.st_mode) else 0
                     with progress_bar(session.streams, total) as progress:
+                        name = "standard input" if source == STDIN else source
                         done = encrypt_file(
-                            volume, luks.device, fd, source, start=start or 0, progress=progress
+                            volume, luks.device, fd, name, start=start or 0, progress=progress
                         )
                     size = volume.size
     finally:

@@ -20,6 +20,7 @@ from kdumpkey.cli.changing import (
     warn_of_other_bytes,
 )
 from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.interruptible import interruptible
 from kdumpkey.cli.kdf_choice import KdfChoice
 from kdumpkey.cli.key_source import PassphraseSource, UnlockSource, by_key
 from kdumpkey.cli.opening import device_path
@@ -53,8 +54,7 @@ from kdumpkey.cli.options import (
 from kdumpkey.cli.passphrase import STDIN, confirm, read_passphrase
 from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.cli.session import Run, Session
-from kdumpkey.cli.unlocking import interruptible, volume_key_in_keyring
-from kdumpkey.errors import CipherError, OutputError, PermissionDeniedError, UsageError
+from kdumpkey.errors import CipherError, OutputError, UsageError
 from kdumpkey.luks.create import Format, canonical_cipher, cipher_warnings, format_device, volume_key_size
 from kdumpkey.luks.header import primary_version
 from kdumpkey.luks.layout import LUKS1_SLOTS
@@ -69,7 +69,7 @@ _DEFAULT_CIPHER: Final = "aes-xts-plain64"
 
 
 @dataclass(frozen=True)
-class Layout:
+class NewLayout:
     """What a header says besides its keyslots, and where the data begin."""
 
     cipher: Cipher = None
@@ -101,7 +101,7 @@ def luks_format(
     device: Device,
     header: HeaderChoice,
     passphrase: PassphraseSource,
-    layout: Layout,
+    layout: NewLayout,
     kdf: KdfChoice,
     new_key_file: KeyFileArgument = None,
     key_slot: KeySlot = None,
@@ -140,7 +140,7 @@ def luks_format(
     version = _VERSIONS[header.type]
     _check_extras(layout, version)
     checks_memory = UnlockSource(memory_check=memory_check).checks_memory
-    what = _format(layout, kdf, version, key_slot, checks_memory)
+    what = replace(_format(layout, kdf, version, key_slot, checks_memory), header=header.header)
     path = device_path(device)
     key_file = key_file_named(session, new_key_file, passphrase.key_file)
     for warning in cipher_warnings(what.encryption):
@@ -164,6 +164,8 @@ def luks_format(
         if volume_key_file is not None:
             volume_key = stack.enter_context(read_exactly(volume_key_file, volume_key_size(what)))
         elif volume_key_keyring is not None:
+            from kdumpkey.cli.keyring_key import volume_key_in_keyring  # noqa: PLC0415 - few keys lie in keyrings
+
             volume_key = stack.enter_context(volume_key_in_keyring(volume_key_keyring))
             if len(volume_key) != volume_key_size(what):
                 raise UsageError(
@@ -171,13 +173,11 @@ def luks_format(
                     f"{volume_key_size(what)}: --key-size sets another size."
                 )
         stack.enter_context(interruptible())
-        number = format_device(
-            path, secret, what, header=header.header, volume_key=volume_key, warn=session.say
-        )
+        number = format_device(path, secret, what, volume_key=volume_key, warn=session.say)
     session.explain(f"Key slot {number} created.")
 
 
-def _check_extras(layout: Layout, version: int) -> None:
+def _check_extras(layout: NewLayout, version: int) -> None:
     """Refuse what LUKS1 has not, and what kdumpkey does not make, before it is left out unnoticed."""
     if version == 1 and layout.integrity is not None:
         raise UsageError("Integrity option can be used only for LUKS2 format.")
@@ -191,7 +191,7 @@ def _check_extras(layout: Layout, version: int) -> None:
 
 
 def _format(
-    layout: Layout, kdf: KdfChoice, version: int, key_slot: int | None, checks_memory: bool
+    layout: NewLayout, kdf: KdfChoice, version: int, key_slot: int | None, checks_memory: bool
 ) -> Format:
     bits, offset, alignment = layout.key_size_bits, layout.offset_sectors, layout.align_sectors
     try:
@@ -248,7 +248,4 @@ def _check_device(session: Session, path: str, header: str | None, *, signatures
 
 
 def _confirmed(session: Session, warning: str) -> None:
-    try:
-        confirm(session, warning)
-    except PermissionDeniedError as error:
-        raise UsageError("Operation aborted.\n") from error
+    confirm(session, warning, UsageError("Operation aborted.\n"))

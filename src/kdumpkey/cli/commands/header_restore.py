@@ -9,9 +9,9 @@ from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.options import EVERYWHERE, Header, HeaderBackupFile
 from kdumpkey.cli.passphrase import confirm
-from kdumpkey.cli.session import Run
-from kdumpkey.errors import PermissionDeniedError, UsageError
-from kdumpkey.luks import restore as ops
+from kdumpkey.cli.session import Reported, Run
+from kdumpkey.errors import UsageError
+from kdumpkey.luks.restore import backup_name, examine, restore
 
 app = typer.Typer()
 
@@ -32,7 +32,7 @@ def header_restore(
     backup = header_backup_file
     if backup is None:
         raise UsageError("Option --header-backup-file is required.")
-    found = ops.examine(path, backup)
+    found = examine(path, backup)
     kind = f"LUKS{found.backup.version}" if found.backup.version == 2 else "LUKS"
     if found.present is None:
         what = f"does not contain {kind} header. Replacing header can destroy data on that device."
@@ -42,12 +42,9 @@ def header_restore(
             what += "\nWARNING: real device header has different UUID than backup!"
     if found.other is not None:
         session.complain(f"Device {path} has a LUKS header of version {found.other.version}.")
-    try:
-        confirm(session, f"Device {path} {what}")
-    except PermissionDeniedError as error:
-        raise UsageError("") from error
+    confirm(session, f"Device {path} {what}", Reported(UsageError("Nothing was restored.")))
     replaced = found.present or found.other
-    keep = None if replaced is None else ops.backup_name(backup, replaced)
-    ops.restore(path, backup, found, keep=keep)
+    keep = None if replaced is None else backup_name(backup, replaced)
+    restore(path, backup, found, keep=keep)
     if keep is not None:
         session.explain(f"The header that was replaced is in {keep}.")

@@ -11,7 +11,7 @@ from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.opening import open_header_alone, uuid_of
 from kdumpkey.cli.options import EVERYWHERE, Json, Uuid
-from kdumpkey.cli.session import Run, Session
+from kdumpkey.cli.session import Reported, Run, Session
 from kdumpkey.errors import HeaderError, NotLuksError
 
 app = typer.Typer()
@@ -50,14 +50,14 @@ def _identity(session: Session, device: str, header: HeaderChoice) -> None:
         # The last line is cryptsetup's, and says no more than "luks" does.
         problem = str(error).rpartition("\n")[0] or str(error)
         session.say(json.dumps({"luks": False, "version": None, "uuid": None, "problem": problem}, indent=2))
-        raise type(error)("") from error
+        raise Reported(error) from error
 
 
 def _quietly(session: Session, device: str, header: HeaderChoice) -> str:
     """The header's UUID; what is wrong with a header is told to those who want to know more."""
     try:
         return uuid_of(device, header)
-    except NotLuksError as error:
-        raise NotLuksError("") from error
     except HeaderError as error:
-        raise type(error)(str(error) if session.verbose else "") from error
+        if session.verbose and not isinstance(error, NotLuksError):
+            raise
+        raise Reported(error) from error

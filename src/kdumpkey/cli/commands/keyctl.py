@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kdumpkey.cli.action import action
+from kdumpkey.cli.declaring import completing
 from kdumpkey.cli.key_source import MachineChoice
 from kdumpkey.cli.machines import open_machine
-from kdumpkey.cli.options import Json, completing
+from kdumpkey.cli.options import Json
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import UsageError
 from kdumpkey.keyring import KeyName, parse_keyring, parse_volume_key_source

@@ -11,14 +11,21 @@ from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device, KeyFileArgument
 from kdumpkey.cli.changing import key_file_named, open_for_change
 from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.interruptible import interruptible
 from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import PassphraseSource, UnlockSource
 from kdumpkey.cli.options import EVERYWHERE, HwOpalFactoryReset, KdfMemoryCheck
 from kdumpkey.cli.parsers import leading_number
 from kdumpkey.cli.passphrase import confirm, read_passphrase
 from kdumpkey.cli.session import Run, Session
-from kdumpkey.cli.unlocking import interruptible
-from kdumpkey.errors import KeyMismatchError, KeyslotError, NothingToReadError, UsageError, WrongKeyError
+from kdumpkey.errors import (
+    KeyMismatchError,
+    KeyslotError,
+    NothingToReadError,
+    PermissionDeniedError,
+    UsageError,
+    WrongKeyError,
+)
 from kdumpkey.luks.remove_key import (
     check_active,
     erase,
@@ -27,7 +34,7 @@ from kdumpkey.luks.remove_key import (
     keyslot_to_remove,
     kill_slot,
 )
-from kdumpkey.luks.unlock import open_keyslot
+from kdumpkey.luks.unlock import Search, open_keyslot
 
 if TYPE_CHECKING:
     from kdumpkey.luks.store import HeaderStore
@@ -98,7 +105,7 @@ def luks_remove_key(
             number = keyslot_to_remove(store, given, check_memory=checks_memory)
         session.explain(f"Key slot {number} unlocked.\nKeyslot {number} is selected for deletion.")
         if is_last(store.header, number):
-            confirm(session, _LAST, _NOT_WIPED)
+            confirm(session, _LAST, PermissionDeniedError(_NOT_WIPED))
         kill_slot(store, number)
         session.explain(f"Key slot {number} removed.")
 
@@ -116,7 +123,7 @@ def erase_keyslots(
             session,
             f"This operation will erase all keyslots on device {device}.\n"
             "Device will become unusable after this operation.",
-            "Operation aborted, keyslots were NOT wiped.\n",
+            PermissionDeniedError("Operation aborted, keyslots were NOT wiped.\n"),
         )
         for number in erase(store):
             session.explain(f"Key slot {number} removed.")
@@ -131,7 +138,7 @@ def _check_passphrase_remains(
     """
     last = is_last(store.header, number)
     if last:
-        confirm(session, _LAST, _NOT_WIPED)
+        confirm(session, _LAST, PermissionDeniedError(_NOT_WIPED))
     try:
         passphrase = read_passphrase(session, source.passphrase, "Enter any remaining passphrase: ")
     except NothingToReadError as error:
@@ -155,9 +162,8 @@ def _open_one_of(
         if not last and header.is_unbound(candidate):
             continue
         try:
-            open_keyslot(
-                store.device, header, header.keyslots[candidate], passphrase, check_memory=check_memory
-            ).volume_key.close()
+            slot, search = header.keyslots[candidate], Search(check_memory=check_memory)
+            open_keyslot(store.device, header, slot, passphrase, search).volume_key.close()
         except (KeyMismatchError, KeyslotError):
             continue
         return candidate

@@ -21,6 +21,7 @@ from kdumpkey.cli.changing import (
     recipe,
 )
 from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.interruptible import interruptible
 from kdumpkey.cli.kdf_choice import KdfChoice
 from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import KeyringPassphrase, UnlockSource, by_key
@@ -40,15 +41,15 @@ from kdumpkey.cli.options import (
 )
 from kdumpkey.cli.passphrase import STDIN, passphrase_in_keyring, read_passphrase
 from kdumpkey.cli.refusing import refuse_external_tokens
-from kdumpkey.cli.session import Run, Session
-from kdumpkey.cli.unlocking import by_token, interruptible, volume_key_in_keyring
+from kdumpkey.cli.session import Reported, Run, Session
+from kdumpkey.cli.unlocking import KeyslotRequest, by_token
 from kdumpkey.errors import KeyslotError, UsageError
 from kdumpkey.luks.add_key import add_key, add_unbound_key
 from kdumpkey.luks.change_key import change_key
 from kdumpkey.luks.configure import assign_token
-from kdumpkey.luks.unlock import verify_volume_key
 from kdumpkey.luks.unlock_by_token import token_passphrase
-from kdumpkey.luks.volume_key_file import key_size, read_exactly
+from kdumpkey.luks.volume_key import verify_volume_key
+from kdumpkey.luks.volume_key_file import read_exactly, read_volume_key
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -242,11 +243,13 @@ def _existing_key(
     """The volume key: from its file or keyring, by a token if one is asked for, or by any passphrase."""
     luks = as_device(store)
     if volume_key_file is not None:
-        with read_exactly(volume_key_file, key_size(luks.header, key_size_bits)) as key:
+        with read_volume_key(volume_key_file, luks.header, key_size_bits) as key:
             verify_volume_key(store.header, key)
             yield key
         return
     if volume_key_keyring is not None:
+        from kdumpkey.cli.keyring_key import volume_key_in_keyring  # noqa: PLC0415 - few keys lie in keyrings
+
         with volume_key_in_keyring(volume_key_keyring) as key:
             verify_volume_key(store.header, key)
             yield key
@@ -255,9 +258,9 @@ def _existing_key(
         raise KeyslotError("Cannot add key slot, all slots disabled and no volume key provided.")
     opened, key_file = None, source.passphrase.key_file
     if key_file is None and source.tokens.is_given:
-        opened = by_token(session, luks, source, key_slot=keyslot)
+        opened = by_token(session, luks, source, KeyslotRequest(keyslot))
         if opened is None and source.tokens.token_only:
-            raise KeyslotError("")
+            raise Reported(KeyslotError("No usable token is available."))
     if opened is None:
         with (
             read_passphrase(session, source.passphrase, "Enter any existing passphrase: ") as passphrase,

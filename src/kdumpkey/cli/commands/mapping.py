@@ -9,7 +9,7 @@ import typer
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import MappingName
 from kdumpkey.cli.options import EVERYWHERE, CancelDeferred, Deferred
-from kdumpkey.cli.session import Run, Session
+from kdumpkey.cli.session import Reported, Run, Session
 from kdumpkey.errors import DeviceMapperError, InactiveError, UsageError
 from kdumpkey.luks.activation import FLAGS, Mapping, close_mapping, find_mapping, keep_mapping
 from kdumpkey.mapping.device import backing_file, device_path
@@ -48,7 +48,7 @@ def status(run: Run, name: MappingName) -> None:
     found = find_mapping(device_mapper(session), name)
     if found is None:
         session.say(f"{shown} is inactive.")
-        raise InactiveError("")
+        raise Reported(InactiveError(f"Device {name} is not active."))
     session.say(f"{shown} is active{' and is in use' if found.info.open_count else ''}.")
     for line in _lines(found):
         session.say(f"  {line}")

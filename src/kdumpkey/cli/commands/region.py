@@ -15,7 +15,7 @@ from kdumpkey.cli.options import Json, Keys, Plot, Samples, Seed
 from kdumpkey.cli.region_sizes import RegionSizes
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import KernelError, UsageError, kernel_error
-from kdumpkey.region.comparison import Machine, layout_of
+from kdumpkey.region.comparison import LoadPlan, layout_of
 from kdumpkey.region.model import PAGE, Policy
 from kdumpkey.region.placement import FAILED
 
@@ -47,7 +47,10 @@ def show(
         parts = layout.place(draw)
     except KernelError as error:
         raise kernel_error(error.errno, f"Draw {draw} of {total}: {error.reason}.") from error
-    _plot(plot, {layout.policy: layout}, {layout.policy: parts})
+    if plot is not None:
+        from kdumpkey.cli.region_plot import plot_layout  # noqa: PLC0415 - matplotlib takes a second to import
+
+        plot_layout(plot, layout, parts)
     if as_json:
         session.say(json.dumps({**_region(layout), "draw": draw, "segments": _segments(parts)}))
         return
@@ -76,7 +79,10 @@ def simulate(
         raise UsageError(f"Option --samples can be 1 to {_MOST_SAMPLES}.")
     pages = layout.sample(samples, seed)
     found = layout.distribution()
-    _plot(plot, {layout.policy: layout}, None)
+    if plot is not None:
+        from kdumpkey.cli.region_plot import plot_samples  # noqa: PLC0415 - matplotlib takes a second to import
+
+        plot_samples(plot, layout, pages)
     if as_json:
         failed = sum(page == FAILED for page in pages)
         result = {**_region(layout), "samples": samples, "failed": failed, "exact": _numbers(found)}
@@ -100,7 +106,7 @@ def entropy(
     session = run.begin()
     layout = _layout(sizes, keys, _policy(policy))
     found = layout.distribution()
-    _plot(plot, {layout.policy: layout}, None)
+    _plot_distribution(plot, {layout.policy: layout})
     if as_json:
         session.say(json.dumps({**_region(layout), **_numbers(found)}))
         return
@@ -117,13 +123,14 @@ def compare(
     session = run.begin()
     layouts = {policy: _layout(sizes, keys, policy) for policy in Policy}
     found = {policy: layout.distribution() for policy, layout in layouts.items()}
-    _plot(plot, layouts, None)
+    _plot_distribution(plot, layouts)
     first = next(iter(layouts.values()))
     if as_json:
         numbers = {policy.value: _numbers(each) for policy, each in found.items()}
         session.say(json.dumps({**_region(first, policy=False), "policies": numbers}))
         return
-    session.say(f"{text.size(first.size_bytes)} reserved at {first.base:#x}: {_contents(first)}")
+    for line in text.heading(first):
+        session.say(line)
     for line in text.comparison(found):
         session.say(line)
 
@@ -137,9 +144,9 @@ def _policy(name: str | None) -> Policy:
 
 
 def _layout(sizes: RegionSizes, keys: int | None, policy: Policy) -> Layout:
-    machine = Machine(
-        crashkernel=sizes.crashkernel or Machine.crashkernel,
-        ram_bytes=sizes.ram_bytes or Machine.ram_bytes,
+    machine = LoadPlan(
+        crashkernel=sizes.crashkernel or LoadPlan.crashkernel,
+        ram_bytes=sizes.ram_bytes or LoadPlan.ram_bytes,
         keys=1 if keys is None else keys,
         kernel=sizes.kernel,
         initrd=sizes.initrd,
@@ -150,14 +157,8 @@ def _layout(sizes: RegionSizes, keys: int | None, policy: Policy) -> Layout:
 
 
 def _head(session: Session, layout: Layout) -> None:
-    session.say(
-        f"{text.size(layout.size_bytes)} reserved at {layout.base:#x}, policy {layout.policy.value}: "
-        f"{_contents(layout)}"
-    )
-
-
-def _contents(layout: Layout) -> str:
-    return ", ".join(f"{each.name} {text.size(each.nbytes)}" for each in layout.segments)
+    for line in text.heading(layout, f", policy {layout.policy.value}"):
+        session.say(line)
 
 
 def _region(layout: Layout, *, policy: bool = True) -> dict[str, object]:
@@ -184,11 +185,9 @@ def _numbers(found: Distribution) -> dict[str, object]:
     }
 
 
-def _plot(
-    path: str | None, layouts: dict[Policy, Layout], parts: dict[Policy, tuple[Part, ...]] | None
-) -> None:
+def _plot_distribution(path: str | None, layouts: dict[Policy, Layout]) -> None:
     if path is None:
         return
-    from kdumpkey.cli import region_plot  # noqa: PLC0415 - matplotlib takes a second to import
+    from kdumpkey.cli.region_plot import plot_distribution  # noqa: PLC0415 - matplotlib takes a second to import
 
-    region_plot.plot(path, layouts, parts)
+    plot_distribution(path, layouts)

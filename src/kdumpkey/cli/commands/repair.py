@@ -13,15 +13,16 @@ from kdumpkey.cli.opening import VERSIONS, device_path
 from kdumpkey.cli.options import EVERYWHERE, HeaderBackupFile
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.session import Run
-from kdumpkey.errors import HeaderError, NotLuksError, PermissionDeniedError, RequirementsError, UsageError
-from kdumpkey.luks import repair as ops
+from kdumpkey.errors import HeaderError, NotLuksError, RequirementsError, UsageError
 from kdumpkey.luks.keyslot_noise import MOST_OFFSETS, PART
+from kdumpkey.luks.repair import Damage, diagnose, examine, mend, save_salvaged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kdumpkey.cli.session import Session
     from kdumpkey.luks.keyslot_noise import Suspicion
+    from kdumpkey.luks.repair import Diagnosis
 
 app = typer.Typer()
 
@@ -30,47 +31,25 @@ app = typer.Typer()
 def repair(
     run: Run, device: Device, header: HeaderChoice, header_backup_file: HeaderBackupFile = None
 ) -> None:
-    """Repair the header; where that is not plainly right, after confirmation.
+    """Repair the header, after confirmation if that is not plainly right.
 
-    Where both LUKS2 headers are lost and their metadata are not, --header-backup-file makes a detached one.
+    If both LUKS2 headers are lost and their metadata are not, --header-backup-file makes a detached one.
     """
     session = run.begin()
     path = header.header or device_path(device)
-    wanted = header.type
-    refusal = f"Device {path} is not a valid LUKS device."
-    if wanted not in VERSIONS:
-        raise NotLuksError(refusal)
+    if header.type not in VERSIONS:
+        raise NotLuksError(_refusal(path))
     try:
-        found = ops.diagnose(path, version=VERSIONS[wanted])
+        found = diagnose(path, version=VERSIONS[header.type])
     except HeaderError as error:
-        losses = () if VERSIONS[wanted] == 1 else ops.save_salvaged(path, header_backup_file)
-        for line in losses:
-            session.complain(line)
-        if losses and header_backup_file is not None:
-            session.complain(f"Nothing was written to {path}. Open it with: --header {header_backup_file}")
-            return
-        if losses:
-            session.complain(f"To have a detached header: kdumpkey repair {path} --header-backup-file FILE")
-        if isinstance(error, NotLuksError) or losses:
-            raise NotLuksError(refusal) from error
-        raise type(error)(f"{error}\n{refusal}") from error
-    if found.damage in (ops.Damage.AMBIGUOUS, ops.Damage.KEYSLOTS):
-        _warn(session, path, found)
-        try:
-            confirm(session, "Really try to repair LUKS device header?", "Operation aborted.\n")
-        except PermissionDeniedError as error:
-            raise UsageError(str(error)) from error
-    if found.damage is ops.Damage.KEYSLOTS:
-        session.explain("Repairing keyslots.")
-    if found.damage is not ops.Damage.NONE:
-        for line in ops.repair(path):
-            session.complain(line)
-    if found.damage is ops.Damage.COPY:
-        session.explain("The other copy of the header was rewritten.")
-    elif found.damage is ops.Damage.KEYSLOTS:
-        session.explain("Writing LUKS header to disk.")
-    left = ops.examine(path)
-    if found.damage is ops.Damage.NONE and left.reencryption is None:
+        if VERSIONS[header.type] == 1 or not _salvage(session, path, header_backup_file):
+            raise _refused(error, path) from error
+        if header_backup_file is None:
+            raise NotLuksError(_refusal(path)) from error
+        return
+    _mend(session, path, found)
+    left = examine(path)
+    if found.damage is Damage.NONE and left.reencryption is None:
         session.explain("No known problems detected for LUKS header.")
     _say_suspicions(session, path, left.suspicions)
     if left.reencryption is not None:
@@ -80,7 +59,47 @@ def repair(
         session.complain(what)
 
 
-def _warn(session: Session, path: str, found: ops.Diagnosis) -> None:
+def _refusal(path: str) -> str:
+    return f"Device {path} is not a valid LUKS device."
+
+
+def _refused(error: HeaderError, path: str) -> HeaderError:
+    """What is said of a header that cannot be repaired; the last line is cryptsetup's."""
+    if isinstance(error, NotLuksError):
+        return NotLuksError(_refusal(path))
+    return type(error)(f"{error}\n{_refusal(path)}")
+
+
+def _salvage(session: Session, path: str, target: str | None) -> bool:
+    """Salvage what can be, say what is lost, and tell whether anything can be."""
+    losses = save_salvaged(path, target)
+    for line in losses:
+        session.complain(line)
+    if losses and target is not None:
+        session.complain(f"Nothing was written to {path}. Open it with: --header {target}")
+    elif losses:
+        session.complain(f"To have a detached header: kdumpkey repair {path} --header-backup-file FILE")
+    return bool(losses)
+
+
+def _mend(session: Session, path: str, found: Diagnosis) -> None:
+    """Repair what was found, after confirmation if that is not plainly right."""
+    if found.damage is Damage.NONE:
+        return
+    if found.damage in (Damage.AMBIGUOUS, Damage.KEYSLOTS):
+        _warn(session, path, found)
+        confirm(session, "Really try to repair LUKS device header?", UsageError("Operation aborted.\n"))
+    if found.damage is Damage.KEYSLOTS:
+        session.explain("Repairing keyslots.")
+    for line in mend(path):
+        session.complain(line)
+    if found.damage is Damage.COPY:
+        session.explain("The other copy of the header was rewritten.")
+    elif found.damage is Damage.KEYSLOTS:
+        session.explain("Writing LUKS header to disk.")
+
+
+def _warn(session: Session, path: str, found: Diagnosis) -> None:
     """Say why it is asked for: of a partition table alone no more than that, and in batch mode nothing."""
     if not found.table:
         session.complain(found.problem)

@@ -51,10 +51,9 @@ from kdumpkey.cli.options import (
 )
 from kdumpkey.cli.refusing import refuse_external_tokens, refuse_first
 from kdumpkey.cli.session import Run, Session
-from kdumpkey.cli.unlocking import volume_key
+from kdumpkey.cli.unlocking import KeyslotRequest, volume_key
 from kdumpkey.errors import KeyNotFoundError, KeyringError, UsageError
-from kdumpkey.luks.data_access import warnings_of_nothing
-from kdumpkey.luks.words import warnings_of
+from kdumpkey.luks.data_access import warnings_of, warnings_of_nothing
 from kdumpkey.storage.extent import share_bytes
 
 if TYPE_CHECKING:
@@ -153,36 +152,46 @@ def open_device(
     session = run.begin()
     refuse_external_tokens(external_tokens)
     keys = _with_passphrase_key(keys, passphrase_key)
+    mapping = None if test_passphrase else name
+    if mapping is None and not test_passphrase and kind in (None, *_KNOWN):
+        raise UsageError("Command requires device and mapped name as arguments.")
+    _check_type(device, kind, test=test_passphrase)
+    link = _link_target(session, link_vk_to_keyring, keys.machine)
+    with open_data_and_header(device, header) as luks:
+        map_it: Callable[[SecretBuffer], object] = _map_nothing
+        if mapping is not None:
+            _check_mapping(refresh=refresh, disable_keyring=disable_keyring)
+            map_it = _mapping_to(session, luks, mapping, flags, persistent=persistent)
+        request = KeyslotRequest(unbound=unbound, serialize=serialize, every_key=test_passphrase)
+        with volume_key(session, luks, keys, request) as (key, _):
+            link(key)
+            for warning in () if mapping is None else warnings_of_nothing(luks.header, luks.device.name):
+                session.complain(f"WARNING: {warning}")
+            map_it(key)
+
+
+def _check_type(device: str, kind: str | None, *, test: bool) -> None:
+    """Refuse a type of device that there is not, or that kdumpkey does not open."""
     if kind is not None and kind not in _KNOWN:
         raise UsageError(f"Unrecognized metadata device type {kind}.")
-    if not test_passphrase:
-        if name is None:
-            raise UsageError("Command requires device and mapped name as arguments.")
-        if kind is not None and kind not in VERSIONS:
-            raise UsageError(f"kdumpkey does not open {kind} devices; cryptsetup does.")
+    if not test and kind is not None and kind not in VERSIONS:
+        raise UsageError(f"kdumpkey does not open {kind} devices; cryptsetup does.")
     if kind in _TESTED_ELSEWHERE:
         from kdumpkey.formats.recognise import refuse_to_open  # noqa: PLC0415 - LUKS needs no other format
 
         refuse_to_open(device_path(device), kind)
-    link = _link_target(session, link_vk_to_keyring, keys.machine)
-    with open_data_and_header(device, header) as luks:
-        map_it = None
-        if name is not None and not test_passphrase:
-            if refresh:
-                raise UsageError("kdumpkey does not do open --refresh; cryptsetup does.")
-            if disable_keyring:
-                raise UsageError(
-                    "kdumpkey gives dm-crypt a key by the kernel's keyring alone, never in the table."
-                )
-            map_it = _mapping_to(session, luks, name, flags, persistent=persistent)
-        with volume_key(
-            session, luks, keys, unbound=unbound, serialize=serialize, every_key=test_passphrase
-        ) as (key, _):
-            link(key)
-            if map_it is not None:
-                for warning in warnings_of_nothing(luks.header, luks.device.name):
-                    session.complain(f"WARNING: {warning}")
-                map_it(key)
+
+
+def _check_mapping(*, refresh: bool, disable_keyring: bool) -> None:
+    """Refuse what cryptsetup does with mappings and kdumpkey does not."""
+    if refresh:
+        raise UsageError("kdumpkey does not do open --refresh; cryptsetup does.")
+    if disable_keyring:
+        raise UsageError("kdumpkey gives dm-crypt a key by the kernel's keyring alone, never in the table.")
+
+
+def _map_nothing(_key: SecretBuffer) -> None:
+    """What a check of a passphrase does with the key."""
 
 
 @action(app, "unlock", "<device>", example="kdumpkey unlock disk.img --to plain.img")
@@ -210,7 +219,8 @@ def unlock(
         if output.to is not None:
             luks.check_data_apart()
         map_it = None if map_name is None else _mapping_to(session, luks, map_name, flags)
-        with volume_key(session, luks, keys, unbound=unbound, serialize=serialize) as (key, keyslot):
+        request = KeyslotRequest(unbound=unbound, serialize=serialize)
+        with volume_key(session, luks, keys, request) as (key, keyslot):
             link(key)
             result: dict[str, object] = {
                 "device": luks.device.name,

@@ -74,7 +74,7 @@ class LinuxKeys:
         if serial is not None:
             try:
                 unlink_key(serial, SpecialKeyring.USER)
-            except KeyringError:  # it is in another keyring, and somebody else's to drop
+            except KeyringError:  # it is in another keyring, where somebody else put it
                 return
 
     def read(self, key_type: str, description: str) -> SecretBuffer | None:

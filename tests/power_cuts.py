@@ -11,7 +11,7 @@ from both import Result, ours, run
 from kdumpkey.luks import store
 from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.model import CopyState
-from power import Recorder
+from recorded_writes import Recorder
 from tools import require_tool
 
 MIB = 1 << 20
@@ -25,7 +25,7 @@ MANY = f"--type luks2 --offset 8192 --cipher aes-cbc-plain64 --key-size 128 {CHE
 
 
 @dataclass(frozen=True)
-class Layout:
+class CutLayout:
     """How a device is made: the options of luksFormat, and how many MiB and keyslots it has.
 
     ``one`` opens the first keyslot, ``two`` the second, and ``last`` that of number `last`.
@@ -37,17 +37,17 @@ class Layout:
     last: int | None = None
 
 
-LAYOUTS = {
-    "luks2": Layout(LUKS2),
-    "luks1": Layout(LUKS1, last=7),
-    "luks2, no room for an area": Layout(SMALL),
-    "luks2, all keyslots taken": Layout(MANY, mib=5, keyslots=32),
-    "luks1, all keyslots taken": Layout(LUKS1, keyslots=8),
+CUT_LAYOUTS = {
+    "luks2": CutLayout(LUKS2),
+    "luks1": CutLayout(LUKS1, last=7),
+    "luks2, no room for an area": CutLayout(SMALL),
+    "luks2, all keyslots taken": CutLayout(MANY, mib=5, keyslots=32),
+    "luks1, all keyslots taken": CutLayout(LUKS1, keyslots=8),
 }
 
 
 @dataclass(frozen=True)
-class Bench:
+class CutDevice:
     """A folder with a device in it, and the files that command lines name."""
 
     folder: Path
@@ -86,7 +86,7 @@ class Bench:
 
     def made(self) -> bytes:
         """The device as its layout says, by cryptsetup."""
-        layout = LAYOUTS[self.layout]
+        layout = CUT_LAYOUTS[self.layout]
         self.device.write_bytes(bytes(layout.mib * MIB))
         self.theirs(f"luksFormat -q {layout.options} DEV KEY:one")
         for name in ("two", *(f"more{number}" for number in range(layout.keyslots - 2))):
@@ -101,11 +101,11 @@ class Bench:
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """What each layout is before anything is done to it."""
-    return {layout: Bench(tmp_path_factory.mktemp("images"), layout).made() for layout in LAYOUTS}
+    return {layout: CutDevice(tmp_path_factory.mktemp("images"), layout).made() for layout in CUT_LAYOUTS}
 
 
 def recorded(
-    bench: Bench, line: str, stdin: bytes, monkeypatch: pytest.MonkeyPatch, chunk: int = 64 * 1024
+    bench: CutDevice, line: str, stdin: bytes, monkeypatch: pytest.MonkeyPatch, chunk: int = 64 * 1024
 ) -> Recorder:
     """What kdumpkey writes for a command line; wipes are cut into chunks, which may change places."""
     recorder = Recorder()
