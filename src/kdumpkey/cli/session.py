@@ -14,7 +14,7 @@ class NothingDone(Exception):  # noqa: N818 - not an error: the arguments are ri
     """The arguments were all that was to be checked."""
 
 
-class Reported(Exception):  # noqa: N818 - it carries an error, and is none of the tree itself
+class Reported(Exception):  # noqa: N818 - it carries an error, and is not one
     """An error that was reported already, or that cryptsetup reports by its exit code alone.
 
     Attributes:

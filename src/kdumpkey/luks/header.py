@@ -19,7 +19,7 @@ def read_header(
     version: int | None = None,
     cut_short: bool = False,
 ) -> LuksHeader:
-    """Read the LUKS header of a device without writing anything, whatever state its copies are in.
+    """Read the LUKS header of a device without writing anything, even if a copy needs to be rewritten.
 
     Args:
         device: The encrypted device, with its header unless that is detached.
@@ -74,7 +74,7 @@ def _version_to_read(reader: Reader, wanted: int | None) -> int:
 
 
 def primary_version(reader: Reader) -> int:
-    """Return the version that the header at the start of a device has, or 0 where there is no LUKS magic."""
+    """Return the version that the header at the start of a device has; 0: it has no LUKS magic."""
     head = bytearray(8)
     if reader.size < layout.LUKS2_HEADER_SIZE // 4:
         return 0

@@ -1,4 +1,4 @@
-"""The binary headers as they stand on a device, packed and unpacked, judged by nobody."""
+"""The binary headers as they are on a device, packed and unpacked without any judgement."""
 
 import struct
 from typing import TYPE_CHECKING, NamedTuple
@@ -131,7 +131,7 @@ def pack_luks1(header: Luks1Binary, slots: tuple[Luks1BinarySlot, ...]) -> bytes
 
 
 def text(field: bytes) -> str:
-    """Return a fixed-width text field up to its NUL, which its last byte counts as whatever it is.
+    """Return a fixed-width text field up to its NUL; its last byte counts as one in any case.
 
     Bytes that are not UTF-8 become surrogates.
     """
