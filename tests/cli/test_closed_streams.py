@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from both import ENVIRONMENT, Result
+from tools import HANGS_AFTER_S
 
 OPENED = [0, 1, 2]
 CHEAP = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"]
@@ -24,7 +25,7 @@ def run_closed(closed: list[int], line: list[str], folder: Path) -> Result:
         cwd=folder,
         env=ENVIRONMENT,
         check=False,
-        timeout=60,
+        timeout=HANGS_AFTER_S,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -20,6 +20,7 @@ import pexpect
 import pytest
 
 import roots
+from tools import HANGS_AFTER_S
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -102,7 +103,7 @@ class Shell:
             cwd=folder,
             env=environment,
             encoding="utf-8",
-            timeout=120,
+            timeout=HANGS_AFTER_S,
             dimensions=(24, 80),
             echo=False,
         )

@@ -15,7 +15,7 @@ from kdumpkey.host.settings import KDUMP_CONF, KDUMP_TOOLS, SYSCONFIG, shell_set
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
-# Each with its variables, and whether what is empty there still makes for the options of a load.
+# Each file with its variables, and whether an empty value still decides the options of a load.
 _SETTINGS: Final = (
     (SYSCONFIG, ("KEXEC_ARGS",), True),
     (SYSCONFIG, ("KEXEC_OPTIONS",), False),
@@ -28,7 +28,7 @@ _EFI: Final = "sys/firmware/efi/efivars"
 _VALUE: Final = 4  # bytes of attributes come before it
 
 
-class Call(Enum):
+class SystemCall(Enum):
     """Which system call a load makes."""
 
     FILE = "kexec_file_load"
@@ -38,23 +38,23 @@ class Call(Enum):
 
 @dataclass(frozen=True)
 class KexecCall:
-    """What a file of settings has kexec called with.
+    """The options for kexec in a file of settings.
 
     Attributes:
         file: The file.
         variable: Its variable.
         options: What it is set to.
-        call: What that comes to.
+        call: The system call that they choose.
     """
 
     file: str
     variable: str
     options: str
-    call: Call
+    call: SystemCall
 
 
 def read_kexec_calls(host: Host) -> tuple[KexecCall, ...]:
-    """Read the settings of every kdump that this machine has; what is not set is not in it."""
+    """Read the settings of every kdump that this machine has; variables that are not set are left out."""
     found = []
     for file, variables, counts_empty in _SETTINGS:
         settings = shell_settings(host.text(file) or "")
@@ -65,10 +65,10 @@ def read_kexec_calls(host: Host) -> tuple[KexecCall, ...]:
     return tuple(found)
 
 
-def _call(host: Host, file: str, options: str) -> Call:
-    # kdump-utils add -s behind all others, where only signed kernels may be loaded.
+def _call(host: Host, file: str, options: str) -> SystemCall:
+    # kdump-utils append -s if only signed kernels may be loaded.
     if file == SYSCONFIG and host.exists(KDUMP_CONF) and _only_signed(host):
-        return Call.FILE
+        return SystemCall.FILE
     call = None
     for word in _words(options):
         call = _chosen(word) or call
@@ -82,24 +82,24 @@ def _words(options: str) -> list[str]:
         return options.split()
 
 
-def _chosen(word: str) -> Call | None:
+def _chosen(word: str) -> SystemCall | None:
     """What an option chooses; the last one counts."""
     long = {
-        "--kexec-syscall": Call.OLD,
-        "--kexec-file-syscall": Call.FILE,
-        "--kexec-syscall-auto": Call.EITHER,
+        "--kexec-syscall": SystemCall.OLD,
+        "--kexec-file-syscall": SystemCall.FILE,
+        "--kexec-syscall-auto": SystemCall.EITHER,
     }
     if word.startswith("--"):
         return long.get(word)
-    letters = {"c": Call.OLD, "s": Call.FILE, "a": Call.EITHER}
+    letters = {"c": SystemCall.OLD, "s": SystemCall.FILE, "a": SystemCall.EITHER}
     short = [letters[letter] for letter in word[1:] if letter in letters] if word.startswith("-") else []
     return short[-1] if short else None
 
 
-def _default(host: Host) -> Call:
-    """What kexec does when it is not told: of old kexec_load, since 2021 whichever works."""
-    texts = (host.content(place) for place in _PROGRAMS)
-    return Call.EITHER if any(text and _AUTO_IS_DEFAULT in text for text in texts) else Call.OLD
+def _default(host: Host) -> SystemCall:
+    """What kexec does by default: kexec_load, or since 2021 whichever call works."""
+    texts = (host.content(path) for path in _PROGRAMS)
+    return SystemCall.EITHER if any(text and _AUTO_IS_DEFAULT in text for text in texts) else SystemCall.OLD
 
 
 def _only_signed(host: Host) -> bool:

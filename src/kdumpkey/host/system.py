@@ -1,4 +1,4 @@
-"""What a machine runs: its kernel, its architecture, its distribution, and whose commands that has."""
+"""What a machine runs: its kernel, architecture and distribution, and whose commands that has."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ class System:
 
     @property
     def is_debian(self) -> bool:
-        """Whether kdump-tools has the say."""
+        """Whether kdump-tools manages kdump."""
         return self.family is Family.DEBIAN
 
     @property
     def is_suse(self) -> bool:
-        """Whether SUSE's kdump has the say."""
+        """Whether SUSE's kdump manages kdump."""
         return self.family is Family.SUSE
 
 
@@ -86,7 +86,7 @@ def read_system(host: Host) -> System:
 
 
 def split_command_line(text: str) -> tuple[str, ...]:
-    """The words of a kernel's command line; blanks within double quotes part none."""
+    """The words of a kernel's command line; blanks within double quotes do not separate words."""
     return tuple(word.replace('"', "") for word in re.findall(r'(?:[^\s"]|"[^"]*"?)+', text))
 
 
@@ -100,13 +100,13 @@ def is_suse_kdump(host: Host) -> bool:
 def suse_settings(host: Host) -> dict[str, str]:
     """The settings of SUSE's kdump: the administrator's, and for the rest those that the package brings."""
     found: dict[str, str] = {}
-    for place in (*_SUSE_DEFAULTS, SYSCONFIG):
-        found |= shell_settings(host.text(place) or "")
+    for path in (*_SUSE_DEFAULTS, SYSCONFIG):
+        found |= shell_settings(host.text(path) or "")
     return found
 
 
 def _family(host: Host, names: tuple[str, ...]) -> Family:
-    # Which of kdump's tools is set up says more than the distribution's name.
+    # Which of kdump's tools is configured counts for more than the distribution's name.
     if host.exists(KDUMP_CONF):
         return Family.RED_HAT
     if host.exists(KDUMP_TOOLS):
@@ -122,8 +122,8 @@ def _family(host: Host, names: tuple[str, ...]) -> Family:
 
 def _os_release(host: Host) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """What the distribution is, and is like, and its version."""
-    for place in _OS_RELEASE:
-        if text := host.text(place):
+    for path in _OS_RELEASE:
+        if text := host.text(path):
             found = shell_settings(text)
             names = (found.get("ID", ""), *shlex.split(found.get("ID_LIKE", "").replace("'", "")))
             return tuple(name.lower() for name in names if name), _version(found.get("VERSION_ID", ""))

@@ -1,4 +1,4 @@
-"""A limit on the memory of child processes: a control group where one can be had.
+"""A limit on the memory of child processes: a control group if possible.
 
 Version 2's memory.max, else version 1's limit_in_bytes, else RLIMIT_DATA, the weaker proof: it refuses
 memory to one process at a time, and never kills.
@@ -29,7 +29,7 @@ class Limit:
         nbytes: How much memory there is.
         kind: What enforces it, in words.
         weaker: Whether it only refuses, where a kernel would kill.
-        enter: To be called in a process that shall be under it, and whose children will be.
+        enter: Call it in a process to put the process and its children under the limit.
         killed: How many processes the kernel has killed for it so far.
     """
 
@@ -42,10 +42,10 @@ class Limit:
 
 @contextmanager
 def memory_limit(nbytes: int) -> Iterator[Limit]:
-    """The best limit that can be had here; its group is removed afterwards.
+    """The best limit that is available here; its group is removed afterwards.
 
     Args:
-        nbytes: How much memory there shall be.
+        nbytes: How much memory to leave.
     """
     name = f"kdumpkey-{os.getpid()}-{time.monotonic_ns()}"
     for version, parent in _parents():
@@ -100,7 +100,7 @@ def _arm(folder: Path, version: int, nbytes: int) -> bool:
         swap = "memory.swap.max" if version == 2 else "memory.memsw.limit_in_bytes"
         if (folder / swap).exists():
             _put(folder / swap, 0 if version == 2 else nbytes)
-        # That a process may be put into it is seen only by doing it: a child that ends at once.
+        # Whether a process may be put into it shows only by doing it, with a child that ends at once.
         child = os.fork()
         if child == 0:
             try:
@@ -136,7 +136,7 @@ def _put(path: Path, number: int) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a group; what a script left running in it is waited for a little, and then left alone."""
+    """Remove a group; wait a little for what a script left running in it, and then leave it."""
     for _ in range(_TRIES):
         try:
             folder.rmdir()

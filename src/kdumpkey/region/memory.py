@@ -1,4 +1,4 @@
-"""The memory reserved for the kdump kernel, as a file that the next process finds as the next kernel would.
+"""The memory reserved for the kdump kernel, as a file that outlives the process as memory outlives a kernel.
 
 Addresses are physical ones; what was never written is a hole in the file and takes no memory.
 """
@@ -75,13 +75,13 @@ class CrashRegion:
         for start, end in self._written(offset, offset + nbytes):
             for at in range(start, end, _CHUNK):
                 write_in_full(self._fd, bytes(min(_CHUNK, end - at)), at)
-        # Where the filesystem has no holes, the zeros stay.
+        # If the filesystem has no holes, the zeros stay.
         libc = ctypes.CDLL(None, use_errno=True)
         libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
         libc.fallocate(self._fd, _PUNCH_HOLE, offset, nbytes)
 
     def map_loaded(self, keys: Part | None) -> LoadedMapping:
-        """Map it as it is while an image is loaded: read-only, and the keys' pages not there at all.
+        """Map it as it is while an image is loaded: read-only, and without the keys' pages.
 
         Args:
             keys: The part with the keys: touching its pages is a SIGSEGV; they are locked, and not dumped.
@@ -96,7 +96,7 @@ class CrashRegion:
             raise DeviceError(f"the reserved memory cannot be mapped: {error.strerror}") from error
 
     def pages(self) -> Iterator[tuple[int, SecretBuffer]]:
-        """Every page that is not all zeros, with its address; close each when it was looked at."""
+        """Every page that is not all zeros, with its address; close each page after use."""
         zeros = bytes(PAGE)
         for start, end in self._written(0, self.size):
             for offset in range(start - start % PAGE, end, PAGE):
@@ -124,7 +124,7 @@ class CrashRegion:
         return address - self.base
 
     def _written(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """The runs of the file that are no holes."""
+        """The runs of the file that are not holes."""
         while start < end:
             try:
                 begin = os.lseek(self._fd, start, os.SEEK_DATA)
