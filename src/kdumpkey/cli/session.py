@@ -1,7 +1,5 @@
 """One run of the program: whom it talks to, how, and whether its action has begun."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -49,7 +47,7 @@ class Run:
         """Whether what a bug report needs is wanted."""
         return self.speech.debug or self.speech.debug_json
 
-    def begin(self) -> Session:
+    def begin(self) -> "Session":
         """Say that the arguments are right; what follows is the action's work.
 
         Raises:
