@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from kdumpkey.errors import DeviceError, UsageError
 from kdumpkey.storage.pipeline import CHUNK, spread
+from kdumpkey.storage.runs import Runs
 from kdumpkey.storage.transfer import read_in_full
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from kdumpkey.storage.device import Device
     from kdumpkey.storage.pipeline import Progress
     from kdumpkey.volume.volume import Volume
@@ -58,12 +61,23 @@ def encrypt_from(
         if done > room:
             raise UsageError(f"{name} has {done} bytes, the volume has room for {room}.")
 
-        def work(view: memoryview, at: int) -> None:
-            if _read(fd, view, at, name) < len(view):
+        def read(view: Buffer, at: int) -> None:
+            if _read(fd, view, at, name) < memoryview(view).nbytes:
                 raise DeviceError(f"{name} became shorter while it was read.")
-            volume.write(view, start + at)
 
-        spread(done, work, progress)
+        source = Runs(fd, read)
+
+        def work(room: memoryview, at: int) -> None:
+            source.use(
+                at,
+                len(room),
+                lambda plaintext, check: volume.write(plaintext, start + at, room=room, check=check),
+            )
+
+        try:
+            spread(done, work, progress)
+        finally:
+            source.close()
         return done
     return _in_order(volume, fd, name, room, start, progress)
 
@@ -86,7 +100,7 @@ def _in_order(volume: Volume, fd: int, name: str, room: int, start: int, progres
     return done
 
 
-def _read(fd: int, view: memoryview, offset: int | None, name: str) -> int:
+def _read(fd: int, view: Buffer, offset: int | None, name: str) -> int:
     try:
         return read_in_full(fd, view, offset)
     except OSError as error:

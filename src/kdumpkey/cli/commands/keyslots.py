@@ -26,6 +26,7 @@ from kdumpkey.cli.interruptible import interruptible
 from kdumpkey.cli.kdf_choice import KdfChoice
 from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import KeyringPassphrase, UnlockSource, by_key
+from kdumpkey.cli.keyring_key import volume_key_in_keyring
 from kdumpkey.cli.options import (
     EVERYWHERE,
     ExternalTokensPath,
@@ -251,8 +252,6 @@ def _existing_key(
             yield key
         return
     if volume_key_keyring is not None:
-        from kdumpkey.cli.keyring_key import volume_key_in_keyring  # noqa: PLC0415 - few keys lie in keyrings
-
         with volume_key_in_keyring(volume_key_keyring) as key:
             verify_volume_key(store.header, key)
             yield key
