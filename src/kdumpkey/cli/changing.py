@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.cli.header_choice import VERSIONS
 from kdumpkey.cli.keyfile import read_key, read_key_file
-from kdumpkey.cli.opening import VERSIONS, device_path
 from kdumpkey.cli.options import NewKeyfileOffset, NewKeyfileSize
-from kdumpkey.cli.passphrase import STDIN
+from kdumpkey.cli.passphrase import STDIN, typed
 from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.errors import HeaderError, NotLuksError, UsageError
@@ -16,6 +16,7 @@ from kdumpkey.luks import new_keyslot
 from kdumpkey.luks.choose_kdf import KdfRequest, checked_request, choose_kdf
 from kdumpkey.luks.seal import AreaCipher, Recipe
 from kdumpkey.luks.store import HeaderStore, open_store
+from kdumpkey.luks.words import device_path
 
 if TYPE_CHECKING:
     from kdumpkey.cli.header_choice import HeaderChoice
@@ -101,7 +102,7 @@ def check_costs(kdf: KdfChoice) -> None:
     """Refuse costs that contradict each other.
 
     Raises:
-        UsageError: They do.
+        UsageError: Two costs contradict each other.
     """
     refuse_first(
         (
@@ -182,7 +183,7 @@ def read_new_passphrase(
     A person types it twice, unless in batch mode.
 
     Raises:
-        UsageError: There is none to be had.
+        UsageError: No passphrase can be read.
         PermissionDeniedError: The two typed were not the same.
     """
     offset, nbytes = part.offset or 0, part.size or None
@@ -192,8 +193,6 @@ def read_new_passphrase(
         if source.verify:
             session.complain("Can't do passphrase verification on non-tty inputs.")
         return read_key(session.streams.stdin, offset=offset, nbytes=nbytes, line=path is None)
-    from kdumpkey.cli.passphrase import typed  # noqa: PLC0415 - only where there is a terminal
-
     passphrase = typed(session, prompt, not session.batch or source.verify, source.timeout_s)
     warn_of_other_bytes(session, passphrase)
     return passphrase

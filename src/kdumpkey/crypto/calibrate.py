@@ -138,7 +138,7 @@ def both_seconds(function: Kdf, key_bytes: int) -> tuple[float, float]:
 def memory_cap_kib(wanted_kib: int) -> int:
     """The memory that a benchmark takes: what is wanted, but no more than half of the machine's.
 
-    Where that half is less than 2 GiB and there is no swap, half of what is free, if that is worth having.
+    If that half is less than 2 GiB and there is no swap, half of what is free, unless that is very little.
     """
     numbers = {}
     try:

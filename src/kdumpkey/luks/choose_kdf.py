@@ -1,4 +1,4 @@
-"""The key derivation function of a new keyslot: what was asked for, made into costs and a fresh salt."""
+"""The key derivation function of a new keyslot: the costs that were asked for, and a new salt."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class KdfRequest:
 
     @property
     def af_hash(self) -> str:
-        """The hash of the anti-forensic splitter of a LUKS2 keyslot, whatever its function."""
+        """The hash of the anti-forensic splitter of a LUKS2 keyslot, with any function."""
         return DEFAULT_HASH if self.hash is None else self.hash
 
 

@@ -128,7 +128,7 @@ def _depth(text: bytes) -> int:
     """The depth of the brackets outside of strings; 0 where there are too few to go too deep."""
     if _first(text, b"{") + _first(text, b"[") < MAX_DEPTH:
         return 0
-    # The escapes go, then what is no mark, then what stands between quotes.
+    # Remove the escapes, then all but the marks, then what is between quotes.
     marks = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
     marks = marks.translate(_STEPS, _NEITHER_QUOTE_NOR_BRACKET)
     steps = b"".join(marks.replace(b'""', b"").split(b'"')[::2])

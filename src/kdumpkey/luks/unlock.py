@@ -14,6 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from kdumpkey.crypto import af, hashes, kdf
+from kdumpkey.crypto.cipher import sector_cipher
+from kdumpkey.crypto.cipher_spec import CipherSpec, is_null_cipher
 from kdumpkey.errors import (
     DeviceError,
     KdfError,
@@ -64,7 +66,7 @@ class Search(NamedTuple):
     """Which keyslots a passphrase is tried on, and how.
 
     Attributes:
-        keyslot: Try this keyslot alone, whatever its priority and whether it is bound to a segment or not.
+        keyslot: Try this keyslot alone, even if it is to be ignored or is bound to no segment.
         unbound: Also try keyslots whose key opens no segment.
         among: Try only these, as a token demands; None: all.
         check_memory: Compare Argon2's memory with what is available before it runs.
@@ -175,7 +177,7 @@ def open_keyslot(
     if digest is None:
         raise KeyslotError(f"Keyslot {keyslot.id} is in no digest.")
     if memoryview(passphrase).nbytes and _is_unencrypted(keyslot):
-        # Every passphrase would open it, and nobody would notice a header that somebody else put there.
+        # Every passphrase would open it, and a header put there by an attacker would go unnoticed.
         raise KeyMismatchError(
             f"keyslot {keyslot.id} has the null cipher, which only an empty passphrase opens"
         )
@@ -208,15 +210,11 @@ def _candidates(header: LuksHeader, search: Search) -> list[Keyslot]:
 
 
 def _is_unencrypted(keyslot: Keyslot) -> bool:
-    from kdumpkey.crypto.cipher_spec import is_null_cipher  # noqa: PLC0415  (a volume key alone needs no cipher)
-
     return is_null_cipher(keyslot.area.encryption)
 
 
 def _stripes(device: Reader, keyslot: Keyslot, passphrase: Buffer, search: Search) -> SecretBuffer:
     """The decrypted area of a keyslot: the key's stripes, or noise if the passphrase is wrong."""
-    from kdumpkey.crypto.cipher import CipherSpec, sector_cipher  # noqa: PLC0415  (a volume key alone needs no cipher)
-
     size = _checked_area(device, keyslot)
     spec = CipherSpec.parse(keyslot.area.encryption, keyslot=True)
     spec.check_key_size(keyslot.area.key_size)
@@ -261,8 +259,8 @@ def _area_key(keyslot: Keyslot, passphrase: Buffer, search: Search) -> SecretBuf
     if not isinstance(function, kdf.Argon2):
         return kdf.derive(function, passphrase, keyslot.area.key_size)
     # Only Argon2 takes turns, and asks what memory is there.
-    from kdumpkey.luks import lock  # noqa: PLC0415
-    from kdumpkey.memory import available as memory  # noqa: PLC0415
+    from kdumpkey.luks import lock  # noqa: PLC0415 - PBKDF2 needs neither
+    from kdumpkey.memory import available as memory  # noqa: PLC0415 - as above
 
     alone = search.serialize and function.memory_kib > lock.MEMORY_HARD_KIB
     # What is available is asked when the one before has given its memory back.

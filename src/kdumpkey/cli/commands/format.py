@@ -24,7 +24,6 @@ from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.interruptible import interruptible
 from kdumpkey.cli.kdf_choice import KdfChoice
 from kdumpkey.cli.key_source import PassphraseSource, UnlockSource, by_key
-from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.options import (
     EVERYWHERE,
     AlignPayload,
@@ -60,6 +59,7 @@ from kdumpkey.luks.create import Format, canonical_cipher, cipher_warnings, form
 from kdumpkey.luks.header import primary_version
 from kdumpkey.luks.layout import LUKS1_SLOTS
 from kdumpkey.luks.volume_key_file import read_exactly
+from kdumpkey.luks.words import device_path
 from kdumpkey.storage.device import open_readonly
 from kdumpkey.storage.publish import write_file
 
