@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
-import struct
+import sys
 from typing import TYPE_CHECKING, Protocol, Self
 
 from kdumpkey.errors import BusyError, DeviceError, WriteError
@@ -277,8 +276,10 @@ def _check_kind(mode: int, name: str) -> None:
 
 
 def _block_device_size(fd: int, name: str) -> int:
+    import fcntl  # noqa: PLC0415 - a file's size is asked otherwise
+
     try:
-        (size,) = struct.unpack("Q", fcntl.ioctl(fd, _BLKGETSIZE64, bytes(8)))
+        size = int.from_bytes(fcntl.ioctl(fd, _BLKGETSIZE64, bytes(8)), sys.byteorder)
     except OSError as error:
         raise DeviceError(f"Cannot get the size of device {name}: {error.strerror}.") from error
-    return int(size)
+    return size

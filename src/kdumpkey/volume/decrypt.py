@@ -60,7 +60,7 @@ def part_of(
     return range(start, end)
 
 
-def decrypt_to_file(
+def decrypt_to_file(  # noqa: PLR0913 - with the options of open_output, all by name
     volume: Volume,
     path: str | os.PathLike[str],
     part: range,

@@ -367,7 +367,7 @@ class Volume:
         cipher.decrypt_into(sector, sector, part.tweak + at // SECTOR)
         return sector
 
-    def _write_part(
+    def _write_part(  # noqa: PLR0913 - a part of write, with all that it was told
         self,
         device: Device,
         part: _Part,
