@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kdumpkey.cli.main import main
 from kdumpkey.streams import Streams
+from tools import HANGS_AFTER_S
 
 NO_TERMINAL = "/nonexistent/terminal"
 ENVIRONMENT = {"LC_ALL": "C", "PATH": os.environ["PATH"]}
@@ -71,6 +72,6 @@ def run(command: Sequence[str | Path], stdin: bytes = b"") -> Result:
         check=False,
         env=ENVIRONMENT,
         start_new_session=True,
-        timeout=60,
+        timeout=HANGS_AFTER_S,
     )
     return Result(done.returncode, *(text.decode("utf-8", "replace") for text in (done.stdout, done.stderr)))

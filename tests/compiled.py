@@ -7,7 +7,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from tools import require_tool
+from tools import HANGS_AFTER_S, require_tool
 
 ROOT = Path(__file__).resolve().parent.parent
 CEXT = ROOT / "cext"
@@ -39,7 +39,7 @@ def program(into: Path, source: str, *parts: str, options: list[str], compiler: 
     return target
 
 
-def run(*command: str | Path, timeout: float = 300) -> str:
+def run(*command: str | Path, timeout: float = HANGS_AFTER_S) -> str:
     """What a program prints; an exit other than 0, or a word on stderr, is a failure."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
     assert (done.returncode, done.stderr) == (0, "")

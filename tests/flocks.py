@@ -6,13 +6,13 @@ import os
 import time
 from pathlib import Path
 
-DEADLINE_S = 60  # after which a test fails rather than hangs
+from tools import HANGS_AFTER_S
 
 
 def wait_for_a_waiter(path: Path) -> None:
     """Return once somebody waits for the flock of a file."""
     number = f":{path.stat().st_ino} "
-    end = time.monotonic() + DEADLINE_S
+    end = time.monotonic() + HANGS_AFTER_S
     while not any("->" in line and number in line for line in _locks()):
         assert time.monotonic() < end, "nobody waits for the lock"
         os.sched_yield()

@@ -7,7 +7,7 @@ import signal
 import traceback
 from collections.abc import Callable
 
-HANGS_AFTER_S = 300
+from tools import HANGS_AFTER_S
 
 
 def in_child(body: Callable[[], None], hangs_after_s: int = HANGS_AFTER_S) -> None:

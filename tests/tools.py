@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import pytest
 
+HANGS_AFTER_S = 300  # a test that waits longer fails; machines with much to do are slow
 STAND_INS: dict[str, str] = {}  # what `require_tool` gives instead of a program of the system
 
 
@@ -33,6 +34,11 @@ def chrooted(root: Path) -> list[str]:
     if done.returncode:
         unavailable(f"no other root directory can be had: {done.stderr.strip()}")
     return [*words, str(root)]
+
+
+def unmeasured() -> dict[str, str]:
+    """This environment without coverage.py, for a program whose imports or memory are looked at."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
 
 
 def newer_stands_in() -> bool:

@@ -33,6 +33,10 @@ class CannotTellError(KdumpkeyError):
     exit_code = 10
 
 
+class CancelledError(KdumpkeyError):
+    """Ctrl-C ended the derivation of a key; the exit code is cryptsetup's."""
+
+
 class NothingToReadError(UsageError):
     """A passphrase was to come from an input that is at its end."""
 
@@ -255,3 +259,15 @@ def kernel_error(number: int, message: str) -> KernelError:
         errno.EEXIST: KernelBusyError,
     }
     return kinds.get(number, KernelError)(message, number)
+
+
+def keyring_error(number: int, message: str) -> KeyringError:
+    """The `KeyringError` of the class that an errno belongs to, not yet raised."""
+    kinds = {
+        errno.ENOKEY: KeyNotFoundError,
+        errno.EKEYEXPIRED: KeyExpiredError,
+        errno.EKEYREVOKED: KeyRevokedError,
+        errno.EACCES: KeyAccessError,
+        errno.EDQUOT: KeyQuotaError,
+    }
+    return kinds.get(number, KeyringError)(message, number)

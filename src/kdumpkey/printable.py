@@ -8,7 +8,7 @@ Unicode does not call printable is written out here; the command line does so wh
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 _LOW_SURROGATES: Final = range(0xDC80, 0xDD00)  # bytes that are not UTF-8, as Python keeps them
 _LINES: Final = "\n\t"
@@ -26,6 +26,12 @@ def printable(text: str, *, lines: bool = False) -> str:
     return "".join(
         each if each.isprintable() or (lines and each in _LINES) else _escape(each) for each in text
     )
+
+
+def shown(value: Any, *left_out: str) -> str:
+    """Return the usual repr of a named tuple without some of its fields, such as salts."""
+    fields = ", ".join(f"{name}={each!r}" for name, each in value._asdict().items() if name not in left_out)
+    return f"{type(value).__name__}({fields})"
 
 
 def printable_json(text: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Imports make tens of thousands of objects that stay; at the default of 700, looking through them for garbage
 # again and again takes a tenth of a short run.
-_OBJECTS_BETWEEN_COLLECTIONS = 100_000
+_OBJECTS_BETWEEN_COLLECTIONS = 20_000
 
 
 def run_process(program: str, load_main: "Callable[[], Main]") -> "NoReturn":
@@ -79,11 +79,11 @@ def _leave_out_working_directory() -> None:
 def _occupy_closed_streams() -> None:
     """Keep the numbers of standard streams that are closed from the files to be opened.
 
-    Otherwise a device would be opened as one of them, and a message be written over its header. A directory
-    can be neither read nor written, so that using the stream fails as it should.
+    Otherwise a device would be opened as one of them, and a message be written over its header. What is
+    opened as a path alone can be neither read nor written: using the stream fails as if it were closed.
     """
     for fd in range(3):
         try:
             os.fstat(fd)
         except OSError:
-            os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # the lowest number that is free: fd
+            os.open("/", os.O_PATH | os.O_CLOEXEC)  # the lowest number that is free: fd

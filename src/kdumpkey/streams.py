@@ -1,17 +1,14 @@
 """What a command is connected to: file descriptors and environment, passed in so that tests pass others."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kdumpkey.printable import printable, printable_json
 from kdumpkey.storage.transfer import write_in_full
 
 
-@dataclass(frozen=True)
-class Streams:
+class Streams(NamedTuple):
     """Standard input, output and error as file descriptors, the terminal's path, and the environment.
 
     Nothing is buffered: what is written has reached the system, or has raised.
@@ -21,7 +18,7 @@ class Streams:
     stdout: int = 1
     stderr: int = 2
     terminal: str = "/dev/tty"
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    environment: Mapping[str, str] = os.environ
 
     @property
     def stdin_is_terminal(self) -> bool:

@@ -13,7 +13,7 @@ from fuzz.base_headers import base
 from fuzz.images import Copy, HeaderImage, luks1_image
 from fuzz.json_mutations import text_of
 from fuzz.judges import write
-from tools import require_tool
+from tools import HANGS_AFTER_S, require_tool
 
 KDUMPKEY = [sys.executable, "-m", "kdumpkey"]
 HOSTILE = "\x1b]0;owned\x07\x9b2J\r\x7f\u202eevil\u202c\u2028"
@@ -55,7 +55,9 @@ def luks1(tmp_path: Path) -> Path:
 def _at_a_terminal(*words: str | Path) -> str:
     """What stands on the terminal; a raw byte that is not UTF-8 would be a lone surrogate."""
     command, *arguments = [*KDUMPKEY, *map(str, words)]
-    child = pexpect.spawn(command, arguments, timeout=30, encoding="utf-8", codec_errors="surrogateescape")
+    child = pexpect.spawn(
+        command, arguments, timeout=HANGS_AFTER_S, encoding="utf-8", codec_errors="surrogateescape"
+    )
     child.expect(pexpect.EOF)
     child.close()
     return str(child.before)

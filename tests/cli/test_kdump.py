@@ -179,3 +179,74 @@ def test_the_sizes_of_real_files_decide_where_things_lie(run: Run, tmp_path: Pat
     assert run("kdump", "load").code == 0
     assert run("kdump", "destroy").code == 0
     assert run("kdump", "boot", "--crashkernel", "64M", "--kernel", str(tmp_path / "initrd")).code == 1
+
+
+@pytest.fixture
+def booted(run: Run, tmp_path: Path) -> Run:
+    """A machine with the key kdump:a in root's user keyring."""
+    (tmp_path / "vk").write_bytes(bytes(range(64)))
+    assert run("kdump", "boot").code == 0
+    words = ["--key-description", "kdump:a", "--volume-key-file", tmp_path / "vk"]
+    assert run("kdump", "name", *words).code == 0
+    return run
+
+
+def keyctl(run: Run, *words: str) -> Done:
+    return run("kdump", "keyctl", *words)
+
+
+def test_keyctl_finds_a_key_by_name_and_by_number(booted: Run) -> None:
+    found = keyctl(booted, "request", "logon", "kdump:a")
+    assert (found.code, found.err) == (0, "")
+    serial = found.out.strip()
+    assert serial.isdigit()
+    assert keyctl(booted, "search", "@u", "logon", "kdump:a").out.strip() == serial
+    (line,) = keyctl(booted, "list", "@u").out.splitlines()
+    assert line.split(":")[0].strip() == serial
+    assert line.endswith("logon: kdump:a")
+    as_json = booted("kdump", "keyctl", "search", "@u", "logon", "kdump:a", "--json")
+    assert as_json.json == {"command": "search", "result": [serial]}
+    other = keyctl(booted, "request", "logon", "kdump:b")
+    assert other == Done(1, "", "logon key 'kdump:b' was not found in this process's keyrings\n")
+
+
+def test_keyctl_unlinks_and_links_a_key(booted: Run) -> None:
+    serial = keyctl(booted, "request", "logon", "kdump:a").out.strip()
+    assert keyctl(booted, "link", serial, "@s").code == 0
+    assert keyctl(booted, "unlink", "%logon:kdump:a", "@u") == Done(0, "", "")
+    assert keyctl(booted, "list", "@u").out == ""
+    assert serial in keyctl(booted, "list", "@s").out
+
+
+def test_keyctl_sets_a_time_after_which_the_key_is_gone(booted: Run) -> None:
+    assert keyctl(booted, "timeout", "%logon:kdump:a", "300") == Done(0, "", "")
+    line = keyctl(booted, "list", "@u").out
+    left = int(line.rpartition(", ")[2].removesuffix(" s left\n"))
+    assert 0 < left <= 300
+
+
+def test_keyctl_sets_permissions_and_revokes(booted: Run) -> None:
+    assert keyctl(booted, "setperm", "%logon:kdump:a", "0x3f010000").code == 0
+    assert ": 3f010000 logon: kdump:a" in keyctl(booted, "list", "@u").out
+    assert keyctl(booted, "revoke", "%logon:kdump:a").code == 0
+    assert keyctl(booted, "list", "@u").out.endswith("kdump:a, revoked\n")
+    assert keyctl(booted, "request", "logon", "kdump:a").code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["purge", "user"],
+            "kdump keyctl knows list, request, search, link, unlink, timeout, setperm, revoke.",
+        ),
+        (["list"], "kdump keyctl list takes <keyring>."),
+        (["timeout", "%logon:kdump:a"], "kdump keyctl timeout takes <key> <seconds>."),
+        (["timeout", "%logon:kdump:a", "soon"], "soon is not a number."),
+        (["list", "%:ring"], "%:ring is not a keyring: @u, @s, @us, @t or a number."),
+        (["revoke", "%user:other"], "There is no key %user:other."),
+    ],
+)
+def test_keyctl_says_what_is_wrong_with_its_words(booted: Run, words: list[str], said: str) -> None:
+    done = keyctl(booted, *words)
+    assert (done.code, done.out, done.err) == (1, "", said + "\n")

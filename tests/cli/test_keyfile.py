@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from both import ours, run
 from kdumpkey.cli import keyfile
 from kdumpkey.cli.keyfile import MAXIMUM, read_key, read_key_file
 from kdumpkey.errors import UsageError
 from kdumpkey.luks.volume_key_file import read_exactly
 from kdumpkey.secret import SecretBuffer
+from tools import require_tool
 
 
 @pytest.fixture
@@ -198,3 +200,26 @@ def test_a_file_beyond_the_limit_takes_no_more_memory_than_the_limit(
     with pytest.raises(UsageError, match="Maximum keyfile size exceeded"):
         read_key_file(str(path))
     assert (counted.nbytes, counted.buffers) == (MAXIMUM + 1, 1)
+
+
+def test_a_volume_key_longer_than_any_takes_no_memory_and_is_refused_as_by_cryptsetup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, key, short = (tmp_path / name for name in ("device", "key", "short"))
+    key.write_text("pass")
+    short.write_bytes(bytes(64))
+    with device.open("wb") as file:
+        file.truncate(20 << 20)
+    cheap = ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"]
+    assert ours(["luksFormat", "-q", "--type", "luks2", *cheap, device, key]).code == 0
+    assert ours(["erase", "-q", device]).code == 0  # what is left says no length
+    sizes: list[int] = []
+    monkeypatch.setattr(
+        "kdumpkey.luks.volume_key_file.SecretBuffer",
+        lambda nbytes: (sizes.append(nbytes), SecretBuffer(nbytes))[1],
+    )
+    line: list[str | Path] = ["open", "--test-passphrase", device, "--key-size", "80000000"]
+    for path in (short, Path("/dev/zero")):
+        words = [*line, "--volume-key-file", path]
+        assert ours(words) == run([require_tool("cryptsetup"), *words])
+    assert max(sizes) <= 1 << 16

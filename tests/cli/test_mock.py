@@ -14,7 +14,7 @@ import pytest
 
 from both import ours
 from kdumpkey.memory import available as memory
-from tools import unavailable
+from tools import HANGS_AFTER_S, unavailable
 
 NEEDED_KIB = 1200 << 10
 
@@ -123,7 +123,7 @@ def test_a_shell_crashes_into_the_other_kernel() -> None:
     need_argon2()
     environment = dict(os.environ) | {"SHELL": "/bin/sh", "PS1": "$ "}
     command = ["-P", "-m", "kdumpkey", "mock", "shell"]
-    shell = pexpect.spawn(sys.executable, command, timeout=30, encoding="utf-8", env=environment)
+    shell = pexpect.spawn(sys.executable, command, timeout=HANGS_AFTER_S, encoding="utf-8", env=environment)
     shell.expect("--- first-kernel")
     shell.sendline(
         "kdumpkey kdump name root.img --key-file passphrase && kdumpkey kdump load && kdumpkey kdump crash"

@@ -112,7 +112,7 @@ def test_sizes_come_from_real_files(tmp_path: Path) -> None:
         (["show", "--policy", "best"], "--policy can be only v1, upstream, hardened"),
         (["show", "--crashkernel", "lots"], "crashkernel=lots cannot be understood"),
         (["show", "--crashkernel", "8G-:256M", "--ram", "4G"], "reserves nothing on a machine with 4096 MiB"),
-        (["show", "--crashkernel", "1000"], "not of whole pages"),
+        (["show", "--crashkernel", "1000"], "not a whole number of pages"),
         (["show", "--keys", "0"], "1 to 128"),
         (["show", "--keys", "129"], "1 to 128"),
         (["simulate", "--samples", "0"], "--samples can be"),

@@ -9,12 +9,13 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from tools import HANGS_AFTER_S
+
 KDUMPKEY = [sys.executable, "-m", "kdumpkey"]
 RIGHT, WRONG = "correct horse", "wrong"
 PROMPT = "Enter passphrase for .*: "
 CAPITALS = "capital letters.: "
 END_OF_INPUT, INTERRUPT = "\x04", "\x03"
-TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,13 @@ DIALOGUES = [
 def held(program: list[str], dialogue: Dialogue, folder: Path) -> tuple[str, int | None, int | None]:
     """What stood on the terminal, and how the program ended."""
     words = [*program, *dialogue.line.split()]
-    child = pexpect.spawn(words[0], words[1:], cwd=str(folder), timeout=TIMEOUT_S, encoding="utf-8")
+    child = pexpect.spawn(words[0], words[1:], cwd=str(folder), timeout=HANGS_AFTER_S, encoding="utf-8")
     child.delaybeforesend = None
     seen = ""
     for prompt, typed in dialogue.typed:
         child.expect(prompt)
         seen += child.before + child.after
-        child.waitnoecho(TIMEOUT_S) if prompt != CAPITALS else None
+        child.waitnoecho(HANGS_AFTER_S) if prompt != CAPITALS else None
         if typed in (END_OF_INPUT, INTERRUPT):
             child.send(typed)
         else:
@@ -84,9 +85,11 @@ def test_an_interrupt_at_the_prompt_ends_it_and_echo_comes_back(folder: Path) ->
     command = (
         f"trap : INT; {sys.executable} -m kdumpkey open --test-passphrase luks2.img; echo code $?; stty -a"
     )
-    child = pexpect.spawn("/bin/sh", ["-c", command], cwd=str(folder), timeout=TIMEOUT_S, encoding="utf-8")
+    child = pexpect.spawn(
+        "/bin/sh", ["-c", command], cwd=str(folder), timeout=HANGS_AFTER_S, encoding="utf-8"
+    )
     child.expect(PROMPT)
-    child.waitnoecho(TIMEOUT_S)
+    child.waitnoecho(HANGS_AFTER_S)
     child.send(INTERRUPT)
     child.expect("code ([0-9]+)")
     code = int(child.match.group(1))

@@ -11,9 +11,9 @@ import pexpect
 import pytest
 
 from both import run
+from tools import HANGS_AFTER_S
 
 KDUMPKEY = [sys.executable, "-m", "kdumpkey"]
-TIMEOUT_S = 30
 CHEAP = "--pbkdf pbkdf2 --pbkdf-force-iterations 1000"
 NEW, AGAIN, SURE = "Enter passphrase for .*: ", "Verify passphrase: ", "capital letters.: "
 END_OF_INPUT = "\x04"
@@ -56,7 +56,7 @@ def held(
         words[0],
         words[1:],
         cwd=str(folder),
-        timeout=TIMEOUT_S,
+        timeout=HANGS_AFTER_S,
         encoding="utf-8",
         env={**os.environ, "LC_ALL": "C"},
     )
@@ -66,7 +66,7 @@ def held(
         child.expect(prompt)
         seen += child.before + child.after
         if prompt != SURE:
-            child.waitnoecho(TIMEOUT_S)
+            child.waitnoecho(HANGS_AFTER_S)
         if answer == END_OF_INPUT:
             child.send(answer)
         else:

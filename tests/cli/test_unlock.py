@@ -18,6 +18,7 @@ from both import ENVIRONMENT, Result, ours
 from forked import in_child
 from kdumpkey._native.aesxts import tier_status, tiers
 from kdumpkey.luks.device import open_luks
+from tools import HANGS_AFTER_S
 
 DATA = {"luks1.img": 3 << 20, "luks2.img": 20 << 20}
 
@@ -194,7 +195,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with open("/dev/full", "wb") as full:
         child = run("unlock", "luks1.img", "--to", "-", "-d", "pass", stdout=full)
-        _, said = child.communicate(timeout=60)
+        _, said = child.communicate(timeout=HANGS_AFTER_S)
     assert (child.returncode, said) == (1, b"Cannot write the output: No space left on device.\n")
 
 
@@ -219,7 +220,7 @@ def test_a_closed_pipe_is_an_error_and_no_traceback() -> None:
     assert child.stdout is not None
     child.stdout.read(1)
     child.stdout.close()
-    _, said = child.communicate(timeout=60)
+    _, said = child.communicate(timeout=HANGS_AFTER_S)
     assert child.returncode == 1
     assert said == b"Cannot write the output: Broken pipe.\n"
 
@@ -228,7 +229,7 @@ def test_a_closed_pipe_is_an_error_and_no_traceback() -> None:
 def test_output_that_cannot_be_written_is_an_error(words: list[str]) -> None:
     with open("/dev/full", "wb") as full:
         child = run(*words, stdout=full)
-        _, said = child.communicate(timeout=60)
+        _, said = child.communicate(timeout=HANGS_AFTER_S)
     assert child.returncode == 1
     assert said == b"kdumpkey: cannot write the output: No space left on device\n"
 

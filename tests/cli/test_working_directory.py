@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import roots
-from kdumpkey.kdump.generate.generate import PIECES, generate
+from kdumpkey.kdump.generate.generate import GENERATORS, generate
+from tools import unmeasured
 
 pytestmark = pytest.mark.every_python
 
@@ -25,7 +26,9 @@ PROBE = "import importlib, pkgutil, runpy, re, sys; print(*sys.modules)"
 
 def _imported_before_ours() -> set[str]:
     """What Python's own start, `python -m` and the installed script import before anything of ours runs."""
-    done = subprocess.run([sys.executable, "-P", "-c", PROBE], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", PROBE], capture_output=True, text=True, check=True, env=unmeasured()
+    )
     return {name.partition(".")[0] for name in done.stdout.split()}
 
 
@@ -63,7 +66,7 @@ def ours(full: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _run(folder: Path, *command: str | Path, path: str | None = None) -> tuple[int, str, str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment = {name: value for name, value in unmeasured().items() if not name.startswith("PYTHON")}
     if path is not None:
         environment["PYTHONPATH"] = path
     done = subprocess.run(
@@ -79,7 +82,12 @@ def _run(folder: Path, *command: str | Path, path: str | None = None) -> tuple[i
 
 def test_those_files_are_imported_by_a_python_that_looks_there(full: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "import typer"], cwd=full, capture_output=True, text=True, check=False
+        [sys.executable, "-c", "import typer"],
+        cwd=full,
+        env=unmeasured(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     # Newer releases import other modules before that one.
     assert done.returncode == 99
@@ -108,7 +116,7 @@ def test_nor_does_anything_that_is_generated(
 ) -> None:
     files = {**roots.fedora(), "dev/mapper/root": "", "usr/lib/systemd/system/kdump.service": "[Service]\n"}
     machine = roots.build(tmp_path, files)
-    changes = [change for piece in PIECES for change in generate(piece, machine)]
+    changes = [change for kind in GENERATORS for change in generate(kind, machine)]
     named = [line for change in changes for line in change.after.splitlines() if sys.executable in line]
     assert len(named) == 3  # the service, dracut's module and initramfs-tools' hook
     for line in named:

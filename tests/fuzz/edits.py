@@ -6,7 +6,6 @@ import base64
 import hashlib
 import os
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -73,20 +72,20 @@ class EditFolder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._image = folder / "image"
+        self._device = folder / "device"
         (folder / "VK").write_bytes(VOLUME_KEY)
         (folder / "NEW").write_text("new")
         (folder / "TOKEN").write_text('{"type":"some","keyslots":["0"]}')
 
     def put(self, image: HeaderImage) -> Path:
-        """Make the image that is edited from now on."""
-        write(image, self._image)
-        return self._image
+        """Make the image that is edited from now on, and give the device that has it."""
+        self._image = image
+        write(image, self._device)
+        return self._device
 
     def edited(self, edit: str, program: str | Path | None, judge: str | Path = "cryptsetup") -> Edited:
-        """Let a cryptsetup, or kdumpkey (None), edit a copy of the image, and a cryptsetup judge of that."""
-        device = self._folder / "device"
-        shutil.copyfile(self._image, device)
+        """Let a cryptsetup, or kdumpkey (None), edit a device with the image; another judges it."""
+        device = self.put(self._image)
         names = {"DEV": device, **{name: self._folder / name for name in ("VK", "NEW", "TOKEN")}}
         words = [os.fspath(names.get(word, word)) for word in edit.split()]
         result = ours(words) if program is None else run([program, *words])

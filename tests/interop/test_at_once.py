@@ -12,7 +12,7 @@ from both import ENVIRONMENT, ours, run
 from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.model import CopyState
 from power_cuts import CutDevice, images, opens_by_ours, opens_by_theirs
-from tools import require_tool
+from tools import HANGS_AFTER_S, require_tool
 
 __all__ = ["images"]
 pytestmark = pytest.mark.usefixtures("each_cryptsetup")
@@ -31,7 +31,7 @@ def started(program: tuple[str, ...], bench: CutDevice, line: str) -> subprocess
 
 
 def ended(children: dict[str, subprocess.Popen[bytes]]) -> dict[str, int]:
-    return {name: child.wait(timeout=120) for name, child in children.items()}
+    return {name: child.wait(timeout=HANGS_AFTER_S) for name, child in children.items()}
 
 
 def assert_whole(bench: CutDevice, opening: set[str], closed: set[str]) -> None:

@@ -14,8 +14,10 @@ from kdumpkey.crypto.cipher import CipherSpec, sector_cipher
 from kdumpkey.errors import CipherError, HeaderError, KeyslotError, RequirementsError, WrongKeyError
 from kdumpkey.luks import layout, luks1, luks2, read_header
 from kdumpkey.luks.model import Luks1Header, Luks2Header, LuksHeader
+from kdumpkey.luks.requirements import check_requirements
 from kdumpkey.luks.strict_json import serialise
-from kdumpkey.luks.unlock import Search, Unlocked, check_requirements, unlock, verify_volume_key
+from kdumpkey.luks.unlock import Search, Unlocked, unlock
+from kdumpkey.luks.volume_key import verify_volume_key
 from kdumpkey.storage.device import open_readonly
 from shared_fixtures import shared_fixtures, unpacked
 from tools import require_tool

@@ -12,7 +12,7 @@ import pytest
 
 from both import Result, ours, run
 from kdumpkey.luks.device import open_luks
-from tools import require_tool
+from tools import HANGS_AFTER_S, require_tool
 
 pytestmark = pytest.mark.usefixtures("each_cryptsetup")
 MIB = 1 << 20
@@ -228,7 +228,9 @@ def test_both_programs_that_edit_at_once_lose_nothing(bench: TwoKeyslots) -> Non
 
     programs = [(sys.executable, "-m", "kdumpkey"), (bench.cryptsetup,)]
     children = [start(number, *programs[number % 2]) for number in range(6)]
-    added = [f"new{number}" for number, child in enumerate(children) if child.wait(timeout=60) == 0]
+    added = [
+        f"new{number}" for number, child in enumerate(children) if child.wait(timeout=HANGS_AFTER_S) == 0
+    ]
     opening = [name for name in ("one", "two", *added) if bench.opens(name) == BOTH]
     if bench.kind == "luks2":  # cryptsetup takes no lock for LUKS1: of two that write at once, one may win
         assert opening == ["one", "two", *added]
@@ -245,7 +247,7 @@ def test_two_processes_that_edit_at_once_lose_nothing(bench: TwoKeyslots) -> Non
         return subprocess.Popen([sys.executable, "-m", "kdumpkey", *words], stderr=subprocess.DEVNULL)
 
     children = {new: start(new) for new in ("a", "b", "c")}
-    codes = {new: child.wait(timeout=60) for new, child in children.items()}
+    codes = {new: child.wait(timeout=HANGS_AFTER_S) for new, child in children.items()}
     added = [new for new, code in codes.items() if code == 0]
     assert added
     assert all(bench.opens(passphrase) == BOTH for passphrase in ("one", "two", *added))

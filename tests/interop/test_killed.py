@@ -13,6 +13,7 @@ from both import ENVIRONMENT, ours
 from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.model import CopyState
 from power_cuts import CutDevice, assert_mended, images, opened_by_both, recorded, tally
+from tools import HANGS_AFTER_S
 
 __all__ = ["images"]
 PASSPHRASES = ("one", "two", "three")
@@ -48,7 +49,7 @@ def killed(bench: CutDevice, line: str, writes: int) -> int:
     environment = {**ENVIRONMENT, "WRITES_LEFT": str(writes), "PYTHONPATH": str(bench.folder)}
     command = [sys.executable, "-m", "kdumpkey", *bench.words(line)]
     return subprocess.run(
-        command, input=b"two", env=environment, capture_output=True, check=False, timeout=60
+        command, input=b"two", env=environment, capture_output=True, check=False, timeout=HANGS_AFTER_S
     ).returncode
 
 

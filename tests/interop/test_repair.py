@@ -16,7 +16,7 @@ from both import Result, ours, run
 from kdumpkey.errors import RequirementsError
 from kdumpkey.luks import read_header
 from kdumpkey.luks.keyslot_noise import suspicions
-from kdumpkey.luks.unlock import check_requirements
+from kdumpkey.luks.requirements import check_requirements
 from kdumpkey.storage.device import BytesReader
 from odd_headers import requiring, with_metadata
 from quiet_keyslots import made_quiet

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from flocks import DEADLINE_S, holds, wait_for_a_waiter
+from flocks import holds, wait_for_a_waiter
 from kdumpkey.errors import DeviceError
 from kdumpkey.luks import lock
-from tools import require_tool, unavailable
+from tools import HANGS_AFTER_S, require_tool, unavailable
 
 NAME = "LN_memory-hard-access"
 OURS = [sys.executable, "-m", "kdumpkey"]
@@ -65,7 +65,7 @@ def opening(program: list[str], path: Path, *options: str) -> subprocess.Popen[b
 def stopped_with_the_lock(child: subprocess.Popen[bytes]) -> Iterator[None]:
     """Hold a process still while it has the lock."""
     file = lock.FOLDER / NAME
-    end = time.monotonic() + DEADLINE_S
+    end = time.monotonic() + HANGS_AFTER_S
     while not holds(child.pid, file):
         assert child.poll() is None, "it ended without the lock, or sooner than it was seen"
         assert time.monotonic() < end
@@ -85,20 +85,20 @@ def test_a_program_that_is_asked_to_take_turns_waits_for_the_lock(tmp_path: Path
         child = opening(program, path, "--serialize-memory-hard-pbkdf")
         wait_for_a_waiter(lock.FOLDER / NAME)
         assert child.poll() is None
-    assert child.wait(DEADLINE_S) == 0
+    assert child.wait(HANGS_AFTER_S) == 0
     assert not (lock.FOLDER / NAME).exists()
 
 
 def test_a_program_that_is_not_asked_to_take_turns_does_not_wait(tmp_path: Path, program: list[str]) -> None:
     path = device(tmp_path, MUCH_KIB)
     with lock.memory_hard():
-        assert opening(program, path).wait(DEADLINE_S) == 0
+        assert opening(program, path).wait(HANGS_AFTER_S) == 0
 
 
 def test_32_mib_and_less_are_not_worth_a_turn(tmp_path: Path, program: list[str]) -> None:
     path = device(tmp_path, LITTLE_KIB)
     with lock.memory_hard():
-        assert opening(program, path, "--serialize-memory-hard-pbkdf").wait(DEADLINE_S) == 0
+        assert opening(program, path, "--serialize-memory-hard-pbkdf").wait(HANGS_AFTER_S) == 0
 
 
 @pytest.mark.parametrize("second", ["kdumpkey", "cryptsetup"])
@@ -113,6 +113,6 @@ def test_of_two_that_are_started_together_the_second_waits_for_the_first(
         behind = opening(programs[second], path, "--serialize-memory-hard-pbkdf")
         wait_for_a_waiter(lock.FOLDER / NAME)
         assert behind.poll() is None
-    assert ahead.wait(DEADLINE_S) == 0
-    assert behind.wait(DEADLINE_S) == 0
+    assert ahead.wait(HANGS_AFTER_S) == 0
+    assert behind.wait(HANGS_AFTER_S) == 0
     assert not (lock.FOLDER / NAME).exists()

@@ -13,7 +13,8 @@ from kdumpkey.errors import WrongKeyError
 from kdumpkey.luks import luks1, luks2, read_header
 from kdumpkey.luks.model import CopyState, Luks1Header, Luks2Header
 from kdumpkey.luks.strict_json import pretty
-from kdumpkey.luks.unlock import Search, unlock, verify_volume_key
+from kdumpkey.luks.unlock import Search, unlock
+from kdumpkey.luks.volume_key import verify_volume_key
 from kdumpkey.storage.device import open_readonly
 from tools import require_tool
 

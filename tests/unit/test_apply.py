@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kdumpkey.errors import OutputError
-from kdumpkey.kdump.generate import Change
 from kdumpkey.kdump.generate.apply import BACKUP, Applied, apply
+from kdumpkey.kdump.generate.change import Change
 
 
 def _tree(root: Path) -> dict[str, tuple[str, int]]:

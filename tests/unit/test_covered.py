@@ -12,6 +12,7 @@ import pytest
 
 import covered
 from covered import Module, complaints, modules
+from tools import unmeasured
 
 PROGRAM = """
 import subprocess, sys
@@ -60,7 +61,7 @@ def test_what_a_program_of_the_tests_runs_is_counted_wherever_it_runs(
     assert 'source = ["src/kdumpkey"]' in text
     settings.write_text(text.replace("src/kdumpkey", str(covered.ROOT / "src/kdumpkey")))
     (tmp_path / "program.py").write_text(PROGRAM)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    environment = unmeasured()
     command = [sys.executable, "-m", "coverage", "run", "program.py"]
     subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
     monkeypatch.setattr(covered, "ROOT", tmp_path)

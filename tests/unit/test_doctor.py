@@ -14,7 +14,8 @@ import pytest
 import roots
 from doctor_trees import TREES
 from kdumpkey.errors import UsageError
-from kdumpkey.kdump.doctor import Finding, Host, Verdict, exit_code
+from kdumpkey.host.host import Host
+from kdumpkey.kdump.doctor import Finding, Verdict, exit_code
 from kdumpkey.kdump.doctor.examine import examine
 from roots import LOADED_AT, Tree
 

@@ -20,8 +20,8 @@ from kdumpkey.host.host import Host
 from kdumpkey.kdump.doctor import Finding, Verdict, exit_code
 from kdumpkey.kdump.doctor.examine import examine
 from roots import FEDORA, RECORD
+from tools import HANGS_AFTER_S
 
-LIMIT_S: Final = 20
 NOBODY: Final = 65534
 # Without any one of these it cannot be known that a dump would be written.
 DECISIVE: Final = (
@@ -80,10 +80,10 @@ def in_time() -> Iterator[None]:
     """Whatever hangs fails."""
 
     def over(_number: int, _frame: FrameType | None) -> None:
-        raise TimeoutError(f"the doctor took more than {LIMIT_S} s")
+        raise TimeoutError(f"the doctor took more than {HANGS_AFTER_S} s")
 
     before = signal.signal(signal.SIGALRM, over)
-    signal.alarm(LIMIT_S)
+    signal.alarm(HANGS_AFTER_S)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

@@ -11,33 +11,39 @@ from pathlib import Path
 import pytest
 
 from kdumpkey.errors import DeviceError, NotAKernelError, UsageError
-from kdumpkey.kdump.estimate.kdumpctl import Variant, default_bytes, default_crashkernel, recommend
-from kdumpkey.kdump.estimate.machine import Machine, estimate_machine, kernel_size, keyslots_of
-from kdumpkey.kdump.estimate.rules import Estimate, Item, Keyslot, estimate
+from kdumpkey.kdump.estimate.device_keyslots import keyslots_of
+from kdumpkey.kdump.estimate.kdumpctl import (
+    KdumpSizes,
+    Variant,
+    default_bytes,
+    default_crashkernel,
+    recommend,
+)
+from kdumpkey.kdump.estimate.keyslots import KeyslotMemory
+from kdumpkey.kdump.estimate.machine import MachineSpec, estimate_machine, kernel_size
+from kdumpkey.kdump.estimate.rules import Estimate, Item, Parts, estimate
 from roots import cpio
 
 MIB, GIB = 1 << 20, 1 << 30
 
 
 def made(
-    keyslots: tuple[Keyslot, ...] = (), devices: int = 0, arch: str = "x86_64", ram: int = 16 * GIB
+    keyslots: tuple[KeyslotMemory, ...] = (), devices: int = 0, arch: str = "x86_64", ram: int = 16 * GIB
 ) -> Estimate:
-    sizes = {"kernel_bytes": 60 * MIB, "modules_bytes": 20 * MIB, "initramfs_bytes": 40 * MIB}
+    sizes = KdumpSizes(kernel_bytes=60 * MIB, modules_bytes=20 * MIB, initramfs_bytes=40 * MIB)
     return estimate(
-        Item("kernel", 60 * MIB, ""),
-        Item("modules", 20 * MIB, ""),
-        Item("initramfs", 40 * MIB, ""),
+        Parts(Item("kernel", 60 * MIB, ""), Item("modules", 20 * MIB, ""), Item("initramfs", 40 * MIB, "")),
         keyslots,
         devices=devices,
         arch=arch,
-        kdumpctl=recommend(Variant(arch), ram, keyslots=keyslots, **sizes),
+        kdumpctl=recommend(Variant(arch), ram, sizes, keyslots),
     )
 
 
-GIB_SLOT = Keyslot("a", 0, 1024 * 1024)
-SMALL_SLOT = Keyslot("a", 1, 64 * 1024)
-OTHER_SLOT = Keyslot("b", 0, 512 * 1024)
-PBKDF2_SLOT = Keyslot("c", 0, 0)
+GIB_SLOT = KeyslotMemory("a", 0, 1024 * 1024)
+SMALL_SLOT = KeyslotMemory("a", 1, 64 * 1024)
+OTHER_SLOT = KeyslotMemory("b", 0, 512 * 1024)
+PBKDF2_SLOT = KeyslotMemory("c", 0, 0)
 
 # 60 + 20 + 3 × 40 + 16 = 216 MiB without any device.
 CASES = [
@@ -67,7 +73,7 @@ CASES = [
 
 @pytest.mark.parametrize(("keyslots", "devices", "arch", "ram", "passphrase", "reuse", "default"), CASES)
 def test_the_sum_is_that_worked_by_hand(
-    keyslots: tuple[Keyslot, ...],
+    keyslots: tuple[KeyslotMemory, ...],
     devices: int,
     arch: str,
     ram: int,
@@ -85,7 +91,7 @@ def test_the_sum_is_that_worked_by_hand(
 
 def test_an_unknown_architecture_is_refused() -> None:
     with pytest.raises(UsageError, match="Nothing is known of riscv64"):
-        estimate_machine(Machine(arch="riscv64", ram_bytes=GIB), [])
+        estimate_machine(MachineSpec(arch="riscv64", ram_bytes=GIB), [])
 
 
 # -- what kdumpctl recommends: expected values by its own shell functions, commit 63f248c
@@ -159,7 +165,7 @@ def test_memory_is_rounded_up_to_128_mib_before_it_is_compared() -> None:
 
 
 def test_kdumpctl_adds_up_every_device_and_knows_no_key_that_is_handed_over() -> None:
-    slots = (GIB_SLOT, SMALL_SLOT, OTHER_SLOT, PBKDF2_SLOT, Keyslot("b", 3, 768 << 10, tried=False))
+    slots = (GIB_SLOT, SMALL_SLOT, OTHER_SLOT, PBKDF2_SLOT, KeyslotMemory("b", 3, 768 << 10, tried=False))
     found = made(slots, devices=3).kdumpctl
     assert found.luks_bytes == (1024 + 768 + 20) * MIB
     assert found.mebibytes == 216 + 1024 + 768 + 20
@@ -206,14 +212,14 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_the_newest_kernel_and_its_kdump_initramfs_count(root: Path) -> None:
-    found = estimate_machine(Machine(root=root, arch="x86_64"), [])
+    found = estimate_machine(MachineSpec(root=root, arch="x86_64"), [])
     items = {item.name: item for item in found.estimate.items}
     assert items["kernel"].nbytes == 60 * MIB
     assert items["kernel"].source == str(root / "boot/vmlinuz-6.16.0-1")
     assert items["3 × initramfs"].nbytes == 3 * len(KDUMP_IMAGE)
     assert items["modules"].nbytes == 1500
     assert found.ram_bytes == 8 * GIB
-    older = estimate_machine(Machine(root=root, arch="x86_64", release="6.9.0-1"), [])
+    older = estimate_machine(MachineSpec(root=root, arch="x86_64", release="6.9.0-1"), [])
     assert [item.nbytes for item in older.estimate.items] == [40 * MIB, 20 * MIB, 90_000, 16 * MIB]
     # kdumpctl counts the modules that dracut lists, whatever else the image holds.
     kernel = found.estimate.kdumpctl.sum_bytes - 500 - 3 * len(KDUMP_IMAGE) - 16 * MIB
@@ -224,7 +230,7 @@ def test_debians_places_are_known(root: Path) -> None:
     (root / "boot/initramfs-6.16.0-1kdump.img").unlink()
     (root / "var/lib/kdump").mkdir(parents=True)
     (root / "var/lib/kdump/initrd.img-6.16.0-1").write_bytes(bytes(5000))
-    found = estimate_machine(Machine(root=root, arch="x86_64"), [])
+    found = estimate_machine(MachineSpec(root=root, arch="x86_64"), [])
     assert found.initramfs_bytes == 5000
 
 
@@ -238,19 +244,19 @@ def test_modules_named_for_loading_count_with_what_they_need(root: Path) -> None
     (home / "kernel/dm-crypt.ko.xz").write_bytes(bytes(700))
     (home / "kernel/dm-mod.ko.xz").write_bytes(bytes(300))
     (home / "modules.dep").write_text("kernel/dm-crypt.ko.xz: kernel/dm-mod.ko.xz\nkernel/dm-mod.ko.xz:\n")
-    found = estimate_machine(Machine(root=root, arch="x86_64"), [])
+    found = estimate_machine(MachineSpec(root=root, arch="x86_64"), [])
     assert found.estimate.items[1].nbytes == 1000
 
 
 def test_what_the_files_do_not_say_is_typical_and_called_so(tmp_path: Path) -> None:
-    found = estimate_machine(Machine(root=tmp_path, arch="x86_64", ram_bytes=4 * GIB), [])
+    found = estimate_machine(MachineSpec(root=tmp_path, arch="x86_64", ram_bytes=4 * GIB), [])
     assert all("typical" in item.source for item in found.estimate.items[:3])
     with pytest.raises(DeviceError, match="--ram"):
-        estimate_machine(Machine(root=tmp_path, arch="x86_64"), [])
+        estimate_machine(MachineSpec(root=tmp_path, arch="x86_64"), [])
 
 
 def test_numbers_given_go_before_files(root: Path) -> None:
-    machine = Machine(
+    machine = MachineSpec(
         root=root, arch="x86_64", kernel_bytes=1, modules_bytes=2, initramfs_bytes=3, ram_bytes=2 * GIB
     )
     found = estimate_machine(machine, [])
@@ -269,9 +275,13 @@ def test_an_arm64_image_says_its_size(tmp_path: Path) -> None:
 def test_a_file_that_was_named_and_is_none_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(bytes(5000))
     with pytest.raises(NotAKernelError):
-        estimate_machine(Machine(root=tmp_path, ram_bytes=GIB, arch="x86_64", kernel=str(tmp_path / "x")), [])
+        estimate_machine(
+            MachineSpec(root=tmp_path, ram_bytes=GIB, arch="x86_64", kernel=str(tmp_path / "x")), []
+        )
     with pytest.raises(DeviceError):
-        estimate_machine(Machine(root=tmp_path, ram_bytes=GIB, arch="x86_64", initramfs="/nonexistent"), [])
+        estimate_machine(
+            MachineSpec(root=tmp_path, ram_bytes=GIB, arch="x86_64", initramfs="/nonexistent"), []
+        )
     with pytest.raises(DeviceError):
         keyslots_of("/nonexistent")
 
@@ -294,7 +304,7 @@ def elf(*segments: tuple[int, int]) -> bytes:
 @pytest.mark.parametrize("packed", [bytes, gzip.compress], ids=["vmlinux", "gzip"])
 def test_kdumpctl_takes_the_segments_of_the_vmlinux(root: Path, packed: Callable[[bytes], bytes]) -> None:
     (root / "boot/vmlinuz-6.16.0-1").write_bytes(packed(elf((1, 30 * MIB), (4, 99 * MIB), (1, 7 * MIB))))
-    found = estimate_machine(Machine(root=root, arch="x86_64"), []).estimate.kdumpctl
+    found = estimate_machine(MachineSpec(root=root, arch="x86_64"), []).estimate.kdumpctl
     assert found.sum_bytes == 37 * MIB + 500 + 3 * len(KDUMP_IMAGE) + 16 * MIB
 
 
@@ -305,7 +315,7 @@ def test_a_bzimage_says_where_its_vmlinux_is(root: Path) -> None:
     struct.pack_into("<II", image, 0x248, 100, len(payload))
     image += bytes(4 * 512 + 100 - len(image)) + payload
     (root / "boot/vmlinuz-6.16.0-1").write_bytes(image)
-    found = estimate_machine(Machine(root=root, arch="x86_64"), []).estimate.kdumpctl
+    found = estimate_machine(MachineSpec(root=root, arch="x86_64"), []).estimate.kdumpctl
     assert found.sum_bytes == 41 * MIB + 500 + 3 * len(KDUMP_IMAGE) + 16 * MIB
 
 
@@ -317,18 +327,19 @@ def test_memory_and_kernel_are_read_from_iomem(root: Path) -> None:
         "100000000-107fffffff : System RAM\n"
         "fee00000-fee00fff : Local APIC\n"
     )
-    found = estimate_machine(Machine(root=root, arch="x86_64"), []).estimate.kdumpctl
+    found = estimate_machine(MachineSpec(root=root, arch="x86_64"), []).estimate.kdumpctl
     assert found.sum_bytes == (24 * MIB - 2) + 500 + 3 * len(KDUMP_IMAGE) + 16 * MIB
     assert found.default_bytes == 512 * MIB  # 64 GiB less 4 KiB
     (root / "proc/iomem").write_text("00000000-00000000 : System RAM\n")  # as any user but root sees it
     assert (
-        estimate_machine(Machine(root=root, arch="x86_64"), []).estimate.kdumpctl.default_bytes == 256 * MIB
+        estimate_machine(MachineSpec(root=root, arch="x86_64"), []).estimate.kdumpctl.default_bytes
+        == 256 * MIB
     )
 
 
 def test_variants_are_told_apart_by_the_machine_s_files(root: Path) -> None:
     def variant(arch: str, release: str | None = None) -> Variant:
-        return estimate_machine(Machine(root=root, arch=arch, release=release), []).variant
+        return estimate_machine(MachineSpec(root=root, arch=arch, release=release), []).variant
 
     assert variant("x86_64") == Variant("x86_64")
     for name, text in {

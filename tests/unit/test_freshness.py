@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from both import ours
-from kdumpkey.kdump.freshness import State, key_now, keys_now, origin_of
+from kdumpkey.kdump.freshness import KeyState, key_now, keys_now, origin_of
 from kdumpkey.kernel.record import KeyOrigin, LoadRecord, parse_record
 from kdumpkey.luks.device import open_luks
 from tools import require_tool
@@ -49,19 +49,19 @@ def test_a_key_is_current_while_nothing_changes_and_with_another_passphrase(
     armed: tuple[Path, Path, KeyOrigin], tmp_path: Path
 ) -> None:
     root, path, origin = armed
-    assert key_now(root, origin).state is State.CURRENT
+    assert key_now(root, origin).state is KeyState.CURRENT
     assert ours(["luksAddKey", *CHEAP, path], b"pass\nother").code == 0
     key_file = tmp_path / "pass"
     key_file.write_bytes(b"pass")
     assert ours(["luksRemoveKey", "-q", path, key_file]).code == 0
-    assert key_now(root, origin).state is State.CURRENT
+    assert key_now(root, origin).state is KeyState.CURRENT
 
 
 def test_after_luks_erase_it_is_stale(armed: tuple[Path, Path, KeyOrigin]) -> None:
     root, path, origin = armed
     assert ours(["luksErase", "-q", path]).code == 0
     found = key_now(root, origin)
-    assert found.state is State.STALE
+    assert found.state is KeyState.STALE
     assert "erased" in found.reason
 
 
@@ -71,13 +71,13 @@ def test_after_a_format_it_is_stale_also_under_the_same_uuid(armed: tuple[Path, 
     assert "another volume key" in key_now(root, origin).reason
     _format(path, "11111111-7f0e-4d39-9d3d-3c0f9a4f5b11")
     found = key_now(root, origin)
-    assert (found.state, "formatted anew" in found.reason) == (State.STALE, True)
+    assert (found.state, "reformatted" in found.reason) == (KeyState.STALE, True)
 
 
 def test_a_device_that_is_no_luks_device_any_more_is_stale(armed: tuple[Path, Path, KeyOrigin]) -> None:
     root, path, origin = armed
     path.write_bytes(bytes(20 << 20))
-    assert key_now(root, origin).state is State.STALE
+    assert key_now(root, origin).state is KeyState.STALE
 
 
 def test_a_device_that_moved_is_found_by_its_uuid_and_one_that_is_gone_is_unknown(
@@ -85,13 +85,13 @@ def test_a_device_that_moved_is_found_by_its_uuid_and_one_that_is_gone_is_unknow
 ) -> None:
     root, path, origin = armed
     path.rename(root / "dev/vdb")
-    assert key_now(root, origin).state is State.UNKNOWN
+    assert key_now(root, origin).state is KeyState.UNKNOWN
     links = root / "dev/disk/by-uuid"
     links.mkdir(parents=True)
     (links / UUID).symlink_to("../../vdb")
-    assert key_now(root, origin).state is State.CURRENT
+    assert key_now(root, origin).state is KeyState.CURRENT
     _format(_device(root), "11111111-7f0e-4d39-9d3d-3c0f9a4f5b11")
-    assert key_now(root, origin).state is State.CURRENT
+    assert key_now(root, origin).state is KeyState.CURRENT
 
 
 def test_an_unfinished_reencryption_makes_it_stale(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_an_unfinished_reencryption_makes_it_stale(tmp_path: Path) -> None:
     command = [require_tool("cryptsetup"), "reencrypt", "--init-only", "-q", *CHEAP[1:], "--key-file", "-"]
     subprocess.run([*command, path], input=b"pass", check=True, capture_output=True)
     found = key_now(tmp_path, origin)
-    assert (found.state, "demands" in found.reason) == (State.STALE, True)
+    assert (found.state, "demands" in found.reason) == (KeyState.STALE, True)
 
 
 def test_a_conversion_leaves_it_current(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_conversion_leaves_it_current(tmp_path: Path) -> None:
     _format(path, kind="luks1")
     origin = _origin(tmp_path, path)
     assert ours(["convert", "-q", "--type", "luks2", path]).code == 0
-    assert key_now(tmp_path, origin).state is State.CURRENT
+    assert key_now(tmp_path, origin).state is KeyState.CURRENT
 
 
 def test_a_record_says_it_of_each_of_its_keys_and_reads_as_it_was_written(
@@ -118,4 +118,4 @@ def test_a_record_says_it_of_each_of_its_keys_and_reads_as_it_was_written(
     root, _, origin = armed
     record = LoadRecord("boot", 1.0, ("k:a", "k:b"), (origin,))
     assert parse_record(record.to_text()) == record
-    assert [each.state for each in keys_now(root, record)] == [State.CURRENT, State.UNKNOWN]
+    assert [each.state for each in keys_now(root, record)] == [KeyState.CURRENT, KeyState.UNKNOWN]

@@ -14,7 +14,7 @@ from kdumpkey.errors import OutputError, UsageError
 from kdumpkey.kdump.doctor import Verdict
 from kdumpkey.kdump.doctor.examine import examine
 from kdumpkey.kdump.generate.apply import BACKUP, apply
-from kdumpkey.kdump.generate.generate import PIECES, generate
+from kdumpkey.kdump.generate.generate import GENERATORS, generate
 from roots import LINK, UUID
 from tools import require_tool
 
@@ -131,9 +131,9 @@ def test_a_machine_without_a_reload_gets_rules_of_its_own(tmp_path: Path) -> Non
 def test_a_name_that_would_mean_something_in_configuration_is_refused(tmp_path: Path) -> None:
     root = _root(tmp_path, None)
     (root / "sys/block/dm-0/dm/uuid").write_text(f"CRYPT-LUKS2-{UUID.replace('-', '')}-$(reboot) x\n")
-    for piece in PIECES:
+    for kind in GENERATORS:
         with pytest.raises(UsageError, match="no name for configuration"):
-            generate(piece, root)
+            generate(kind, root)
 
 
 def test_what_cannot_be_generated_is_refused(tmp_path: Path) -> None:

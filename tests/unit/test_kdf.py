@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,15 +28,15 @@ def limit_address_space(headroom: int) -> None:
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        (replace(SMALL, time=0), "time 0"),
-        (replace(SMALL, time=2**32), "time 4294967296"),
-        (replace(SMALL, parallel=0), "parallel threads 0"),
-        (replace(SMALL, parallel=2**24, memory_kib=2**27), "parallel threads 16777216"),
-        (replace(SMALL, memory_kib=15), "memory in KiB 15"),
-        (replace(SMALL, memory_kib=4 * 1024 * 1024 + 1), "memory in KiB 4194305"),
-        (replace(SMALL, salt=b"1234567"), "salt length 7"),
-        (replace(SMALL, variant="argon2"), "'argon2'"),
-        (replace(SMALL, variant="argon2d"), "'argon2d'"),
+        (SMALL._replace(time=0), "time 0"),
+        (SMALL._replace(time=2**32), "time 4294967296"),
+        (SMALL._replace(parallel=0), "parallel threads 0"),
+        (SMALL._replace(parallel=2**24, memory_kib=2**27), "parallel threads 16777216"),
+        (SMALL._replace(memory_kib=15), "memory in KiB 15"),
+        (SMALL._replace(memory_kib=4 * 1024 * 1024 + 1), "memory in KiB 4194305"),
+        (SMALL._replace(salt=b"1234567"), "salt length 7"),
+        (SMALL._replace(variant="argon2"), "'argon2'"),
+        (SMALL._replace(variant="argon2d"), "'argon2d'"),
         (Pbkdf2("sha256", 0, b"salt"), "iterations 0"),
         (Pbkdf2("sha256", 2**31, b"salt"), "iterations 2147483648"),
     ],
@@ -63,7 +62,7 @@ def test_a_hash_that_is_not_there_is_refused_by_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "parameters", [SMALL, replace(SMALL, variant="argon2i"), Pbkdf2("sha512", 3, b"saltsalt")]
+    "parameters", [SMALL, SMALL._replace(variant="argon2i"), Pbkdf2("sha512", 3, b"saltsalt")]
 )
 def test_any_kind_of_buffer_gives_the_same_key_and_none_is_held(parameters: Kdf) -> None:
     passphrase = bytearray(b"the passphrase")
@@ -89,7 +88,7 @@ def test_more_lanes_than_processors_start_no_thread_for_each() -> None:
         resource.setrlimit(resource.RLIMIT_STACK, (8 << 20, resource.RLIM_INFINITY))  # a thread's mapping
         limit_address_space(1 << 30)
         lanes = 1000
-        derive(replace(SMALL, parallel=lanes, memory_kib=8 * lanes), b"passphrase", 32).close()
+        derive(SMALL._replace(parallel=lanes, memory_kib=8 * lanes), b"passphrase", 32).close()
 
     in_child(body)
 
@@ -99,7 +98,7 @@ def test_argon2_without_its_memory_is_a_resource_error() -> None:
         limit_address_space(300 << 20)
         derive(SMALL, b"passphrase", 32).close()  # the limit leaves room for a small one
         with pytest.raises(ResourceError, match="1048576 KiB for argon2id") as refusal:
-            derive(replace(SMALL, memory_kib=1024 * 1024), b"passphrase", 32)
+            derive(SMALL._replace(memory_kib=1024 * 1024), b"passphrase", 32)
         assert refusal.value.exit_code == 3
 
     in_child(body)
@@ -134,7 +133,7 @@ def test_a_hash_of_the_legacy_provider_is_refused_by_name_where_the_provider_can
     "parameters",
     [
         SMALL,
-        replace(SMALL, variant="argon2i", parallel=3),
+        SMALL._replace(variant="argon2i", parallel=3),
         *(Pbkdf2(name, 3, b"saltsalt") for name in ("sha1", "SHA256", "sha512", "sha384", "sha3-512")),
         *(Pbkdf2(name, 3, b"saltsalt") for name in ("blake2b-512", "blake2s-256", "ripemd160", "md5")),
     ],

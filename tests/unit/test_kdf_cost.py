@@ -14,15 +14,15 @@ import pytest
 from kdumpkey.cli.argon2_plot import frontier
 from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.errors import ResourceError
-from kdumpkey.kdump.cost.advice import Advice, advise, memory_time_product
+from kdumpkey.kdump.cost.advice import Advice, Bounds, advise, memory_time_product
 from kdumpkey.kdump.cost.measure import (
     DEFAULT_MEMORY_MIB,
     DEFAULT_RESERVED,
     Cell,
     Cost,
-    Outcome,
+    Fit,
     Proof,
-    Verdict,
+    RunOutcome,
     available_kib,
     expected_seconds,
     grid,
@@ -54,7 +54,7 @@ def test_pbkdf2_costs_time_and_no_memory() -> None:
     assert cost.reference_seconds > 0
     assert cost.seconds > 0
     assert cost.peak_kib < 24 * 1024
-    assert cost.verdict(128 * MIB) is Verdict.FITS
+    assert cost.verdict(128 * MIB) is Fit.FITS
 
 
 @pytest.mark.parametrize("mib", [64, 256])
@@ -109,39 +109,39 @@ def test_a_kdump_kernel_leaves_what_the_kernel_and_its_initramfs_do_not_take() -
 @pytest.mark.parametrize(
     ("mib", "reserved", "verdict"),
     [
-        (64, 128, Verdict.DOES_NOT_FIT),  # 64 > 128 - 92 = 36
-        (64, 160, Verdict.KILLED),  # 64 <= 68 < 72
-        (64, 192, Verdict.FITS),  # 72 <= 100
-        (1024, 1024, Verdict.DOES_NOT_FIT),
-        (1024, 1116, Verdict.KILLED),  # 1024 <= 1024 < 1032
-        (1024, 1124, Verdict.FITS),  # 1032 <= 1032
+        (64, 128, Fit.DOES_NOT_FIT),  # 64 > 128 - 92 = 36
+        (64, 160, Fit.KILLED),  # 64 <= 68 < 72
+        (64, 192, Fit.FITS),  # 72 <= 100
+        (1024, 1024, Fit.DOES_NOT_FIT),
+        (1024, 1116, Fit.KILLED),  # 1024 <= 1024 < 1032
+        (1024, 1124, Fit.FITS),  # 1032 <= 1032
     ],
 )
-def test_a_verdict_follows_from_memory_and_peak(mib: int, reserved: int, verdict: Verdict) -> None:
+def test_a_verdict_follows_from_memory_and_peak(mib: int, reserved: int, verdict: Fit) -> None:
     assert cost(mib).verdict(reserved * MIB) is verdict
 
 
 def test_what_could_not_be_measured_is_judged_by_its_memory_alone() -> None:
     unknown = Cost(Cell("argon2id", 4 * 1024 * 1024, 4, 4), refused="no memory here")
-    assert unknown.verdict(1024 * MIB) is Verdict.DOES_NOT_FIT
+    assert unknown.verdict(1024 * MIB) is Fit.DOES_NOT_FIT
 
 
 def test_every_verdict_over_a_grid_is_proven() -> None:
     measured = [measure(cell, 1) for cell in grid((64, 96), (1,), (1, 2), "argon2id")]
     proofs = [prove(each, mib * MIB) for each in measured for mib in (128, 160, 192, 256)]
     assert [proof for proof in proofs if not proof.agrees] == []
-    assert {proof.verdict for proof in proofs} == set(Verdict)
+    assert {proof.verdict for proof in proofs} == set(Fit)
 
 
 def test_a_proof_that_comes_out_otherwise_does_not_agree() -> None:
     for weaker in (False, True):
         right = {
-            Verdict.FITS: Outcome.OPENED,
-            Verdict.DOES_NOT_FIT: Outcome.REFUSED,
-            Verdict.KILLED: Outcome.REFUSED if weaker else Outcome.KILLED,
+            Fit.FITS: RunOutcome.OPENED,
+            Fit.DOES_NOT_FIT: RunOutcome.REFUSED,
+            Fit.KILLED: RunOutcome.REFUSED if weaker else RunOutcome.KILLED,
         }
         for verdict, due in right.items():
-            for outcome in Outcome:
+            for outcome in RunOutcome:
                 assert Proof(SMALL, 0, verdict, outcome, "", weaker).agrees is (outcome is due)
 
 
@@ -185,7 +185,7 @@ def test_what_cannot_be_run_here_is_said_and_not_run() -> None:
     refused = measure(Cell("argon2id", 5 * 1024 * 1024, 1, 1), 1)
     assert refused.refused
     assert (refused.seconds, refused.peak_kib) == (0, 0)
-    assert refused.verdict(1024 * MIB) is Verdict.DOES_NOT_FIT
+    assert refused.verdict(1024 * MIB) is Fit.DOES_NOT_FIT
 
 
 # -- advice
@@ -193,10 +193,10 @@ def test_what_cannot_be_run_here_is_said_and_not_run() -> None:
 
 def test_advice_lies_under_both_limits_when_it_is_measured_again() -> None:
     default = Cell("argon2id", 1024 * 1024, 4, 2)
-    found: Advice = advise(160 * MIB, 0.4, default=default, parallel=1, runs=1)
+    found: Advice = advise(Bounds(160 * MIB, 0.4), default=default, parallel=1, runs=1)
     # The quickest of some runs: what else the machine does meanwhile is not the advice's.
     again = min((measure(found.cost.cell, 1) for _ in range(5)), key=lambda each: each.seconds)
-    assert again.verdict(160 * MIB) is Verdict.FITS
+    assert again.verdict(160 * MIB) is Fit.FITS
     assert again.seconds <= 0.4 * 1.1
     assert found.cost.seconds <= 0.4
     assert found.ratio == memory_time_product(default) / memory_time_product(found.cost.cell)
@@ -214,6 +214,7 @@ def test_the_product_counts_memory_twice_and_passes_once() -> None:
 
 def _costing(monkeypatch: pytest.MonkeyPatch, cost_of: Callable[[Cell], Cost]) -> None:
     monkeypatch.setattr("kdumpkey.kdump.cost.advice.measure", lambda cell, _runs: cost_of(cell))
+    monkeypatch.setattr("kdumpkey.kdump.cost.advice.measure_reference", lambda _cell: 3.0)
 
 
 def test_advice_never_has_fewer_passes_than_cryptsetup_takes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,11 +227,12 @@ def test_advice_never_has_fewer_passes_than_cryptsetup_takes(monkeypatch: pytest
         return Cost(cell, each * cell.passes * cell.memory_kib / 65536, cell.memory_kib + PEAK)
 
     _costing(monkeypatch, slower_each_time)
-    found = advise(192 * MIB, 1.0, default=SMALL, parallel=1, runs=1)
+    found = advise(Bounds(192 * MIB, 1.0), default=SMALL, parallel=1, runs=1)
     assert found.cost.cell.passes == 4
     # 1 s / 4 passes / 0.4 s × 64 MiB = 40 MiB at the most.
     assert 36 * 1024 <= found.cost.cell.memory_kib <= 40 * 1024
     assert found.cost.seconds <= 1.0
+    assert found.cost.reference_seconds == 3.0
 
 
 def test_advice_is_not_made_of_what_could_not_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,13 +245,13 @@ def test_advice_is_not_made_of_what_could_not_be_measured(monkeypatch: pytest.Mo
         return Cost(cell, 0.01 * cell.passes, cell.memory_kib + PEAK)
 
     _costing(monkeypatch, memory_runs_out)
-    with pytest.raises(ResourceError, match="where there is room: no memory here"):
-        advise(192 * MIB, 1.0, default=SMALL, parallel=1, runs=1)
+    with pytest.raises(ResourceError, match="too little memory to measure that: no memory here"):
+        advise(Bounds(192 * MIB, 1.0), default=SMALL, parallel=1, runs=1)
     assert len(asked) == 4
 
 
 def test_where_nothing_fits_it_is_said() -> None:
     with pytest.raises(ResourceError, match="In 96 MiB nothing is left for Argon2"):
-        advise(96 * MIB, 2, default=SMALL, parallel=1, runs=1)
+        advise(Bounds(96 * MIB, 2), default=SMALL, parallel=1, runs=1)
     with pytest.raises(ResourceError, match="too short"):
-        advise(160 * MIB, 0.0005, default=SMALL, parallel=1, runs=1)
+        advise(Bounds(160 * MIB, 0.0005), default=SMALL, parallel=1, runs=1)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from flocks import DEADLINE_S, wait_for_a_waiter
+from flocks import wait_for_a_waiter
 from kdumpkey.errors import DeviceError
 from kdumpkey.luks import lock
 from kdumpkey.storage.device import open_readwrite
-from tools import require_tool
+from tools import HANGS_AFTER_S, require_tool
 
 
 def test_who_comes_second_to_a_device_waits_for_the_first(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_who_comes_second_to_a_device_waits_for_the_first(tmp_path: Path) -> Non
         thread.start()
         wait_for_a_waiter(tmp_path / "L_8:1")
         order.append("first")
-    thread.join(DEADLINE_S)
+    thread.join(HANGS_AFTER_S)
     assert order == ["first", "second"]
     assert list(tmp_path.iterdir()) == []  # the last one has tidied up
 
@@ -52,7 +52,7 @@ def test_a_lock_file_that_was_removed_meanwhile_locks_nobody_out(tmp_path: Path)
     name.unlink()
     assert not entered.is_set()
     os.close(fd)
-    thread.join(DEADLINE_S)
+    thread.join(HANGS_AFTER_S)
     assert entered.is_set()
 
 
@@ -102,5 +102,5 @@ def test_an_edit_of_a_file_waits_for_the_lock(tmp_path: Path, program: str) -> N
         wait_for_a_waiter(device)
         assert device.read_bytes() == before
         assert child.poll() is None
-    assert child.wait(DEADLINE_S) == 0
+    assert child.wait(HANGS_AFTER_S) == 0
     assert b"later" in device.read_bytes()[:4096]

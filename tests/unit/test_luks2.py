@@ -219,7 +219,7 @@ def test_one_copy_alone_can_be_read_from_its_place() -> None:
 
 def test_json_that_does_not_fit_its_area_is_not_written() -> None:
     header = read(content())
-    large = replace(header, json={**header.json, "x": "y" * 12288})
+    large = header._replace(json={**header.json, "x": "y" * 12288})
     with pytest.raises(HeaderError, match="too large"):
         luks2.serialise(large, secondary=False, salt=bytes(64))
 

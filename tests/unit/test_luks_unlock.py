@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +14,8 @@ from kdumpkey.crypto.cipher import CipherSpec, sector_cipher
 from kdumpkey.errors import CipherError, DeviceError, KdfError, KeyslotError, ResourceError, WrongKeyError
 from kdumpkey.luks import read_header
 from kdumpkey.luks.model import Af, Digest, Keyslot, Luks2Header, UnknownKdf
-from kdumpkey.luks.unlock import Search, Unlocked, open_keyslot, unlock, verify_volume_key
+from kdumpkey.luks.unlock import Search, Unlocked, open_keyslot, unlock
+from kdumpkey.luks.volume_key import verify_volume_key
 from kdumpkey.memory import available as memory
 from kdumpkey.secret import SecretBuffer
 
@@ -57,13 +57,13 @@ def volume() -> tuple[SparseReader, Luks2Header]:
     reader = SparseReader(HeaderImage(image.size, chunks))
     header = read_header(reader)
     assert isinstance(header, Luks2Header)
-    keyslots = {number: replace(slot, kdf=PBKDF2, priority=1) for number, slot in header.keyslots.items()}
+    keyslots = {number: slot._replace(kdf=PBKDF2, priority=1) for number, slot in header.keyslots.items()}
     digests = {0: digest_of(0, KEY, (0, 1), (0,)), 1: digest_of(1, OTHER_KEY, (2,), ())}
-    return reader, replace(header, keyslots=keyslots, digests=digests)
+    return reader, header._replace(keyslots=keyslots, digests=digests)
 
 
 def changed(header: Luks2Header, number: int, **changes: Any) -> Luks2Header:
-    return replace(header, keyslots={**header.keyslots, number: replace(header.keyslots[number], **changes)})
+    return header._replace(keyslots={**header.keyslots, number: header.keyslots[number]._replace(**changes)})
 
 
 def opened(result: Unlocked) -> tuple[int, int, bytes]:
@@ -123,7 +123,7 @@ def test_no_usable_keyslot_is_said_as_such(volume: tuple[SparseReader, Luks2Head
     for asked, options in (
         (header, {"keyslot": 7}),
         (reencrypting, {"keyslot": 0}),
-        (replace(header, keyslots={}), {}),
+        (header._replace(keyslots={}), {}),
     ):
         with pytest.raises(KeyslotError, match=r"^No usable keyslot is available\.$") as caught:
             unlock(reader, asked, b"zero", Search(**options))  # type: ignore[arg-type]
@@ -131,7 +131,7 @@ def test_no_usable_keyslot_is_said_as_such(volume: tuple[SparseReader, Luks2Head
 
 
 def in_area(**changes: Any) -> Callable[[Keyslot], dict[str, Any]]:
-    return lambda keyslot: {"area": replace(keyslot.area, **changes)}
+    return lambda keyslot: {"area": keyslot.area._replace(**changes)}
 
 
 def in_slot(**changes: Any) -> Callable[[Keyslot], dict[str, Any]]:
@@ -159,11 +159,11 @@ def in_slot(**changes: Any) -> Callable[[Keyslot], dict[str, Any]]:
         (in_slot(kdf=None), KdfError, "no usable KDF"),
         (in_slot(kdf=UnknownKdf("argon2")), KdfError, "'argon2' is unknown"),
         (in_slot(kdf=UnknownKdf("pbkdf2", "the salt is not base64")), KdfError, "not base64"),
-        (in_slot(kdf=replace(PBKDF2, salt=b"x" * 31)), KdfError, "salt of 31 bytes"),
-        (in_slot(kdf=replace(PBKDF2, iterations=0)), KdfError, "iterations"),
-        (in_slot(kdf=replace(PBKDF2, iterations=-1)), KdfError, "iterations"),
-        (in_slot(kdf=replace(PBKDF2, iterations=2**32)), KdfError, "iterations"),
-        (in_slot(kdf=replace(PBKDF2, hash="nope")), CipherError, "nope"),
+        (in_slot(kdf=PBKDF2._replace(salt=b"x" * 31)), KdfError, "salt of 31 bytes"),
+        (in_slot(kdf=PBKDF2._replace(iterations=0)), KdfError, "iterations"),
+        (in_slot(kdf=PBKDF2._replace(iterations=-1)), KdfError, "iterations"),
+        (in_slot(kdf=PBKDF2._replace(iterations=2**32)), KdfError, "iterations"),
+        (in_slot(kdf=PBKDF2._replace(hash="nope")), CipherError, "nope"),
         (in_slot(kdf=kdf.Argon2("argon2id", 0, 65536, 1, SALT)), KdfError, "time"),
         (in_slot(kdf=kdf.Argon2("argon2id", 4, 7, 1, SALT)), KdfError, "memory"),
         (in_slot(kdf=kdf.Argon2("argon2id", 4, 2**32, 1, SALT)), KdfError, "memory"),
@@ -198,7 +198,7 @@ def test_a_digest_that_says_nothing_fits_no_key(
     volume: tuple[SparseReader, Luks2Header], changes: dict[str, Any]
 ) -> None:
     reader, header = volume
-    hollow = replace(header, digests={**header.digests, 0: replace(header.digests[0], **changes)})
+    hollow = header._replace(digests={**header.digests, 0: header.digests[0]._replace(**changes)})
     with pytest.raises(KdfError):
         unlock(reader, hollow, b"zero")
     with pytest.raises(KdfError):
@@ -239,7 +239,7 @@ def test_a_volume_key_is_checked_by_the_digests_of_segments(volume: tuple[Sparse
             verify_volume_key(header, wrong)
 
 
-@pytest.mark.parametrize("failing", ["kdumpkey.crypto.af.merge", "kdumpkey.luks.unlock._fits"])
+@pytest.mark.parametrize("failing", ["kdumpkey.crypto.af.merge", "kdumpkey.luks.unlock.fits"])
 def test_no_secret_is_left_open_where_something_fails(
     volume: tuple[SparseReader, Luks2Header], monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
@@ -285,7 +285,7 @@ def test_only_the_key_is_left_open_in_the_end(
 def test_a_volume_key_without_its_last_zeros_is_refused(volume: tuple[SparseReader, Luks2Header]) -> None:
     _, header = volume
     key = bytes(range(1, 61)) + bytes(4)
-    zeros = replace(header, digests={0: digest_of(0, key, (0, 1), (0,))})
+    zeros = header._replace(digests={0: digest_of(0, key, (0, 1), (0,))})
     assert verify_volume_key(zeros, key).id == 0
     for short in (key[:60], key[:63], key + bytes(1)):
         with pytest.raises(WrongKeyError, match="Volume key does not match the volume"):

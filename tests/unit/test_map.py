@@ -19,6 +19,7 @@ from kdumpkey.errors import (
     WrongKeyError,
 )
 from kdumpkey.keyring import SpecialKeyring
+from kdumpkey.keyring.find import find_key
 from kdumpkey.luks.activation import (
     MappingOptions,
     check_mappable,
@@ -28,6 +29,7 @@ from kdumpkey.luks.activation import (
     map_volume,
 )
 from kdumpkey.luks.device import LuksDevice, open_luks
+from kdumpkey.luks.model import Luks2Header
 from kdumpkey.secret import SecretBuffer
 from noise import noise
 from tools import require_tool
@@ -99,7 +101,7 @@ def test_the_key_reaches_dm_crypt_by_a_keyring_and_nothing_else(
 
 def assert_no_key() -> None:
     with pytest.raises(KeyNotFoundError):
-        keyring.find_key("logon", f"cryptsetup:{UUID}-d0")
+        find_key("logon", f"cryptsetup:{UUID}-d0")
 
 
 def test_a_key_of_that_name_in_the_session_is_another_and_stays(fake: FakeDmsetup, images: Path) -> None:
@@ -107,7 +109,7 @@ def test_a_key_of_that_name_in_the_session_is_another_and_stays(fake: FakeDmsetu
     other = keyring.add_key("logon", name, b"x" * 64, SpecialKeyring.PROCESS)
     try:
         mapped(fake, images, "luks2")
-        assert keyring.find_key("logon", name) == other
+        assert find_key("logon", name) == other
     finally:
         keyring.unlink_key(other, SpecialKeyring.PROCESS)
 
@@ -116,8 +118,9 @@ def test_flags_come_from_the_header_and_from_the_caller(fake: FakeDmsetup, image
     image = fake.home / "flags"
     shutil.copy(images / "luks2", image)
     with open_luks(image) as luks:
-        config = luks.header.config  # type: ignore[attr-defined]
-        object.__setattr__(config, "flags", ("no-write-workqueue", "no-journal", "same-cpu-crypt"))
+        assert isinstance(luks.header, Luks2Header)
+        flags = ("no-write-workqueue", "no-journal", "same-cpu-crypt")
+        luks.header = luks.header._replace(config=luks.header.config._replace(flags=flags))
         with key_of(images, "luks2") as key:
             map_volume(
                 fake.mapper, luks, key, "data", MappingOptions(readonly=True, flags=["allow_discards"])

@@ -19,7 +19,7 @@ from kdumpkey._native.region import LoadedMapping, Plan
 from kdumpkey.errors import DeviceError, KernelError, NotAKernelError, UsageError
 from kdumpkey.region.memory import CrashRegion
 from kdumpkey.region.model import KEYS, PAGE, ImageSizes, Part, Policy, Segment, segments_of, sizes_of_files
-from kdumpkey.region.placement import FAILED, Layout, lay_out
+from kdumpkey.region.placement import FAILED, Layout
 from noise import noise
 
 MIB = 1 << 20
@@ -256,7 +256,7 @@ def test_a_seed_repeats_and_the_system_does_not() -> None:
     assert plan.sample(100) != plan.sample(100)
 
 
-def test_lay_out_asks_for_one_number_below_the_draws() -> None:
+def test_a_random_placement_asks_for_one_number_below_the_draws() -> None:
     asked: list[int] = []
 
     def draw(below: int) -> int:
@@ -264,8 +264,8 @@ def test_lay_out_asks_for_one_number_below_the_draws() -> None:
         return 0
 
     for policy in Policy:
-        lay_out(policy, BASE, 256 * MIB, ImageSizes(), 392, draw)
-    lay_out(Policy.UPSTREAM, BASE, 256 * MIB, ImageSizes(), 0, draw)
+        Layout(policy, BASE, 256 * MIB, segments_of(ImageSizes(), 392)).place_at_random(draw)
+    Layout(Policy.UPSTREAM, BASE, 256 * MIB, segments_of(ImageSizes(), 0)).place_at_random(draw)
     assert asked == [65536, 65536, Layout(Policy.HARDENED, BASE, 256 * MIB, image(70, 40)).draws, 1]
 
 

@@ -24,6 +24,7 @@ import kdumpkey
 from forked import in_child
 from kdumpkey._native.secret import move_out
 from kdumpkey.secret import SecretBuffer, take, wipe
+from tools import HANGS_AFTER_S
 
 pytestmark = pytest.mark.every_python
 
@@ -195,7 +196,7 @@ def test_many_threads_may_use_a_buffer_that_another_closes() -> None:
     started.wait()
     buffer.close()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=HANGS_AFTER_S)
     assert not any(thread.is_alive() for thread in threads)
     assert all(seen)
 

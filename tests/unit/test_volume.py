@@ -20,6 +20,7 @@ from kdumpkey.storage.device import BytesReader, Device, open_readonly, open_rea
 from kdumpkey.volume.volume import CryptSegment, Volume
 from naive_ciphers import crypt
 from noise import noise
+from tools import HANGS_AFTER_S
 
 pytestmark = pytest.mark.every_python
 
@@ -223,7 +224,7 @@ def test_many_threads_read_at_once(volume: Volume) -> None:
     gate = threading.Barrier(4)
 
     def check(seed: int) -> bool:
-        gate.wait(timeout=30)
+        gate.wait(timeout=HANGS_AFTER_S)
         buffer = bytearray(1000)
         right = True
         for i in range(300):
@@ -241,7 +242,7 @@ def test_threads_that_write_within_one_sector_lose_nothing(writable: tuple[Volum
     gate = threading.Barrier(4)
 
     def write(place: int) -> None:
-        gate.wait(timeout=30)
+        gate.wait(timeout=HANGS_AFTER_S)
         for i in range(100):
             opened.write(bytes([i]), 40 * 512 + place)
 

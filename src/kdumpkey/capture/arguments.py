@@ -1,10 +1,7 @@
 """The words of the command line, read strictly: options stand before, between or after the arguments."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from kdumpkey.errors import UsageError
 from kdumpkey.outcome import OptionError
@@ -26,8 +23,7 @@ _LARGEST_KEY: Final = 512  # bytes: cryptsetup's bound
 _LONGEST_NUMBER: Final = 9  # digits
 
 
-@dataclass(frozen=True)
-class Arguments:
+class Arguments(NamedTuple):
     """A command line that was accepted.
 
     Attributes:
@@ -101,7 +97,7 @@ def _check_allowed(action: str, options: dict[str, str]) -> None:
 
 
 def _taken_apart(words: Sequence[str]) -> tuple[dict[str, str], list[str]]:
-    """The options, each with its value or an empty one, and what is none."""
+    """The options, each with its value or an empty one, and the operands."""
     options: dict[str, str] = {}
     operands: list[str] = []
     left = iter(words)

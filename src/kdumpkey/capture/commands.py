@@ -11,15 +11,17 @@ from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.words import device_path, refusing
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from os import PathLike
 
     from kdumpkey.capture.arguments import Arguments
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
     from kdumpkey.streams import Streams
 
+    Root = str | PathLike[str]
 
-def run(arguments: Arguments, streams: Streams, root: Path) -> None:
+
+def run(arguments: Arguments, streams: Streams, root: Root) -> None:
     """Do what a command line says.
 
     Args:
@@ -29,7 +31,7 @@ def run(arguments: Arguments, streams: Streams, root: Path) -> None:
 
     Raises:
         WrongKeyError: No key was handed over, or none that opens the volume.
-        KdumpkeyError: Whatever else was wrong.
+        KdumpkeyError: As the command's own functions.
     """
     match arguments.action, arguments.operands:
         case "open", (device, name):
@@ -42,7 +44,7 @@ def run(arguments: Arguments, streams: Streams, root: Path) -> None:
             _restore(root)
 
 
-def _open(arguments: Arguments, streams: Streams, root: Path, device: str, name: str) -> None:
+def _open(arguments: Arguments, streams: Streams, root: Root, device: str, name: str) -> None:
     from kdumpkey.luks.activation import MappingOptions, map_volume, mapper_for  # noqa: PLC0415 - no other action maps
 
     with _opened(arguments, streams, device) as luks:
@@ -52,12 +54,12 @@ def _open(arguments: Arguments, streams: Streams, root: Path, device: str, name:
             map_volume(mapper, luks, key, name, MappingOptions(readonly=arguments.readonly))
 
 
-def _test(arguments: Arguments, streams: Streams, root: Path, device: str) -> None:
+def _test(arguments: Arguments, streams: Streams, root: Root, device: str) -> None:
     with _opened(arguments, streams, device) as luks, _volume_key(arguments, streams, root, luks):
         _warn(streams, luks)
 
 
-def _save(arguments: Arguments, streams: Streams, root: Path, device: str, file: str) -> None:
+def _save(arguments: Arguments, streams: Streams, root: Root, device: str, file: str) -> None:
     from kdumpkey.volume.save import save_file, saved_line  # noqa: PLC0415 - the other actions write nothing
 
     with open_luks(device_path(device), header=arguments.header, writable=True) as luks:
@@ -68,7 +70,7 @@ def _save(arguments: Arguments, streams: Streams, root: Path, device: str, file:
         streams.say(saved_line(nbytes, file, luks.device.name))
 
 
-def _restore(root: Path) -> None:
+def _restore(root: Root) -> None:
     from kdumpkey.kernel.linux.restore import restore_keys  # noqa: PLC0415 - a volume key from a file needs none
 
     restore_keys(root)
@@ -83,12 +85,12 @@ def _opened(arguments: Arguments, streams: Streams, device: str) -> LuksDevice:
     return luks
 
 
-def _volume_key(arguments: Arguments, streams: Streams, root: Path, luks: LuksDevice) -> SecretBuffer:
+def _volume_key(arguments: Arguments, streams: Streams, root: Root, luks: LuksDevice) -> SecretBuffer:
     """The volume key, checked."""
     if (path := arguments.volume_key_file) is not None:
-        from kdumpkey.luks.volume_key_file import key_size, read_exactly  # noqa: PLC0415 - keys handed over are in no file
+        from kdumpkey.luks.volume_key_file import read_volume_key  # noqa: PLC0415 - keys handed over are in no file
 
-        key = read_exactly(path, key_size(luks.header, arguments.key_size_bits))
+        key = read_volume_key(path, luks.header, arguments.key_size_bits)
         try:
             luks.verify(key)
         except BaseException:

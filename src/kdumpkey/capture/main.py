@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.capture.arguments import parse_arguments
 from kdumpkey.outcome import exit_code, usage
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from kdumpkey.streams import Streams
 
 PROGRAM: Final = "kdumpkey-capture"
@@ -39,12 +39,7 @@ Example: {PROGRAM} open /dev/sda2 dump
 """
 
 
-@dataclass
-class _Progress:
-    begun: bool = False
-
-
-def main(argv: Sequence[str], streams: Streams, root: Path = Path("/")) -> int:
+def main(argv: Sequence[str], streams: Streams, root: str | PathLike[str] = "/") -> int:
     """Run one command.
 
     Args:
@@ -55,11 +50,12 @@ def main(argv: Sequence[str], streams: Streams, root: Path = Path("/")) -> int:
     Returns:
         The exit code: 0, one of cryptsetup's 1 to 5, or 130: interrupted.
     """
-    progress = _Progress()
+    begun = False
 
     def work() -> None:
+        nonlocal begun
         arguments = parse_arguments(argv)
-        progress.begun = True
+        begun = True
         if arguments.show == "help":
             streams.show(HELP)
         elif arguments.show == "version":
@@ -71,4 +67,4 @@ def main(argv: Sequence[str], streams: Streams, root: Path = Path("/")) -> int:
 
             run(arguments, streams, root)
 
-    return exit_code(streams, PROGRAM, work, begun=lambda: progress.begun)
+    return exit_code(streams, PROGRAM, work, begun=lambda: begun)

@@ -21,6 +21,8 @@ from typing import (
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from kdumpkey.cli.declaring import Declared
+
 if TYPE_CHECKING:
     from typing import ParamSpec
 
@@ -104,8 +106,8 @@ class Option(NamedTuple):
 
 def option_of(annotation: Any) -> Option:
     """What an annotated type says of an option."""
-    kind, info = get_args(annotation)
-    return Option((info.default, *(info.param_decls or ())), kind is bool, info.parser)
+    kind, declared = get_args(annotation)
+    return Option(declared.names, kind is bool, declared.parser)
 
 
 def options_in(namespace: Mapping[str, Any]) -> Iterator[Option]:
@@ -217,13 +219,24 @@ def flattened(function: Callable[..., None]) -> Callable[..., None]:
 
 def _taken_apart(name: str, hint: Any, default: Any) -> list[inspect.Parameter]:
     if not dataclasses.is_dataclass(hint):
-        return [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)]
+        annotation = _for_typer(hint)
+        return [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        ]
     hints = get_type_hints(hint, include_extras=True)
     return [
         parameter
         for each in dataclasses.fields(hint)
         for parameter in _taken_apart(f"{name}_{each.name}", hints[each.name], each.default)
     ]
+
+
+def _for_typer(hint: Any) -> Any:
+    """An annotated type with typer's own option in the place of the declared one."""
+    if get_origin(hint) is not Annotated:
+        return hint
+    kind, declared = get_args(hint)
+    return Annotated[kind, declared.for_typer()] if isinstance(declared, Declared) else hint
 
 
 def _put_together(name: str, hint: Any, given: Mapping[str, Any]) -> Any:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from kdumpkey.cli.plots import COLOURS, new_figure, save
-from kdumpkey.kdump.cost.measure import UNPACKED_BYTES, Cost, Verdict, available_kib
+from kdumpkey.kdump.cost.measure import Cost, Fit, available_kib
+from kdumpkey.memory.kdump_kernel import UNPACKED_BYTES
 
 _MIB: Final = 1 << 20
 _MARKERS: Final = "osD^vP"
@@ -24,7 +25,7 @@ def frontier(
     """
     best = []
     for nbytes in sorted(reserved):
-        fitting = [cost for cost in measured if cost.verdict(nbytes, unpacked_bytes) is Verdict.FITS]
+        fitting = [cost for cost in measured if cost.verdict(nbytes, unpacked_bytes) is Fit.FITS]
         most = max(fitting, key=lambda cost: (cost.cell.memory_kib, -cost.seconds), default=None)
         if most is not None and most not in best:
             best.append(most)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.columns import folded
-from kdumpkey.kdump.freshness import Freshness, State
+from kdumpkey.kdump.freshness import Freshness, KeyState
 from kdumpkey.kernel.protocol import HeldKey, KernelStatus, Loaded, Stage
 
 if TYPE_CHECKING:
@@ -24,18 +24,18 @@ def identity_json(status: KernelStatus) -> dict[str, object]:
     return {"machine": status.machine.id, "stage": status.stage.value}
 
 
-def status_json(status: KernelStatus, now: float, fresh: Mapping[str, Freshness]) -> dict[str, object]:
+def status_json(status: KernelStatus, now: float, freshness: Mapping[str, Freshness]) -> dict[str, object]:
     """Everything that status knows; null: the kernel does not tell.
 
     Args:
         status: The kernel's.
         now: Seconds since the epoch, on that machine.
-        fresh: Whether the keys are still their devices', by their descriptions, as far as that is known.
+        freshness: Whether the keys are still their devices', by their descriptions, as far as that is known.
     """
     keys = None if status.keys is None else keys_json(status.keys, now)
     for key in keys or ():
-        own = fresh.get(str(key["description"]))
-        key |= {"state": (own.state if own else State.UNKNOWN).value, "reason": own.reason if own else ""}
+        own = freshness.get(str(key["description"]))
+        key |= {"state": (own.state if own else KeyState.UNKNOWN).value, "reason": own.reason if own else ""}
     return {
         **identity_json(status),
         **dict(status.machine.details),
@@ -50,7 +50,7 @@ def status_json(status: KernelStatus, now: float, fresh: Mapping[str, Freshness]
         "holds_keys": None if status.keys is None else bool(status.keys),
         "hand_over": status.hand_over.name.lower(),
         "keys": keys,
-        "stale": any(each.state is State.STALE for each in fresh.values()),
+        "stale": any(each.state is KeyState.STALE for each in freshness.values()),
         "address": status.address,
         "restored": status.restored,
         "warnings": list(status.warnings),
@@ -70,14 +70,18 @@ def keys_json(keys: Sequence[HeldKey], now: float) -> list[dict[str, object]]:
 
 
 def status_lines(
-    status: KernelStatus, now: float, fresh: Mapping[str, Freshness], record: LoadRecord | None, chosen: str
+    status: KernelStatus,
+    now: float,
+    freshness: Mapping[str, Freshness],
+    record: LoadRecord | None,
+    chosen: str,
 ) -> list[str]:
     """The same for people: first what a crash would find.
 
     Args:
         status: The kernel's.
         now: Seconds since the epoch, on that machine.
-        fresh: As for `status_json`.
+        freshness: As for `status_json`.
         record: What was written down of the keys, where the kernel itself does not tell.
         chosen: Why it is this kernel.
     """
@@ -85,7 +89,7 @@ def status_lines(
     traits = ", ".join((_STAGES[status.stage], *(machine.traits or (status.interface or "no interface",))))
     rows = [("Machine", f"{machine.label}: {traits}"), ("Chosen", chosen), ("Reserved", _reserved(status))]
     rows += _first_rows(status, now) if status.stage is Stage.FIRST else _kdump_rows(status)
-    rows += _key_rows(status, now, fresh, record)
+    rows += _key_rows(status, now, freshness, record)
     if status.address is not None:
         rows.append(("Keys at", f"{status.address:#x}"))
     rows += [("Warning", warning) for warning in status.warnings]
@@ -121,7 +125,7 @@ def _kdump_rows(status: KernelStatus) -> list[tuple[str, str]]:
 
 
 def _key_rows(
-    status: KernelStatus, now: float, fresh: Mapping[str, Freshness], record: LoadRecord | None
+    status: KernelStatus, now: float, freshness: Mapping[str, Freshness], record: LoadRecord | None
 ) -> list[tuple[str, str]]:
     if not status.keys:
         holds = "UNKNOWN" if status.keys is None else "NONE"
@@ -132,9 +136,9 @@ def _key_rows(
     rows: list[tuple[str, str]] = []
     for key in status.keys:
         rows.append(("Holds key", f"{_key_line(key, now)}, by the record of its load"))
-        own = fresh.get(key.description)
-        if own is not None and own.reason and own.state is not State.CURRENT:
-            rows.append(("STALE" if own.state is State.STALE else "Not checked", own.reason))
+        own = freshness.get(key.description)
+        if own is not None and own.reason and own.state is not KeyState.CURRENT:
+            rows.append(("STALE" if own.state is KeyState.STALE else "Not checked", own.reason))
         if key.description in unchecked:
             rows.append(("Not checked", "it was a logon key in the keyring, on trust"))
     return rows

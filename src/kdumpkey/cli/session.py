@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdumpkey.cli.speech import Speech
 from kdumpkey.errors import KdumpkeyError
@@ -14,7 +14,7 @@ class NothingDone(Exception):  # noqa: N818 - not an error: the arguments are ri
     """The arguments were all that was to be checked."""
 
 
-class Reported(Exception):  # noqa: N818 - it carries an error, and is none of the tree itself
+class Reported(Exception):  # noqa: N818 - it carries an error, and is not one
     """An error that was reported already, or that cryptsetup reports by its exit code alone.
 
     Attributes:
@@ -65,8 +65,7 @@ class Run:
         return Session(self.streams, self.speech.verbose or self.debug, self.speech.batch)
 
 
-@dataclass(frozen=True)
-class Session:
+class Session(NamedTuple):
     """The streams of a run.
 
     Attributes:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SECTOR", "SECTOR_SIZES", "CipherSpec", "SectorCipher", "check_tier", "sector_cipher"]
 
-SECTOR: Final = 512  # the unit in which dm-crypt and LUKS count, whatever the sector size
+SECTOR: Final = 512  # the unit in which dm-crypt and LUKS count, also with larger sectors
 SECTOR_SIZES: Final = (512, 1024, 2048, 4096)
 _NUMBERS: Final = 2**64  # sector numbers wrap here, as the kernel's do
 _NO_WRAP_BELOW: Final = _NUMBERS - 2**48  # no buffer has as many sectors
@@ -170,7 +170,10 @@ class _Rarer:
                 from kdumpkey.crypto.modes import mode_sectors  # noqa: PLC0415
 
                 self._sectors = mode_sectors(spec, key, sector_size, iv_step, tier)
-        except ImportError as error:  # in an initramfs
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != "cryptography":
+                raise
+            # An initramfs need not have it.
             raise CipherError(
                 f"{spec.text} needs the Python package cryptography, which is not installed here"
             ) from error

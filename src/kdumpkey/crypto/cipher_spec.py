@@ -7,11 +7,8 @@ is read here as that one does.
 Source: the kernel's documentation, admin-guide/device-mapper/dm-crypt; cryptsetup, by running it.
 """
 
-from __future__ import annotations
-
 import re
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from kdumpkey.crypto import hashes
 from kdumpkey.errors import CipherError
@@ -19,8 +16,8 @@ from kdumpkey.errors import CipherError
 NULL_CIPHER: Final = "cipher_null"
 
 _CAPI: Final = "capi:"
-_CAPI_MODE: Final = re.compile(r"(?P<mode>[a-z0-9]+)\((?P<cipher>[^()]+)\)")
-_CAPI_ESSIV: Final = re.compile(r"essiv\((?P<inner>[a-z0-9]+\([^(),]+\)),(?P<hash>[^(),]+)\)")
+_CAPI_MODE: Final = r"(?P<mode>[a-z0-9]+)\((?P<cipher>[^()]+)\)"
+_CAPI_ESSIV: Final = r"essiv\((?P<inner>[a-z0-9]+\([^(),]+\)),(?P<hash>[^(),]+)\)"
 _AES_KEY_SIZES: Final = (16, 24, 32)
 _XTS_KEY_SIZES: Final = (32, 48, 64)
 _MODES: Final = ("xts", "cbc", "ecb", "ctr", "cfb", "ofb")
@@ -31,8 +28,7 @@ _PREFIXES: Final = ("benbi", "eboiv")  # cryptsetup looks no further
 _OTHER_IVS: Final = ("elephant", "lmk", "tcw", "random")  # dm-crypt has them, and kdumpkey has not
 
 
-@dataclass(frozen=True)
-class CipherSpec:
+class CipherSpec(NamedTuple):
     """A sector cipher that kdumpkey implements, by its parts.
 
     Attributes:
@@ -139,7 +135,7 @@ def is_null_cipher(text: str) -> bool:
 
 
 def dm_crypt_refusal(text: str) -> str:
-    """Why dm-crypt would refuse a specification, whatever ciphers its kernel has; empty: it would not.
+    """Why dm-crypt would refuse a specification with any kernel; empty: it would not.
 
     Args:
         text: The specification of a volume's data.
@@ -186,8 +182,8 @@ def _capi_parts(text: str) -> tuple[str, str, str, str]:
     """Cipher, mode, IV with its options, and the hash of ESSIV where the kernel's own name has it."""
     end = text.rfind(")") + 1
     name, iv = text[len(_CAPI) : end], text[end:]
-    essiv = _CAPI_ESSIV.fullmatch(name)
-    match = _CAPI_MODE.fullmatch(essiv["inner"] if essiv else name)
+    essiv = re.fullmatch(_CAPI_ESSIV, name)
+    match = re.fullmatch(_CAPI_MODE, essiv["inner"] if essiv else name)
     if match is None or (iv and not iv.startswith("-")):
         raise CipherError(f"cipher {text!r} is not supported")
     return match["cipher"], match["mode"], iv.removeprefix("-"), essiv["hash"] if essiv else ""

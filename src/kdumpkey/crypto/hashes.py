@@ -4,8 +4,7 @@ SHA-1, SHA-256 and SHA-512 are the engine's. The others are the platform's OpenS
 it is imported when one is asked for, which takes longer than most headers take to be read.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -13,7 +12,6 @@ from kdumpkey._native.pbkdf2 import Sha
 from kdumpkey.errors import CipherError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Protocol, Self
 
     from _typeshed import ReadableBuffer
@@ -23,10 +21,10 @@ if TYPE_CHECKING:
     class HashObject(Protocol):
         """What hashlib's constructors return, as far as it is used here."""
 
-        def update(self, data: ReadableBuffer, /) -> None:
+        def update(self, data: "ReadableBuffer", /) -> None:
             """Hash more data."""
 
-        def copy(self) -> Self:
+        def copy(self) -> "Self":
             """Another object that has hashed the same data."""
 
         def digest(self) -> bytes:
@@ -44,7 +42,7 @@ class Hash(NamedTuple):
     name: str
     openssl_name: str
     size: int
-    new: Callable[[ReadableBuffer], HashObject]
+    new: Callable[..., "HashObject"]
 
 
 def find(name: str) -> Hash:
@@ -78,7 +76,7 @@ def in_engine(name: str) -> bool:
 
 
 def pbkdf2_by_cryptography(
-    openssl_name: str, key: SecretBuffer, passphrase: ReadableBuffer, salt: bytes, iterations: int
+    openssl_name: str, key: "SecretBuffer", passphrase: "ReadableBuffer", salt: bytes, iterations: int
 ) -> bool:
     """Fill a key by the PBKDF2 of `cryptography`.
 

@@ -1,14 +1,12 @@
 """From a passphrase to a key: PBKDF2 and Argon2, from the passphrase's memory into a SecretBuffer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kdumpkey._native import pbkdf2
 from kdumpkey.crypto import hashes
 from kdumpkey.errors import KdfError, ResourceError
+from kdumpkey.printable import shown
 from kdumpkey.secret import SecretBuffer, take
 
 if TYPE_CHECKING:
@@ -22,24 +20,28 @@ _ARGON2_MAX_LANES = 2**24 - 1  # RFC 9106, section 3.1
 _ARGON2_MIN_OUTPUT, _ARGON2_MIN_SALT = 4, 8
 
 
-@dataclass(frozen=True)
-class Pbkdf2:
+class Pbkdf2(NamedTuple):
     """PBKDF2 with HMAC (RFC 8018): the hash by cryptsetup's name, and the number of iterations."""
 
     hash: str
     iterations: int
-    salt: bytes = field(repr=False)
+    salt: bytes
+
+    def __repr__(self) -> str:
+        return shown(self, "salt")
 
 
-@dataclass(frozen=True)
-class Argon2:
+class Argon2(NamedTuple):
     """Argon2 version 0x13 (RFC 9106): ``argon2i`` or ``argon2id``, passes, memory in KiB, lanes."""
 
     variant: str
     time: int
     memory_kib: int
     parallel: int
-    salt: bytes = field(repr=False)
+    salt: bytes
+
+    def __repr__(self) -> str:
+        return shown(self, "salt")
 
 
 Kdf = Pbkdf2 | Argon2
@@ -47,7 +49,7 @@ Kdf = Pbkdf2 | Argon2
 
 def derive(
     kdf: Kdf,
-    passphrase: ReadableBuffer,
+    passphrase: "ReadableBuffer",
     length: int,
     *,
     lock_memory: bool = False,
@@ -111,7 +113,7 @@ def check_output(kdf: Kdf, length: int) -> None:
         _bounded(f"{kdf.variant} output length", length, _ARGON2_MIN_OUTPUT, _UINT32_MAX)
 
 
-def _pbkdf2(kdf: Pbkdf2, passphrase: ReadableBuffer, length: int) -> SecretBuffer:
+def _pbkdf2(kdf: Pbkdf2, passphrase: "ReadableBuffer", length: int) -> SecretBuffer:
     check_output(kdf, length)
     name = kdf.hash.lower()
     if name not in pbkdf2.hashes():
@@ -125,7 +127,7 @@ def _pbkdf2(kdf: Pbkdf2, passphrase: ReadableBuffer, length: int) -> SecretBuffe
     return key
 
 
-def _pbkdf2_by_openssl(kdf: Pbkdf2, passphrase: ReadableBuffer, length: int) -> SecretBuffer:
+def _pbkdf2_by_openssl(kdf: Pbkdf2, passphrase: "ReadableBuffer", length: int) -> SecretBuffer:
     """With the other hashes, by the OpenSSL of `cryptography`, which is the quicker one, or of Python."""
     name = hashes.find(kdf.hash).openssl_name
     key = SecretBuffer(length)
@@ -144,7 +146,7 @@ def _pbkdf2_by_openssl(kdf: Pbkdf2, passphrase: ReadableBuffer, length: int) -> 
 
 def _argon2(
     kdf: Argon2,
-    passphrase: ReadableBuffer,
+    passphrase: "ReadableBuffer",
     length: int,
     lock_memory: bool,
     progress: Callable[[int, int], object] | None,

@@ -93,7 +93,7 @@ class ParallelCipher:
                 others.extend(pool.submit(work, *part) for part in parts[1:])
                 work(*parts[0])
             finally:
-                # Nobody may touch the buffers any more when this returns, whatever went wrong.
+                # No helper may touch the buffers after this returns, even if one has failed.
                 errors = [other.exception() for other in others]
                 for part_source, part_target, _ in parts:
                     part_source.release()

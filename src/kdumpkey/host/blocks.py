@@ -59,10 +59,15 @@ def crypt_devices(host: Host, block: str) -> list[CryptDevice]:
     return beneath(host, block).crypts
 
 
+def root_block(host: Host) -> str | None:
+    """The kernel's name of the block device of the machine's root filesystem; None: not known."""
+    root = mount_at(host, "/")
+    return (numbered(host, root.number) or block_name(host, root.source)) if root else None
+
+
 def root_devices(host: Host) -> list[CryptDevice]:
     """The encrypted mappings beneath the machine's root filesystem, nearest first."""
-    root = mount_at(host, "/")
-    block = (numbered(host, root.number) or block_name(host, root.source)) if root else None
+    block = root_block(host)
     return crypt_devices(host, block) if block else []
 
 

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.host.blocks import block_name, crypt_devices, numbered
-from kdumpkey.host.mounts import mount_at
+from kdumpkey.host.blocks import block_name, root_block, root_devices
+from kdumpkey.host.mounts import unescaped
+from kdumpkey.key_description import description_of
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import CryptDevice, Host
 
 CRYPTTAB: Final = "etc/crypttab"
-COMMAND_LINE: Final = "proc/cmdline"
+LINK_OPTION: Final = "link-volume-key"
 _OF_UUID: Final = re.compile(r"(?:luks-)?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})(?:=(.*))?")
 _OFF: Final = ("no", "0", "off", "false", "n", "f")
 _BY_LINK: Final = ("LABEL", "PARTUUID", "PARTLABEL", "ID")
@@ -46,13 +47,24 @@ class Entry:
         return found[-1] if found else None
 
 
+def link_option(device: CryptDevice) -> str:
+    """The option that has a device's volume key linked where a load looks for it."""
+    return f"{LINK_OPTION}=@u::%logon:{description_of(device.uuid)}"
+
+
+def linked_name(entry: Entry | None) -> str:
+    """The description of the logon key that a device's volume key is linked as; empty: it is not linked."""
+    link = (entry.value(LINK_OPTION) if entry else None) or ""
+    return link.partition("::")[2].removeprefix("%logon:") if "::%logon:" in link else ""
+
+
 def parse_entry(line: str) -> Entry | None:
     """Read a line; None: it is empty, a comment, or names no device."""
     fields = line.split()
     if len(fields) < 2 or fields[0].startswith("#"):
         return None
     options = _options(fields[3]) if len(fields) > 3 else ()
-    return Entry(_unescaped(fields[0]), _unescaped(fields[1]), options)
+    return Entry(unescaped(fields[0]), unescaped(fields[1]), options)
 
 
 def entry_of(host: Host, device: CryptDevice, text: str) -> Entry | None:
@@ -61,7 +73,7 @@ def entry_of(host: Host, device: CryptDevice, text: str) -> Entry | None:
 
 
 def opening_of(host: Host, device: CryptDevice, text: str, words: Sequence[str]) -> Entry | None:
-    """How a device is opened, by crypttab and by the kernel's command line, whose word counts for more.
+    """How a device is opened, by crypttab and by the kernel's command line, which takes precedence.
 
     Options that the command line gives for a UUID take the place of those in crypttab; those that it gives
     for no device in particular are of the devices that nothing else names.
@@ -90,7 +102,7 @@ def opening_of(host: Host, device: CryptDevice, text: str, words: Sequence[str])
 
 
 def unread_by(words: Sequence[str]) -> str:
-    """What on the command line has systemd pass crypttab over; empty: it is read."""
+    """The argument on the command line that makes systemd ignore crypttab; empty: systemd reads it."""
     line = _CommandLine(words, initrd=True)
     return next((word for word in words if line.is_off(word)), "")
 
@@ -113,7 +125,7 @@ class _CommandLine:
         return key in ("luks", "luks.crypttab") and value.lower() in _OFF and not self._flag(key)
 
     def last(self, key: str, uuid: str) -> tuple[str, tuple[str, ...] | None]:
-        """An argument, and what it says of a UUID; of none, where it names no UUID. The last one counts."""
+        """An argument, and what it says of a UUID; with an empty UUID, of all. The last one counts."""
         found: tuple[str, tuple[str, ...] | None] = ("", None)
         for name, value in self._values(f"luks.{key}"):
             matched = _OF_UUID.fullmatch(value)
@@ -123,7 +135,7 @@ class _CommandLine:
         return found
 
     def opens(self, uuid: str) -> str:
-        """The argument that has a device opened; empty: none has."""
+        """The argument that opens a device; empty: none does."""
         for key in ("luks.uuid", "luks.name"):
             for name, value in self._values(key):
                 matched = _OF_UUID.fullmatch(value)
@@ -142,10 +154,8 @@ class _CommandLine:
 
 
 def _in_initrd(host: Host, device: CryptDevice) -> bool:
-    """Whether the machine's own initramfs opens it, or that is not known: the root filesystem lies on it."""
-    root = mount_at(host, "/")
-    block = (numbered(host, root.number) or block_name(host, root.source)) if root else None
-    return block is None or device.uuid in {each.uuid for each in crypt_devices(host, block)}
+    """Whether the root filesystem lies on it, or that is not known: its initramfs then opens it."""
+    return root_block(host) is None or device.uuid in {each.uuid for each in root_devices(host)}
 
 
 def _options(text: str) -> tuple[str, ...]:
@@ -159,7 +169,7 @@ def entry_named(text: str, mapping: str) -> Entry | None:
 
 
 def is_line_of(host: Host, device: CryptDevice, line: str) -> bool:
-    """Whether a line of crypttab is about a device, whichever of its names stands there."""
+    """Whether a line of crypttab is about a device, by any of its names."""
     entry = parse_entry(line)
     if entry is None:
         return False
@@ -172,7 +182,7 @@ def is_line_of(host: Host, device: CryptDevice, line: str) -> bool:
         return True
     if block_name(host, spec) == block:
         return True
-    # A tree without these links does not say what a label is of; but two lines cannot make one mapping.
+    # A tree without these links does not say which device has a label; but only one line can make a mapping.
     untold = kind in _BY_LINK and not host.names(f"dev/disk/by-{kind.lower()}", "*")
     return untold and bool(device.mapping) and entry.name == device.mapping
 
@@ -185,12 +195,4 @@ def by_initramfs_tools(host: Host, device: CryptDevice, entry: Entry) -> bool:
     scripts = host.text("usr/lib/cryptsetup/functions") or host.text("lib/cryptsetup/functions")
     if not scripts or "crypttab_parse_options" not in scripts or "link-volume-key" in scripts:
         return False
-    root = mount_at(host, "/")
-    block = (numbered(host, root.number) or block_name(host, root.source)) if root else None
-    below = crypt_devices(host, block) if block else []
-    return "initramfs" in entry.options or device.uuid in {each.uuid for each in below}
-
-
-def _unescaped(field: str) -> str:
-    """Undo the octal escapes of blanks."""
-    return re.sub(r"\\([0-3][0-7]{2})", lambda found: chr(int(found[1], 8)), field)
+    return "initramfs" in entry.options or device.uuid in {each.uuid for each in root_devices(host)}

@@ -47,7 +47,7 @@ class FilesystemImage(Protocol):
         """Its paths, without a leading slash, and whether each is a regular file."""
 
     def content(self, names: Sequence[str]) -> Iterator[bytes]:
-        """The bytes of regular files, one after the other, in pieces."""
+        """The bytes of regular files, one after the other, in chunks."""
 
 
 def is_image(beginning: bytes) -> bool:
@@ -89,8 +89,8 @@ class _Squashfs:
 
     def names(self) -> Iterator[tuple[str, bool]]:
         pending = b""
-        for piece in self._run(["-lln"], []):
-            *lines, pending = (pending + piece).split(b"\n")
+        for chunk in self._run(["-lln"], []):
+            *lines, pending = (pending + chunk).split(b"\n")
             if len(pending) > _LONGEST_LINE:
                 raise DamagedStreamError("its image lists too long a name")
             yield from self._parsed(lines)
@@ -125,10 +125,10 @@ class _Squashfs:
                 left = self._deadline - time.monotonic()
                 if left <= 0 or not select.select([pipe], [], [], left)[0]:
                     raise TimeoutError
-                piece = os.read(pipe, CHUNK)
-                if not piece:
+                chunk = os.read(pipe, CHUNK)
+                if not chunk:
                     break
-                yield piece
+                yield chunk
             _check(process, self._deadline)
 
 
@@ -171,8 +171,8 @@ class _Erofs:
         for name in names:
             fd = os.open(self._folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(fd, "rb", buffering=0) as file:
-                while piece := file.read(CHUNK):
-                    yield piece
+                while chunk := file.read(CHUNK):
+                    yield chunk
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""The machine that is examined: its files under a root directory, nothing else, and nothing is written.
+"""The machine that is examined: only its files under a root directory, and nothing is written.
 
-Links are followed as the machine itself would follow them, so that none leads out of the root; what is no
-regular file is not opened, so that a FIFO cannot hold the examination up.
+Links are followed as the machine itself would follow them, so that none leads out of the root. Only regular
+files are opened, so that a FIFO cannot block the examination.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Final
 
 _MOST: Final = 8 << 20  # bytes: no text that is read here is longer
-_PIECE: Final = 64 << 10  # bytes: /proc/sys refuses to be read by millions, ENOMEM
+_CHUNK: Final = 64 << 10  # bytes: /proc/sys refuses to read millions at once, with ENOMEM
 _MOST_NAMES: Final = 20_000  # of one directory
 _MOST_LINKS: Final = 40  # as the kernel has it
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
 class Missing(Enum):
-    """Why there is no content of a file to look at."""
+    """Why a file's content is not available."""
 
     ABSENT = "absent"
     UNREADABLE = "unreadable"
@@ -36,11 +36,11 @@ class CryptDevice:
     """An encrypted device beneath the dump target.
 
     Attributes:
-        name: What a person calls it: a path.
-        uuid: Of its header; empty: it has none, or it cannot be told.
+        name: Its path.
+        uuid: Of its header; empty: the device has none, or it is not known.
         kind: ``LUKS2``, ``LUKS1``, ``PLAIN`` …
         mapping: The name that device-mapper has it under; empty: not mapped.
-        memory_kib: What its hungriest keyslot asks for; None: its header could not be read.
+        memory_kib: The most memory that a keyslot needs; None: its header could not be read.
         aliases: Other ways in which crypttab may name it: ``PARTUUID=…``, ``LABEL=…``, paths.
     """
 
@@ -65,7 +65,7 @@ class Host:
             relative: Named from the root, with or without a leading slash.
 
         Raises:
-            OSError: It is not there, or it may not be looked for.
+            OSError: It is not there, or this user cannot see it.
         """
         left = [part for part in relative.split("/") if part not in ("", ".")][::-1]
         here: list[str] = []
@@ -97,7 +97,7 @@ class Host:
         return None if content is None else content.decode("utf-8", "replace")
 
     def read(self, relative: str) -> str | Missing:
-        """A file's text, or why there is none."""
+        """A file's text, or why it is not available."""
         text = self.text(relative)
         if text is not None:
             return text
@@ -113,12 +113,12 @@ class Host:
             with open(fd, "rb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     return None
-                pieces: list[bytes] = []
-                while sum(map(len, pieces)) <= _MOST and (piece := file.read1(_PIECE)):
-                    pieces.append(piece)
+                chunks: list[bytes] = []
+                while sum(map(len, chunks)) <= _MOST and (chunk := file.read1(_CHUNK)):
+                    chunks.append(chunk)
         except OSError:
             return None
-        content = b"".join(pieces)
+        content = b"".join(chunks)
         return content if len(content) <= _MOST else None
 
     def word(self, relative: str) -> str | None:
@@ -135,7 +135,7 @@ class Host:
         return True
 
     def absent(self, relative: str) -> bool:
-        """Whether there is certainly no such file; neither this nor `exists`: it may not be looked for."""
+        """Whether there is certainly no such file; if neither this nor `exists`, this user cannot see it."""
         try:
             self.path(relative).lstat()
         except OSError as error:
@@ -145,7 +145,7 @@ class Host:
         return False
 
     def names(self, relative: str, pattern: str) -> list[str]:
-        """The names in a directory that fit a pattern of the shell's, sorted; of a huge one, some."""
+        """The names in a directory that match a shell pattern, sorted; only some, if there are too many."""
         found: list[str] = []
         try:
             with os.scandir(self.path(relative)) as entries:
@@ -181,12 +181,12 @@ class Host:
     def config(self, option: str) -> str | None:
         """A build option of the kernel: ``y``, ``m``, ``n``; None: its configuration is not there."""
         text = self._config_of_running()
-        for place in (
+        for path in (
             f"boot/config-{self.release}",
             f"lib/modules/{self.release}/config",
             f"usr/lib/modules/{self.release}/config",
         ):
-            text = text or self.text(place)
+            text = text or self.text(path)
         if not text:
             return None
         matched = re.search(rf"^CONFIG_{option}=(\w)", text, re.MULTILINE)

@@ -1,6 +1,6 @@
 """The names in an initramfs, and whether some words are in its files, without unpacking it to disk.
 
-It is read in one pass, a piece at a time, so that neither a large one nor one made to burst takes memory; the
+It is read in one pass, a chunk at a time, so that neither a large one nor one made to burst takes memory; the
 filesystem images in it, into which dracut packs most of a kdump initramfs, are read after that.
 
 Source: kernel documentation, driver-api/early-userspace/buffer-format: cpio archives in "newc" form, each
@@ -51,7 +51,7 @@ _ALIGNED: Final = 4
 
 
 class UnreadableInitramfsError(DeviceError):
-    """It is compressed in a way that nothing here undoes, damaged, or no initramfs."""
+    """It is damaged, not an initramfs, or compressed in a way that no program here undoes."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,14 @@ class _Found:
     kept: Callable[[str], bool] = lambda _: False
     texts: dict[str, bytes] = field(default_factory=dict)
 
-    def keep(self, name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    def keep(self, name: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass the content of a file on, and note its beginning where that was asked for."""
         wanted = self.kept(name) and len(self.texts) < _MOST_TEXTS
-        for piece in pieces:
+        for chunk in chunks:
             if wanted:
                 text = self.texts.get(name, b"")
-                self.texts[name] = text + piece[: _LONGEST_TEXT - len(text)]
-            yield piece
+                self.texts[name] = text + chunk[: _LONGEST_TEXT - len(text)]
+            yield chunk
 
     def use(self, nbytes: int) -> None:
         """Count what was unpacked, up to the most that is."""
@@ -123,7 +123,7 @@ class _Found:
 
 
 class _Bytes(Protocol):
-    """Something to read from, piece by piece."""
+    """Something to read from, chunk by chunk."""
 
     def read(self) -> bytes: ...
 
@@ -202,7 +202,7 @@ def read_initramfs(
         kept: Whether the content of a file of this path is wanted.
 
     Raises:
-        UnreadableInitramfsError: It cannot be read, or is none.
+        UnreadableInitramfsError: It cannot be read, or is not an initramfs.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
@@ -312,24 +312,24 @@ def _archive(window: _Window, found: _Found) -> None:
 
 
 def _body(window: _Window, nbytes: int) -> Iterator[bytes]:
-    """A file's content, in pieces."""
+    """A file's content, in chunks."""
     while nbytes:
-        piece = window.some(nbytes)
-        nbytes -= len(piece)
-        yield piece
+        chunk = window.some(nbytes)
+        nbytes -= len(chunk)
+        yield chunk
 
 
-def _skipped(pieces: Iterable[bytes]) -> set[bytes]:
-    for _ in pieces:
+def _skipped(chunks: Iterable[bytes]) -> set[bytes]:
+    for _ in chunks:
         pass
     return set()
 
 
-def _words(pieces: Iterable[bytes], found: _Found) -> set[bytes]:
-    """Which words are in some content: searched with the end of each piece in front of the next."""
+def _words(chunks: Iterable[bytes], found: _Found) -> set[bytes]:
+    """Which words are in some content: searched with the end of each chunk in front of the next."""
     before, words = b"", set[bytes]()
-    for piece in pieces:
-        data = before + piece
+    for chunk in chunks:
+        data = before + chunk
         words |= {word for word in found.wanted if word in data}
         before = data[-(found.longest - 1) :] if found.longest > 1 else b""
     return words
@@ -341,8 +341,8 @@ def _keep_image(window: _Window, nbytes: int, found: _Found) -> None:
         raise DamagedStreamError(f"it has more than {_MOST_IMAGE >> 20} MiB of filesystem images")
     image = tempfile.TemporaryFile(buffering=0, dir=scratch())  # noqa: SIM115 - the reader closes it
     found.images.append(image)
-    for piece in _body(window, nbytes):
-        write_in_full(image.fileno(), piece)
+    for chunk in _body(window, nbytes):
+        write_in_full(image.fileno(), chunk)
 
 
 def _read_images(found: _Found, deadline: float) -> None:
@@ -365,7 +365,7 @@ def _read_images(found: _Found, deadline: float) -> None:
             found.words |= listed | _words(_bounded(image.content(others), found), found)
 
 
-def _bounded(pieces: Iterable[bytes], found: _Found) -> Iterator[bytes]:
-    for piece in pieces:
-        found.use(len(piece))
-        yield piece
+def _bounded(chunks: Iterable[bytes], found: _Found) -> Iterator[bytes]:
+    for chunk in chunks:
+        found.use(len(chunk))
+        yield chunk

@@ -1,4 +1,4 @@
-"""The kernel's interface for keys, as this machine has it: the configfs directory, and what is named in it.
+"""The kernel's interface for keys on a machine: the configfs directory, and the keys named in it.
 
 Source: kernel documentation, admin-guide/kdump, "Write the dump file to encrypted disk volume".
 """
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Item:
-    """A key that is named to the kernel; `description` is None where it cannot be read."""
+class ConfigfsItem:
+    """A key that is named to the kernel; `description` is None if it cannot be read."""
 
     name: str
     description: str | None
@@ -37,7 +37,7 @@ class Interface:
     present: bool | Missing
     configfs: bool
     reuse: bool
-    items: tuple[Item, ...]
+    items: tuple[ConfigfsItem, ...]
 
 
 def read_interface(host: Host) -> Interface:
@@ -47,7 +47,7 @@ def read_interface(host: Host) -> Interface:
         host.exists(DIRECTORY) or (False if host.absent(DIRECTORY) else Missing.UNREADABLE),
         is_mounted(host.text("proc/mounts") or ""),
         host.word(f"{DIRECTORY}/reuse") == "1",
-        tuple(Item(name, _description(host, name)) for name in names),
+        tuple(ConfigfsItem(name, _description(host, name)) for name in names),
     )
 
 

@@ -2,7 +2,7 @@
 
 One line, ``STATUS kdump_test_id=SECONDS-NANOSECONDS``; the kdump kernel writes another beside the dump, in
 ``PATH/kdump-test-SECONDS-NANOSECONDS``. Also known is ``STATUS SECONDS RELEASE``. kdumpctl removes the file
-when it makes an initramfs anew. Source: kdumpctl(8), and its set_vmcore_creation_status and fetch_status.
+when it rebuilds the initramfs. Source: kdumpctl(8), and its set_vmcore_creation_status and fetch_status.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.mounts import mount_points
-from kdumpkey.host.settings import KDUMP_CONF
+from kdumpkey.host.settings import DUMPS, KDUMP_CONF
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
 STATUS: Final = "var/lib/kdump/vmcore-creation.status"
 _LINE: Final = re.compile(r"(\w+)\s+(?:kdump_test_id=)?(\d{1,12})(?:-(\d+))?(?:\s+(\S+))?")
-_DUMPS: Final = "/var/crash"
 
 
-class Outcome(Enum):
+class TestOutcome(Enum):
     """What came of a test."""
 
     SUCCESS = "success"
@@ -42,7 +41,7 @@ class KdumpTest:
         release: The kernel that was tested; empty: it is not named.
     """
 
-    outcome: Outcome
+    outcome: TestOutcome
     made_at: float
     release: str
 
@@ -54,20 +53,20 @@ def read_kdump_test(host: Host) -> KdumpTest | None:
         return None
     status, seconds, nanoseconds, release = matched.groups()
     try:
-        outcome = Outcome(status)
+        outcome = TestOutcome(status)
     except ValueError:
         return None
-    if outcome is Outcome.PENDING and nanoseconds is not None:
+    if outcome is TestOutcome.PENDING and nanoseconds is not None:
         outcome = _beside_the_dump(host, f"kdump-test-{seconds}-{nanoseconds}")
     return KdumpTest(outcome, float(seconds), release or "")
 
 
-def _beside_the_dump(host: Host, folder: str) -> Outcome:
+def _beside_the_dump(host: Host, folder: str) -> TestOutcome:
     """What the kdump kernel says; on a target that is not mounted here, nobody can tell."""
     lines = [line.split() for line in (host.text(KDUMP_CONF) or "").splitlines()]
-    path = next((words[1] for words in lines if words[:1] == ["path"] and len(words) > 1), _DUMPS)
+    path = next((words[1] for words in lines if words[:1] == ["path"] and len(words) > 1), DUMPS)
     for point in ("/", *mount_points(host)):
         text = host.text(f"{point.rstrip('/')}/{path.strip('/')}/{folder}/{STATUS.rpartition('/')[2]}")
         if text is not None:
-            return Outcome.SUCCESS if text.startswith(Outcome.SUCCESS.value) else Outcome.FAIL
-    return Outcome.PENDING
+            return TestOutcome.SUCCESS if text.startswith(TestOutcome.SUCCESS.value) else TestOutcome.FAIL
+    return TestOutcome.PENDING

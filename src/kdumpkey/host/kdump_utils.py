@@ -46,7 +46,7 @@ class KdumpUtils:
 
 def read_kdump_utils(host: Host) -> KdumpUtils:
     """Read their scripts."""
-    kdumpctl = next((text for place in _KDUMPCTL if (text := host.text(place))), None)
+    kdumpctl = next((text for path in _KDUMPCTL if (text := host.text(path))), None)
     knows = any(host.exists(f"{_MODULES}/{name}/{_HOOK}") for name in host.names(_MODULES, "*kdumpbase"))
     return KdumpUtils(
         host.exists(KDUMP_CONF),
@@ -58,7 +58,7 @@ def read_kdump_utils(host: Host) -> KdumpUtils:
 
 def _forgets(host: Host) -> bool:
     """Whether a reload on hot-plug is left to a script that means to reuse the keys, and never does."""
-    text = next((text for place in _THROTTLERS if (text := host.text(place))), "")
+    text = next((text for path in _THROTTLERS if (text := host.text(path))), "")
     if _INVERTED.search(text) is None:
         return False
     if any(host.exists(f"etc/udev/rules.d/{name}") for name in _RULES):

@@ -66,8 +66,8 @@ def _heads(fd: int) -> Iterator[bytes]:
     try:
         with Unpacked(fd, offset, time.monotonic() + _TIME_S) as unpacked:
             head = b""
-            while len(head) < _HEAD_BYTES and (piece := unpacked.read()):
-                head += piece
+            while len(head) < _HEAD_BYTES and (chunk := unpacked.read()):
+                head += chunk
             yield head
     except (DamagedStreamError, NeedsMemoryError, NoToolError, TimeoutError):
         return

@@ -13,8 +13,8 @@ from kdumpkey.host.host import Missing
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
-# Linux 7.0 gave these files a directory of their own; the names of old are to go.
-_PLACES: Final = ("sys/kernel/kexec/{}", "sys/kernel/kexec_{}")
+# Linux 7.0 gave these files a directory of their own; the old names are deprecated.
+_PATHS: Final = ("sys/kernel/kexec/{}", "sys/kernel/kexec_{}")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class CrashMemory:
         loaded_file: What says whether it holds an image.
         size_bytes: How much is reserved.
         loaded: Whether it holds an image.
-        forbidden: What keeps everybody from loading one; empty: nothing.
+        forbidden: What prevents all loads; empty: nothing.
         by_firmware: The machine dumps by fadump.
     """
 
@@ -67,12 +67,12 @@ def kexec_file(host: Host, name: str) -> str:
         host: The machine.
         name: ``crash_loaded``, ``crash_size``, ``crash_elfcorehdr_size`` or ``loaded``.
     """
-    *newer, old = (place.format(name) for place in _PLACES)
-    return next((place for place in newer if not host.absent(place)), old)
+    *newer, old = (path.format(name) for path in _PATHS)
+    return next((path for path in newer if not host.absent(path)), old)
 
 
 def forbidden(host: Host) -> str:
-    """What keeps everybody from loading an image until the machine restarts; empty: nothing."""
+    """What prevents all loads until the machine restarts; empty: nothing."""
     if host.word("proc/sys/kernel/kexec_load_disabled") == "1":
         return "kernel.kexec_load_disabled is 1"
     if host.word("proc/sys/kernel/kexec_load_limit_panic") == "0":

@@ -28,7 +28,7 @@ _EFI: Final = "sys/firmware/efi/efivars"
 _VALUE: Final = 4  # bytes of attributes come before it
 
 
-class Call(Enum):
+class SystemCall(Enum):
     """Which system call a load makes."""
 
     FILE = "kexec_file_load"
@@ -50,7 +50,7 @@ class KexecCall:
     file: str
     variable: str
     options: str
-    call: Call
+    call: SystemCall
 
 
 def read_kexec_calls(host: Host) -> tuple[KexecCall, ...]:
@@ -65,10 +65,10 @@ def read_kexec_calls(host: Host) -> tuple[KexecCall, ...]:
     return tuple(found)
 
 
-def _call(host: Host, file: str, options: str) -> Call:
+def _call(host: Host, file: str, options: str) -> SystemCall:
     # kdump-utils add -s behind all others, where only signed kernels may be loaded.
     if file == SYSCONFIG and host.exists(KDUMP_CONF) and _only_signed(host):
-        return Call.FILE
+        return SystemCall.FILE
     call = None
     for word in _words(options):
         call = _chosen(word) or call
@@ -82,24 +82,24 @@ def _words(options: str) -> list[str]:
         return options.split()
 
 
-def _chosen(word: str) -> Call | None:
+def _chosen(word: str) -> SystemCall | None:
     """What an option chooses; the last one counts."""
     long = {
-        "--kexec-syscall": Call.OLD,
-        "--kexec-file-syscall": Call.FILE,
-        "--kexec-syscall-auto": Call.EITHER,
+        "--kexec-syscall": SystemCall.OLD,
+        "--kexec-file-syscall": SystemCall.FILE,
+        "--kexec-syscall-auto": SystemCall.EITHER,
     }
     if word.startswith("--"):
         return long.get(word)
-    letters = {"c": Call.OLD, "s": Call.FILE, "a": Call.EITHER}
+    letters = {"c": SystemCall.OLD, "s": SystemCall.FILE, "a": SystemCall.EITHER}
     short = [letters[letter] for letter in word[1:] if letter in letters] if word.startswith("-") else []
     return short[-1] if short else None
 
 
-def _default(host: Host) -> Call:
+def _default(host: Host) -> SystemCall:
     """What kexec does when it is not told: of old kexec_load, since 2021 whichever works."""
-    texts = (host.content(place) for place in _PROGRAMS)
-    return Call.EITHER if any(text and _AUTO_IS_DEFAULT in text for text in texts) else Call.OLD
+    texts = (host.content(path) for path in _PROGRAMS)
+    return SystemCall.EITHER if any(text and _AUTO_IS_DEFAULT in text for text in texts) else SystemCall.OLD
 
 
 def _only_signed(host: Host) -> bool:

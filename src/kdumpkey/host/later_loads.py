@@ -1,4 +1,4 @@
-"""What other programs leave behind when they load a crash image: the time of each tells of a later load.
+"""Files that other programs touch when they load a crash image, so that their times tell of a later load.
 
 Source: systemd, which names each run of a service under /run/systemd/units; kdumpctl's lock; kdump-config.
 """
@@ -13,7 +13,7 @@ from kdumpkey.host.settings import KDUMP_TOOLS, shell_settings
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
-_TRACES: Final = (
+_TOUCHED: Final = (
     ("run/systemd/units/invocation:kdump.service", "kdump.service was started"),
     ("run/systemd/units/invocation:kdump-tools.service", "kdump-tools.service was started"),
     ("run/lock/kdump", "kdumpctl ran"),
@@ -28,7 +28,7 @@ def loaded_after(host: Host, seconds: float) -> str:
         host: The machine.
         seconds: Since the epoch.
     """
-    for path, what in (*_TRACES, *_by_settings(host)):
+    for path, what in (*_TOUCHED, *_by_settings(host)):
         folder, _, name = path.rpartition("/")
         try:
             changed = (host.path(folder) / name).lstat().st_mtime
@@ -40,7 +40,7 @@ def loaded_after(host: Host, seconds: float) -> str:
 
 
 def moment(seconds: float) -> str:
-    """A time of the day, as every machine and every test has it."""
+    """A time in UTC, for people."""
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
 
 

@@ -1,7 +1,7 @@
 """What is installed of cryptsetup and systemd: their versions, and whether they know link-volume-key.
 
 The versions stand in the names of the libraries, so that nothing has to be run: libcryptsetup's 12.10 is
-cryptsetup 2.7; ``libsystemd-shared-256.so`` is systemd 256, whatever suffix the package puts on.
+cryptsetup 2.7; ``libsystemd-shared-256.so`` is systemd 256, with any suffix of the package.
 Distributions give older versions newer options, so the programs' own text is asked as well.
 """
 
@@ -20,18 +20,18 @@ _SYSTEMD: Final = re.compile(r"libsystemd-shared-(\d+).*\.so")
 _AHEAD: Final = 3  # the minor version of cryptsetup's library, of that of its program
 _OPTION: Final = b"link-volume-key"
 _CALL: Final = b"crypt_set_keyring_to_link"
-# What reads crypttab's options; the generator hands them on as they are.
+# The programs that read the options of crypttab; the generator only passes them on.
 _OPENERS: Final = tuple(
     f"{folder}/systemd-cryptsetup" for folder in ("usr/bin", "usr/lib/systemd", "lib/systemd", "bin")
 )
 
 
 @dataclass(frozen=True)
-class Installed:
+class InstalledLibrary:
     """A program by its library.
 
     Attributes:
-        version: The newest that is installed; of cryptsetup, the minor version of 2. None: there is none.
+        version: The newest that is installed; of cryptsetup, the minor version of 2. None: none is.
         knows: Whether its text names what links a volume key; None: it cannot be asked.
     """
 
@@ -41,10 +41,10 @@ class Installed:
 
 @dataclass(frozen=True)
 class Libraries:
-    """What opens devices."""
+    """The libraries that open devices."""
 
-    cryptsetup: Installed
-    systemd: Installed
+    cryptsetup: InstalledLibrary
+    systemd: InstalledLibrary
 
 
 def read_libraries(host: Host) -> Libraries:
@@ -61,11 +61,11 @@ def read_libraries(host: Host) -> Libraries:
     systemd = _found(host, [f"{folder}/systemd" for folder in folders], _SYSTEMD)
     versions = [version - _AHEAD for version in crypt.values()]
     openers = _any(host, _OPENERS, _OPTION)
-    # The shared library may leave the option to the program that opens: alone it cannot deny it.
+    # The option may be in the program that opens alone, so the shared library cannot rule it out.
     knows = openers or _any(host, systemd, _OPTION) or openers
     return Libraries(
-        Installed(max(versions, default=None), _any(host, crypt, _CALL)),
-        Installed(max(systemd.values(), default=None), knows),
+        InstalledLibrary(max(versions, default=None), _any(host, crypt, _CALL)),
+        InstalledLibrary(max(systemd.values(), default=None), knows),
     )
 
 
@@ -79,7 +79,7 @@ def _found(host: Host, folders: list[str], pattern: re.Pattern[str]) -> dict[str
     }
 
 
-def _any(host: Host, places: tuple[str, ...] | dict[str, int], words: bytes) -> bool | None:
-    """Whether a file holds some words; None: there is none that holds anything."""
-    texts = [text for place in places if (text := host.content(place))]
+def _any(host: Host, paths: tuple[str, ...] | dict[str, int], words: bytes) -> bool | None:
+    """Whether a file contains some words; None: there is no such file, or all are empty."""
+    texts = [text for path in paths if (text := host.content(path))]
     return any(words in text for text in texts) if texts else None

@@ -1,4 +1,4 @@
-"""What is mounted where: by the kernel's tables, and only where there are none, by fstab."""
+"""What is mounted where: by the kernel's tables, or by fstab if there are none."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Mount:
 
 
 def mount_at(host: Host, path: str) -> Mount | None:
-    """The filesystem that a path lies on; None: nothing says."""
+    """The filesystem that a path lies on; None: not known."""
     path = resolved(host, path)
     best: Mount | None = None
     for mount in _mounts(host):
@@ -58,19 +58,21 @@ def _mounts(host: Host) -> list[Mount]:
     text = host.text("proc/self/mountinfo")
     if text is not None:
         rows = [_MOUNTINFO.fullmatch(line) for line in text.splitlines()]
-        return [Mount(_plain(row[4]), _plain(row[2]), row[3], row[1]) for row in rows if row is not None]
+        return [
+            Mount(unescaped(row[4]), unescaped(row[2]), row[3], row[1]) for row in rows if row is not None
+        ]
     for table in ("proc/mounts", "etc/fstab"):
         text = host.text(table)
         if text is not None:
             fields = [line.split() for line in text.splitlines() if not line.lstrip().startswith("#")]
             return [
-                Mount(_plain(row[0]), _plain(row[1]), row[2])
+                Mount(unescaped(row[0]), unescaped(row[1]), row[2])
                 for row in fields
                 if len(row) > 2 and row[1].startswith("/")
             ]
     return []
 
 
-def _plain(word: str) -> str:
-    """Undo the octal escapes of blanks and backslashes."""
-    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), word)
+def unescaped(word: str) -> str:
+    """A word of a table without the octal escapes of blanks and backslashes."""
+    return re.sub(r"\\([0-3][0-7]{2})", lambda found: chr(int(found[1], 8)), word)

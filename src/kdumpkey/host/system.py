@@ -100,8 +100,8 @@ def is_suse_kdump(host: Host) -> bool:
 def suse_settings(host: Host) -> dict[str, str]:
     """The settings of SUSE's kdump: the administrator's, and for the rest those that the package brings."""
     found: dict[str, str] = {}
-    for place in (*_SUSE_DEFAULTS, SYSCONFIG):
-        found |= shell_settings(host.text(place) or "")
+    for path in (*_SUSE_DEFAULTS, SYSCONFIG):
+        found |= shell_settings(host.text(path) or "")
     return found
 
 
@@ -122,8 +122,8 @@ def _family(host: Host, names: tuple[str, ...]) -> Family:
 
 def _os_release(host: Host) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """What the distribution is, and is like, and its version."""
-    for place in _OS_RELEASE:
-        if text := host.text(place):
+    for path in _OS_RELEASE:
+        if text := host.text(path):
             found = shell_settings(text)
             names = (found.get("ID", ""), *shlex.split(found.get("ID_LIKE", "").replace("'", "")))
             return tuple(name.lower() for name in names if name), _version(found.get("VERSION_ID", ""))

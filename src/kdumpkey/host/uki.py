@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KERNEL: Final = ".linux"
 INITRD: Final = ".initrd"
 COMMAND_LINE: Final = ".cmdline"
-_PLACES: Final = (
+_PATHS: Final = (
     "boot/efi/EFI/Linux/{machine}-{release}.efi",
     "efi/EFI/Linux/{machine}-{release}.efi",
     "boot/EFI/Linux/{machine}-{release}.efi",
@@ -47,7 +47,7 @@ class Section:
 
 
 def read_sections(path: Path) -> dict[str, Section]:
-    """The sections of a unified kernel image, the first of each name; empty: it is none.
+    """The sections of a unified kernel image, the first of each name; empty: it is not one.
 
     Raises:
         OSError: It cannot be read.
@@ -88,17 +88,17 @@ def find_uki(host: Host, release: str) -> str:
     """
     if booted := _booted(host):
         return booted
-    if any(host.exists(place.format(release)) for place in _PLAIN):
+    if any(host.exists(relative.format(release)) for relative in _PLAIN):
         return ""
     machine = host.word("etc/machine-id") or ""
-    places = [place.format(machine=machine, release=release) for place in _PLACES]
-    return next((place for place in places if _has_kernel(host, place)), "")
+    paths = [relative.format(machine=machine, release=release) for relative in _PATHS]
+    return next((relative for relative in paths if _has_kernel(host, relative)), "")
 
 
-def command_line_of(host: Host, place: str) -> str:
+def command_line_of(host: Host, relative: str) -> str:
     """What a unified kernel image has for a command line; empty: nothing, or it cannot be read."""
     try:
-        path = host.path(place)
+        path = host.path(relative)
         section = read_sections(path).get(COMMAND_LINE)
         if section is None or section.size_bytes > _MOST_TEXT:
             return ""
@@ -114,13 +114,13 @@ def _booted(host: Host) -> str:
     """What systemd-stub says that the firmware started, wherever its partition is mounted."""
     value = (host.content(_BOOTED) or b"")[_VALUE:]
     name = value.decode("utf-16-le", "replace").replace("\\", "/").strip("\0/ ")
-    places = [f"{partition}/{name}" for partition in _PARTITIONS] if name else []
-    return next((place for place in places if _has_kernel(host, place)), "")
+    paths = [f"{partition}/{name}" for partition in _PARTITIONS] if name else []
+    return next((relative for relative in paths if _has_kernel(host, relative)), "")
 
 
-def _has_kernel(host: Host, place: str) -> bool:
+def _has_kernel(host: Host, relative: str) -> bool:
     try:
-        return bool(read_sections(host.path(place)))
+        return bool(read_sections(host.path(relative)))
     except (OSError, ValueError):
         return False
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
+KDUMP_SERVICES: Final = ("kdump.service", "kdump-tools.service")  # what loads the crash image at boot
+ARM_SERVICE: Final = "kdumpkey-arm.service"  # what kdump generate systemd makes
 # The weakest first.
 _FOLDERS: Final = (
     *("run/systemd/generator.late", "lib/systemd/system", "usr/lib/systemd/system"),
@@ -51,19 +53,19 @@ class Unit:
 
 
 def read_unit(host: Host, name: str) -> Unit | None:
-    """Put a unit together; None: there is none of that name."""
-    places = [f"{folder}/{name}" for folder in _FOLDERS if host.names(folder, name)]
-    if not places:
+    """Put a unit together; None: there is no unit of that name."""
+    paths = [f"{folder}/{name}" for folder in _FOLDERS if host.names(folder, name)]
+    if not paths:
         return None
-    place = places[-1]
-    text = "" if _is_null(host, place) else host.text(place)
+    strongest = paths[-1]
+    text = "" if _is_null(host, strongest) else host.text(strongest)
     masked = text == ""
     dropins: dict[str, str] = {}
     for parent in ("service.d", *_prefixes(name), f"{name}.d"):
         for folder in _FOLDERS:
             for dropin in host.names(f"{folder}/{parent}", "*.conf"):
                 dropins[dropin] = f"{folder}/{parent}/{dropin}"
-    unread = place if text is None else ""
+    unread = strongest if text is None else ""
     lines = _settings(text or "")
     for _, path in sorted(dropins.items()):
         body = "" if _is_null(host, path) else host.text(path)

@@ -1,4 +1,1 @@
-"""The hand-over of dm-crypt keys from one kernel to the next: what a kernel offers, simulated or Linux's own.
-
-Nothing here knows LUKS: a key is a description and bytes, whatever mapping it is for.
-"""
+"""What an administrator does: arm a machine, examine it, configure it, estimate its memory."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kdumpkey.kdump.freshness import State, keys_now
+from kdumpkey.kdump.freshness import KeyState, keys_now
 from kdumpkey.kernel.protocol import Audit, AuditEntry, Stage
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _image(kernel: Kernel) -> list[AuditEntry]:
     found = []
     for key in status.keys:
         own = now.get(key.description)
-        stale = own is not None and own.state is State.STALE
+        stale = own is not None and own.state is KeyState.STALE
         reason = f": {own.reason}" if own is not None and own.reason else ""
         fix = "kdumpkey kdump arm, or kdumpkey kdump unload" if stale else ""
         found.append(AuditEntry(f"The loaded image holds {key.description}{reason}.", stale, fix))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.errors import HeaderError, KdumpkeyError, KeyslotError
 from kdumpkey.kernel.record import KeyOrigin, LoadRecord
 from kdumpkey.luks.device import LuksDevice, open_luks
-from kdumpkey.luks.unlock import verify_volume_key
+from kdumpkey.luks.volume_key import verify_volume_key
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -23,7 +23,7 @@ _BY_UUID: Final = "dev/disk/by-uuid"
 _DOMAIN: Final = b"kdumpkey volume key digest 1"
 
 
-class State(Enum):
+class KeyState(Enum):
     """What became of a key that was handed over."""
 
     CURRENT = "current"
@@ -33,15 +33,15 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Freshness:
-    """How a key of the record stands to its device now; `reason` is empty where it is current."""
+    """Whether a key of the record is still its device's; `reason`: why not."""
 
     description: str
-    state: State
+    state: KeyState
     reason: str = ""
 
 
 def fingerprint(digest: Digest) -> str:
-    """A hash over a header's check value of a volume key: it changes with the key, and tells nothing of it.
+    """A hash over a header's check value of a volume key: it changes with the key, but reveals nothing of it.
 
     Args:
         digest: The digest that the key fits.
@@ -59,7 +59,7 @@ def fingerprint(digest: Digest) -> str:
 
 
 def keys_now(root: Path, record: LoadRecord) -> tuple[Freshness, ...]:
-    """Hold every key of a record against its device; nothing is changed, no key is read.
+    """Compare every key of a record with its device; nothing is changed, and no key is read.
 
     Args:
         root: ``/``, or a directory with another machine's files.
@@ -72,24 +72,24 @@ def keys_now(root: Path, record: LoadRecord) -> tuple[Freshness, ...]:
     return tuple(
         key_now(root, origins[name])
         if name in origins
-        else Freshness(name, State.UNKNOWN, "the record does not say which device it is of")
+        else Freshness(name, KeyState.UNKNOWN, "the record does not say which device it is of")
         for name in record.descriptions
     )
 
 
 def key_now(root: Path, origin: KeyOrigin) -> Freshness:
-    """Hold one key against its device: the one at its path, else the one with its UUID.
+    """Compare one key with its device: the device at its path, else the one with its UUID.
 
     Args:
         root: ``/``, or a directory with another machine's files.
         origin: What the record says of the key.
     """
-    places = [origin.header or origin.device]
+    names = [origin.header or origin.device]
     if not origin.header:
-        places.append(f"{_BY_UUID}/{origin.uuid}")
+        names.append(f"{_BY_UUID}/{origin.uuid}")
     unread, other = "", ""
-    for place in places:
-        path = root / place.lstrip("/")
+    for name in names:
+        path = root / name.lstrip("/")
         try:
             with open_luks(path) as luks:
                 header = luks.header
@@ -101,15 +101,15 @@ def key_now(root: Path, origin: KeyOrigin) -> Freshness:
             continue
         if header.uuid == origin.uuid:
             reason = _outdated(header, origin)
-            return Freshness(origin.description, State.STALE if reason else State.CURRENT, reason)
-        other = other or f"{origin.device} was formatted anew: its UUID is {header.uuid}"
+            return Freshness(origin.description, KeyState.STALE if reason else KeyState.CURRENT, reason)
+        other = other or f"{origin.device} was reformatted: its UUID is now {header.uuid}"
     if other:
-        return Freshness(origin.description, State.STALE, other)
-    return Freshness(origin.description, State.UNKNOWN, unread)
+        return Freshness(origin.description, KeyState.STALE, other)
+    return Freshness(origin.description, KeyState.UNKNOWN, unread)
 
 
 def _outdated(header: LuksHeader, origin: KeyOrigin) -> str:
-    """Why the key is not the device's any more; empty: it is."""
+    """Why the key is no longer the device's; empty: it is."""
     if header.requirements:
         return f"{origin.device} demands {', '.join(header.requirements)}"
     data = {segment.id for segment in header.data_segments}
@@ -133,12 +133,12 @@ def has_keyslots(header: LuksHeader, digest: Digest) -> bool:
 def origin_of(
     luks: LuksDevice, key: Buffer | None, description: str, device: str, detached: str = ""
 ) -> KeyOrigin:
-    """What a record is to say of a key.
+    """The device of a key, for the record.
 
     Args:
         luks: The open device.
-        key: Its volume key; None: it cannot be read, and is taken for the device's on trust.
-        description: The name that the key is handed over by.
+        key: Its volume key; None: it cannot be read, so nobody can check that it is the device's.
+        description: The name by which the key is handed over.
         device: The device's path.
         detached: The path of its detached header, if it has one.
 

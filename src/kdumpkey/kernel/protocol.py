@@ -60,7 +60,7 @@ class CrashImage:
 
 @dataclass(frozen=True)
 class WantedImage:
-    """What somebody asked to be loaded; `Kernel.complete` finds what is None."""
+    """An image to load, as far as the user has named it; `Kernel.complete` finds the rest."""
 
     kernel: Path | None = None
     initrd: Path | None = None

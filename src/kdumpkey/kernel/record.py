@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from kdumpkey.region.handover import MOST_KEYS
+
 RECORD: Final = "run/kdumpkey/loaded.json"
 _VERSION: Final = 1
-_MOST: Final = 129  # keys: as many can be named, though one too many to be restored
+_MOST: Final = MOST_KEYS + 1  # as many can be named, though one too many to be restored
 _LONGEST: Final = 1 << 20  # characters of text
 
 

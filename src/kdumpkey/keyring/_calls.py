@@ -10,14 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from kdumpkey.errors import (
-    KeyAccessError,
-    KeyExpiredError,
-    KeyNotFoundError,
-    KeyQuotaError,
-    KeyRevokedError,
-    KeyringError,
-)
+from kdumpkey.errors import KeyringError, keyring_error
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -33,14 +26,6 @@ NUMBERS = {
     "aarch64": _GENERIC,
     "riscv64": _GENERIC,
     "loongarch64": _GENERIC,
-}
-
-_ERRORS: dict[int, type[KeyringError]] = {
-    errno.ENOKEY: KeyNotFoundError,
-    errno.EKEYEXPIRED: KeyExpiredError,
-    errno.EKEYREVOKED: KeyRevokedError,
-    errno.EACCES: KeyAccessError,
-    errno.EDQUOT: KeyQuotaError,
 }
 
 
@@ -70,7 +55,7 @@ class _PyBuffer(ctypes.Structure):
 
 def failure(what: str, code: int) -> KeyringError:
     """The typed error for an errno, with a sentence that says what failed."""
-    return _ERRORS.get(code, KeyringError)(f"{what}: {os.strerror(code)}", code)
+    return keyring_error(code, f"{what}: {os.strerror(code)}")
 
 
 @contextmanager

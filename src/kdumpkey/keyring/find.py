@@ -26,7 +26,7 @@ def find_key(key_type: str, description: str) -> int:
 
     Raises:
         KeyNotFoundError: Neither has it.
-        KeyExpiredError, KeyRevokedError: There is one, and it expired or was revoked.
+        KeyExpiredError, KeyRevokedError: The key is there, but expired or was revoked.
     """
     try:
         return request_key(key_type, description)
@@ -76,7 +76,7 @@ def read_volume_key(source: VolumeKeySource) -> SecretBuffer:
     """Read a volume key candidate; it proves nothing before the header's digest has confirmed it.
 
     Raises:
-        KeyNotFoundError, KeyExpiredError, KeyRevokedError, KeyAccessError: There is none to be had.
+        KeyNotFoundError, KeyExpiredError, KeyRevokedError, KeyAccessError: The key is not available.
         KeyringError: With EOPNOTSUPP, a logon key, which only the kernel can read.
     """
     try:

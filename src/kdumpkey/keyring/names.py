@@ -1,4 +1,4 @@
-"""How cryptsetup >= 2.7 names keys and keyrings in its options; nothing here asks the kernel.
+"""How cryptsetup 2.7 and newer name keys and keyrings in options; nothing here asks the kernel.
 
 Source: cryptsetup(8), --link-vk-to-keyring and --volume-key-keyring; where that is silent, what 2.7.5 was
 seen to do.
@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from kdumpkey.errors import UsageError
+from kdumpkey.keyring.service import SHORTHANDS
 
 LINK_REFUSAL = "Invalid --link-vk-to-keyring value."
 SOURCE_REFUSAL = "Failed to read volume key candidate from keyring."
@@ -17,7 +18,6 @@ SOURCE_REFUSAL = "Failed to read volume key candidate from keyring."
 LINKABLE_TYPES = ("user", "logon")
 KEY_TYPES = (*LINKABLE_TYPES, "big_key", "trusted", "encrypted")
 
-_SPECIAL = {"@t": -1, "@p": -2, "@s": -3, "@u": -4, "@us": -5, "@g": -6}
 # What strtol takes in base 0: decimal, 0x hexadecimal, 0 octal.
 _NUMBER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 _INT32 = range(-(1 << 31), 1 << 31)
@@ -78,10 +78,10 @@ def parse_keyring(text: str) -> KeyringName:
     """Parse ``@s @u @us @t @p @g``, a number, ``%:name``, ``%keyring:name`` or a bare name.
 
     Raises:
-        UsageError: It is none of these.
+        UsageError: It is not one of these.
     """
-    if text in _SPECIAL:
-        return KeyringName(text, number=_SPECIAL[text])
+    if text in SHORTHANDS:
+        return KeyringName(text, number=int(SHORTHANDS[text]))
     number = _number(text)
     if number:
         return KeyringName(text, number=number)

@@ -11,7 +11,7 @@ import os
 import struct
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import KeyringError
 from kdumpkey.keyring._calls import add_key_call, address_of, join_call, keyctl, request_key_call, search_call
@@ -25,7 +25,7 @@ _READ, _SET_TIMEOUT, _INVALIDATE = 11, 15, 21
 
 
 class SpecialKeyring(IntEnum):
-    """The keyrings that every process has, by the numbers that the kernel takes for them."""
+    """The keyrings that every process has, by the numbers that the kernel knows them by."""
 
     THREAD = -1
     PROCESS = -2
@@ -33,6 +33,16 @@ class SpecialKeyring(IntEnum):
     USER = -4
     USER_SESSION = -5
     GROUP = -6
+
+
+SHORTHANDS: Final = {
+    "@t": SpecialKeyring.THREAD,
+    "@p": SpecialKeyring.PROCESS,
+    "@s": SpecialKeyring.SESSION,
+    "@u": SpecialKeyring.USER,
+    "@us": SpecialKeyring.USER_SESSION,
+    "@g": SpecialKeyring.GROUP,
+}
 
 
 class Permission(IntFlag):
@@ -96,7 +106,7 @@ def request_key(key_type: str, description: str, destination: int = 0) -> int:
         destination: A keyring that gets a link to it, or 0.
 
     Raises:
-        KeyNotFoundError: There is none, or it expired (the kernel passes over it).
+        KeyNotFoundError: There is no such key, or it expired (the kernel ignores it).
         KeyRevokedError: There is one, and it was revoked.
     """
     what = f"{key_type} key {description!r} was not found in this process's keyrings"
@@ -107,7 +117,7 @@ def search_keyring(keyring: int, key_type: str, description: str, destination: i
     """Find a key in one keyring and the keyrings under it.
 
     Raises:
-        KeyNotFoundError: There is none.
+        KeyNotFoundError: There is no such key.
         KeyExpiredError, KeyRevokedError, KeyAccessError: The best match is expired, revoked or not permitted.
     """
     what = f"{key_type} key {description!r} was not found in keyring {_keyring(keyring)}"
@@ -175,12 +185,12 @@ def unlink_key(key: int, keyring: int) -> None:
 
 
 def set_timeout(key: int, seconds: int) -> None:
-    """Let a key expire after so many seconds from now; 0 takes an expiry away."""
+    """Have a key expire so many seconds from now; 0: never."""
     keyctl(f"key {key} cannot be given a timeout", _SET_TIMEOUT, key, seconds)
 
 
 def revoke_key(key: int) -> None:
-    """Make a key unusable; to find it then says that it was revoked."""
+    """Make a key unusable; finding it then fails with `KeyRevokedError`."""
     keyctl(f"key {key} cannot be revoked", _REVOKE, key)
 
 
@@ -204,10 +214,9 @@ def keyring_id(keyring: int, *, create: bool = False) -> int:
 
 
 def join_session(name: str | None = None) -> int:
-    """Give this process a fresh session keyring, or the one of that name, made where there is none."""
+    """Give this process a new session keyring, or the one of that name, made if it does not exist."""
     return join_call("a session keyring cannot be joined", name)
 
 
 def _keyring(number: int) -> str:
-    shorthands = {-1: "@t", -2: "@p", -3: "@s", -4: "@u", -5: "@us", -6: "@g"}
-    return shorthands.get(number, str(number))
+    return {int(ring): name for name, ring in SHORTHANDS.items()}.get(number, str(number))

@@ -14,8 +14,9 @@ from kdumpkey.luks.new_keyslot import (
     seal_keyslot,
     write_keyslot,
 )
+from kdumpkey.luks.requirements import check_requirements
 from kdumpkey.luks.seal import DEFAULT_HASH, Recipe
-from kdumpkey.luks.unlock import check_requirements, verify_volume_key
+from kdumpkey.luks.volume_key import verify_volume_key
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

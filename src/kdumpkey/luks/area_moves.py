@@ -9,7 +9,6 @@ there is at least one more in that sector.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdumpkey.luks import luks1
@@ -81,7 +80,7 @@ def _placed(header: Luks1Header, offsets: dict[int, int]) -> Luks1Header:
     """A header with the areas of some keyslots elsewhere, in bytes."""
     slots = list(header.slots)
     for number, offset in offsets.items():
-        slots[number] = replace(slots[number], key_material_offset=offset // SECTOR)
+        slots[number] = slots[number]._replace(key_material_offset=offset // SECTOR)
     return luks1.rebuilt(header, slots=tuple(slots))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.errors import HeaderError, KeyslotError, UsageError
 from kdumpkey.luks import header_changes, layout, luks1, strict_json
 from kdumpkey.luks.identity import checked_uuid
 from kdumpkey.luks.model import KEYRING_TOKEN, Luks1Header, Luks2Header
-from kdumpkey.luks.unlock import check_requirements
+from kdumpkey.luks.requirements import check_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +39,7 @@ def set_uuid(store: HeaderStore, text: str) -> None:
             case Luks1Header():
                 store.write(luks1.rebuilt(header, uuid=wanted))
             case Luks2Header():
-                store.write(replace(header, uuid=wanted))
+                store.write(header._replace(uuid=wanted))
             case _:
                 assert_never(header)
 
@@ -57,7 +57,7 @@ def set_names(store: HeaderStore, label: str | None, subsystem: str | None) -> N
     """
     with store.changing_luks2() as header:
         check_requirements(header, "config")
-        store.write(replace(header, label=layout.label(label or ""), subsystem=layout.label(subsystem or "")))
+        store.write(header._replace(label=layout.label(label or ""), subsystem=layout.label(subsystem or "")))
 
 
 def set_priority(store: HeaderStore, keyslot: int, priority: str) -> None:

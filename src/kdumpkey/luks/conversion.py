@@ -9,7 +9,7 @@ Source: what cryptsetup 2.6.1 makes of header files, byte for byte, and what it 
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.crypto.kdf import Pbkdf2
@@ -177,7 +177,7 @@ def _slots(header: Luks2Header, key_size: int) -> tuple[Luks1Slot, ...]:
         slot = luks1.inactive_slot((taken[number][0] - _SHIFT) // SECTOR)
         if keyslot is not None and isinstance(keyslot.kdf, Pbkdf2):
             kdf = keyslot.kdf
-            slot = replace(slot, active=True, iterations=kdf.iterations, salt=kdf.salt)
+            slot = slot._replace(active=True, iterations=kdf.iterations, salt=kdf.salt)
         slots.append(slot)
     return tuple(slots)
 

@@ -9,7 +9,7 @@ from kdumpkey.errors import ConversionError, DeviceError
 from kdumpkey.luks import conversion
 from kdumpkey.luks.backup import back_up
 from kdumpkey.luks.model import Luks1Header, Luks2Header
-from kdumpkey.luks.unlock import check_requirements
+from kdumpkey.luks.requirements import check_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +40,8 @@ def convert(
 ) -> None:
     """Convert a header, which is backed up first.
 
-    At least one keyslot opens after every write; see `write_order.converted`. Whatever happens, `keep` has
-    the header as it was, and luksHeaderRestore puts it back.
+    At least one keyslot opens after every write; see `write_order.converted`. In any case, `keep` has the
+    header as it was, and luksHeaderRestore puts it back.
 
     Args:
         store: The open header.

@@ -4,16 +4,12 @@ A key that fits says nothing of the data: the header may name a cipher, a kind o
 nothing at hand opens. Whoever relies on the data later, as after a crash, asks here first.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kdumpkey.crypto.cipher_spec import CipherSpec, dm_crypt_refusal, is_null_cipher
 from kdumpkey.errors import CipherError
 from kdumpkey.luks.layout import SECTOR
-from kdumpkey.luks.requirements import requirement
-from kdumpkey.luks.unlock import check_requirements
+from kdumpkey.luks.requirements import check_requirements, requirement
 
 if TYPE_CHECKING:
     from kdumpkey.luks.device import LuksDevice
@@ -23,8 +19,7 @@ _SECTOR_SIZES: Final = (512, 1024, 2048, 4096)
 _ELSEWHERE: Final = "Use a device that is encrypted with another cipher."
 
 
-@dataclass(frozen=True)
-class DataAccess:
+class DataAccess(NamedTuple):
     """How the data behind a header can be opened.
 
     Attributes:
@@ -43,7 +38,7 @@ class DataAccess:
         return not (self.user_space and self.dm_crypt)
 
 
-def data_access(header: LuksHeader) -> DataAccess:
+def data_access(header: "LuksHeader") -> DataAccess:
     """Say how the data behind a header can be opened, as far as the header alone tells."""
     if header.requirements:
         found = [requirement(name) for name in header.requirements]
@@ -60,7 +55,7 @@ def data_access(header: LuksHeader) -> DataAccess:
     return DataAccess(user_space, dm_crypt, step)
 
 
-def check_data_opens(header: LuksHeader, name: str) -> list[str]:
+def check_data_opens(header: "LuksHeader", name: str) -> list[str]:
     """Refuse a header whose data nothing at hand opens, and warn where not everything does.
 
     Args:
@@ -92,7 +87,7 @@ def check_data_opens(header: LuksHeader, name: str) -> list[str]:
     return warnings + warnings_of_nothing(header, name)
 
 
-def warnings_of(luks: LuksDevice) -> list[str]:
+def warnings_of(luks: "LuksDevice") -> list[str]:
     """Warn of data that not everything opens, or that are not all there.
 
     Raises:
@@ -103,7 +98,7 @@ def warnings_of(luks: LuksDevice) -> list[str]:
     return [*check_data_opens(luks.header, luks.device.name), *([missing] if missing else [])]
 
 
-def warnings_of_nothing(header: LuksHeader, name: str) -> list[str]:
+def warnings_of_nothing(header: "LuksHeader", name: str) -> list[str]:
     """Warn of data that the null cipher leaves as they are.
 
     Args:
@@ -115,7 +110,7 @@ def warnings_of_nothing(header: LuksHeader, name: str) -> list[str]:
     return [f"The data of {name} are not encrypted: the null cipher protects nothing."]
 
 
-def _user_space(header: LuksHeader, segment: Segment) -> str:
+def _user_space(header: "LuksHeader", segment: "Segment") -> str:
     if reason := _neither(segment):
         return reason
     if segment.type == "linear":
@@ -130,7 +125,7 @@ def _user_space(header: LuksHeader, segment: Segment) -> str:
     return ""
 
 
-def _dm_crypt(segment: Segment) -> str:
+def _dm_crypt(segment: "Segment") -> str:
     if reason := _neither(segment):
         return reason
     if segment.type == "linear":
@@ -144,7 +139,7 @@ def _dm_crypt(segment: Segment) -> str:
     return ""
 
 
-def _neither(segment: Segment) -> str:
+def _neither(segment: "Segment") -> str:
     """What neither of the two can do."""
     if segment.type not in ("crypt", "linear"):
         return f"segment {segment.id} is of the unknown type {segment.type!r}"

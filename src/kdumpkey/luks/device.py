@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from kdumpkey.errors import (
@@ -17,15 +16,15 @@ from kdumpkey.errors import (
 )
 from kdumpkey.luks import read_header
 from kdumpkey.luks.layout import SECTOR
-from kdumpkey.luks.model import LuksHeader, Segment
-from kdumpkey.luks.unlock import Search, Unlocked, check_requirements, unlock, verify_volume_key
-from kdumpkey.storage.device import Device, FileObjectDevice, open_readonly, open_readwrite
-from kdumpkey.storage.extent import overlap
+from kdumpkey.luks.requirements import check_requirements
+from kdumpkey.luks.volume_key import verify_volume_key
+from kdumpkey.storage.device import Device, open_readonly, open_readwrite
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from kdumpkey.luks.model import Digest
+    from kdumpkey.luks.model import Digest, LuksHeader, Segment
+    from kdumpkey.luks.unlock import Unlocked
     from kdumpkey.volume.volume import Volume
 
     PathLike = str | os.PathLike[str]
@@ -91,13 +90,14 @@ def _opened(path: PathLike | BinaryIO, start: int, *, writable: bool) -> Device:
     if not isinstance(path, str | os.PathLike):
         if writable:
             raise UsageError("A file object is only read; name the file to write to its volume.")
+        from kdumpkey.storage.file_object import FileObjectDevice  # noqa: PLC0415 - no program opens any
+
         return FileObjectDevice(path, start)
     if writable:
         return open_readwrite(path, exclusive=True, start=start)
     return open_readonly(path, start=start)
 
 
-@dataclass(frozen=True, repr=False)
 class LuksDevice:
     """An open LUKS device with its header; close it, or use it in a `with` statement.
 
@@ -105,10 +105,13 @@ class LuksDevice:
     that was salvaged, a line each.
     """
 
-    device: Device
-    header_device: Device
-    header: LuksHeader
-    losses: tuple[str, ...] = ()
+    def __init__(
+        self, device: Device, header_device: Device, header: LuksHeader, losses: tuple[str, ...] = ()
+    ) -> None:
+        self.device = device
+        self.header_device = header_device
+        self.header = header
+        self.losses = losses
 
     def __repr__(self) -> str:
         return f"<LuksDevice {self.device.name!r}: {self.header!r}>"
@@ -140,6 +143,9 @@ class LuksDevice:
             ResourceError: The memory that a keyslot's Argon2 needs is not available.
             KdumpkeyError: As `kdumpkey.luks.unlock.unlock`.
         """
+        # The kdump kernel's program, whose start is counted, opens no keyslot.
+        from kdumpkey.luks.unlock import Search, unlock  # noqa: PLC0415
+
         search = Search(keyslot, unbound, check_memory=check_memory, serialize=serialize)
         return unlock(self.header_device, self.header, passphrase, search)
 
@@ -186,7 +192,7 @@ class LuksDevice:
     def missing_end(self) -> str:
         """What of the data the device does not have, as a sentence; empty: it has all of them.
 
-        A device that ends in the middle of a sector was cut short, whatever its header says of sizes.
+        A device that ends in the middle of a sector was cut short, even if its header names no size.
         """
         cut = f"Device {self.device.name} was cut short: it ends at byte {self.device.size}"
         for segment in self.header.data_segments:
@@ -220,13 +226,15 @@ class LuksDevice:
         return segments, digest
 
     def check_data_apart(self) -> None:
-        """Refuse data that share a byte with their own header, by whatever names the two were opened.
+        """Refuse data that share a byte with their own header, even if the two were opened by other names.
 
-        So they do where a detached header is given in the place of the device that it is for.
+        They do if a detached header is named in place of the device that it is for.
 
         Raises:
             OverlapError: They do.
         """
+        from kdumpkey.storage.extent import overlap  # noqa: PLC0415 - who only reads, as most starts do, never asks
+
         data, metadata = self.device.extent(), self.header_device.extent()
         header = range(self.header.areas_end)
         for segment in self.header.data_segments:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -36,7 +36,7 @@ def edited(header: Luks2Header, json: JsonObject) -> Luks2Header:
     """
     identity = Identity(header.uuid, header.label, header.subsystem)
     fields = luks2.BinaryFields(identity, header.metadata_size, header.seqid, header.checksum_alg)
-    return replace(luks2.build(json, fields), copies=header.copies, used=header.used)
+    return luks2.build(json, fields)._replace(copies=header.copies, used=header.used)
 
 
 def free_keyslot(header: Luks2Header) -> int | None:
@@ -151,7 +151,7 @@ def with_digest(
 
 
 def without_keyslot(header: Luks2Header, number: int) -> Luks2Header:
-    """Remove a keyslot from wherever it is named; a digest of nothing goes with it."""
+    """Remove a keyslot and all that names it; a digest that is left with nothing goes, too."""
     json = copy.deepcopy(header.json)
     del section(json, "keyslots")[str(number)]
     _unassign(json, number)
@@ -200,7 +200,7 @@ def with_token(header: Luks2Header, number: int, token: JsonObject) -> Luks2Head
     """Add a token, or put another in its place.
 
     Raises:
-        HeaderError: It is no token, or names a keyslot that does not exist.
+        HeaderError: It is not a token, or names a keyslot that does not exist.
     """
     json = copy.deepcopy(header.json)
     section(json, "tokens")[str(number)] = token

@@ -9,9 +9,7 @@ Source: the documentation of json-c's getters, and what cryptsetup shows.
 
 from __future__ import annotations
 
-import base64
 import binascii
-import math
 import re
 from typing import Final
 
@@ -19,9 +17,10 @@ from kdumpkey.luks.rules import c_text
 from kdumpkey.luks.strict_json import JsonValue, Real, spaced
 
 NULL: Final = "(null)"  # what C's printf shows where there is no text
+_INFINITY: Final = float("inf")
 _INT32_MAX: Final = (1 << 31) - 1
 _INT64_MAX: Final = (1 << 63) - 1
-_LEADING_INTEGER: Final = re.compile(r"[ \t\n\v\f\r]*([+-]?)0*([0-9]*)")
+_LEADING_INTEGER: Final = r"[ \t\n\v\f\r]*([+-]?)0*([0-9]*)"
 _SKIPPED_IN_BASE64: Final = str.maketrans("", "", " \t\n\r\0")
 
 
@@ -43,7 +42,7 @@ def int64(value: JsonValue) -> int:
         number = _leading_integer(value)
     elif isinstance(value, Real):
         real = float(value.text)
-        number = int(max(-(2.0**63), min(real, 2.0**63))) if math.isfinite(real) else _beyond(real < 0)
+        number = int(max(-(2.0**63), min(real, 2.0**63))) if abs(real) < _INFINITY else _beyond(real < 0)
     else:
         number = value if isinstance(value, int) else 0
     return max(-_INT64_MAX - 1, min(number, _INT64_MAX))
@@ -59,14 +58,14 @@ def octets(value: JsonValue) -> bytes | None:
         return b""
     encoded = value.translate(_SKIPPED_IN_BASE64)
     try:
-        decoded = base64.b64decode(encoded, validate=True)
+        decoded = binascii.a2b_base64(encoded, strict_mode=True)
     except (binascii.Error, ValueError):
         return None
-    return decoded if base64.b64encode(decoded).decode("ascii") == encoded else None
+    return decoded if binascii.b2a_base64(decoded, newline=False).decode("ascii") == encoded else None
 
 
 def _leading_integer(value: str) -> int:
-    found = _LEADING_INTEGER.match(value)
+    found = re.match(_LEADING_INTEGER, value)
     sign, digits = found.groups() if found else ("", "")
     if len(digits) > 19:  # int() of thousands of digits would raise, and costs the square of their number
         return _beyond(sign == "-")

@@ -1,6 +1,6 @@
 """Whether keyslot areas still look like the noise that encrypted stripes are.
 
-A filesystem or a partition table that was written over a keyslot is no noise. Blocks are judged by the
+A filesystem or a partition table that was written over a keyslot is not noise. Blocks are judged by the
 chi-squared test over their bytes; where one fails, its parts are, by that over their bits, to say where. One
 block of a thousand fails by chance, so this is a hint, never a reason to write anything.
 

@@ -1,9 +1,12 @@
-"""The binary headers as they stand on a device, packed and unpacked, judged by nobody."""
-
-from __future__ import annotations
+"""The binary headers as they are on a device, packed and unpacked without any judgement."""
 
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kdumpkey.luks.model import Luks1Slot
 
 SECTOR = 512
 SALT_BYTES = 32  # of keyslots and digests
@@ -81,7 +84,7 @@ class Luks2Binary(NamedTuple):
     csum: bytes
 
     @classmethod
-    def unpack(cls, block: bytes | bytearray | memoryview) -> Luks2Binary:
+    def unpack(cls, block: bytes | bytearray | memoryview) -> "Luks2Binary":
         """Take the fields from the first 512 bytes of `block`."""
         return cls(*_LUKS2.unpack_from(block))
 
@@ -128,7 +131,7 @@ def pack_luks1(header: Luks1Binary, slots: tuple[Luks1BinarySlot, ...]) -> bytes
 
 
 def text(field: bytes) -> str:
-    """Return a fixed-width text field up to its NUL, which its last byte counts as whatever it is.
+    """Return a fixed-width text field up to its NUL; its last byte counts as one in any case.
 
     Bytes that are not UTF-8 become surrogates.
     """
@@ -143,3 +146,8 @@ def field(value: str, size: int) -> bytes:
 def label(value: str) -> str:
     """Return a label or a subsystem as a header keeps it: cut at 47 bytes."""
     return text(field(value, LUKS2_LABEL_BYTES))
+
+
+def luks1_areas_end(key_size: int, slots: "Sequence[Luks1BinarySlot | Luks1Slot]") -> int:
+    """Return the end in bytes of the last area of a LUKS1 header's slots, in use or not."""
+    return max(slot.key_material_offset * SECTOR + stripes_bytes(key_size, slot.stripes) for slot in slots)

@@ -5,12 +5,10 @@ Source: the LUKS1 on-disk format, version 1.2.3, and what cryptsetup refuses bey
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from kdumpkey.crypto.kdf import Pbkdf2
-from kdumpkey.errors import HeaderError, NotLuksError
-from kdumpkey.luks import checksum, layout
+from kdumpkey.luks import layout, luks1_rules
 from kdumpkey.luks.layout import SECTOR
 from kdumpkey.luks.model import (
     Af,
@@ -25,6 +23,7 @@ from kdumpkey.luks.model import (
 )
 
 if TYPE_CHECKING:
+    from kdumpkey.luks.layout import Luks1Binary, Luks1BinarySlot
     from kdumpkey.storage.device import Reader
 
 
@@ -36,37 +35,24 @@ def read(reader: Reader, *, cut_short: bool = False) -> Luks1Header:
         cut_short: Take a device that ends before the keyslots' areas do.
 
     Raises:
-        NotLuksError: There is none.
+        NotLuksError: There is no LUKS1 header.
         HeaderError: It is inconsistent, or the device too small for it.
         DeviceError: The device cannot be read.
     """
-    if reader.size < layout.LUKS1_HEADER_SIZE:
-        raise NotLuksError(f"{reader.size} bytes cannot hold a LUKS1 header")
-    block = bytearray(layout.LUKS1_HEADER_SIZE)
-    reader.pread_into(block, 0)
-    header = parse(block)
-    if reader.size < header.areas_end and not cut_short:
-        raise HeaderError(
-            f"Device {reader.name} is too small. (LUKS1 requires at least {header.areas_end} bytes.)"
-        )
-    return header
+    return _build(*luks1_rules.read_judged(reader, cut_short=cut_short))
 
 
 def parse(block: bytes | bytearray | memoryview) -> Luks1Header:
     """Read a LUKS1 header from its first 1024 bytes, and judge all of it that does not need the device.
 
     Raises:
-        NotLuksError: There is none.
+        NotLuksError: There is no LUKS1 header.
         HeaderError: It is inconsistent; the message names the slot.
     """
-    binary, binary_slots = layout.unpack_luks1(block)
-    if binary.magic != layout.MAGIC or binary.version != 1:
-        raise NotLuksError("no LUKS1 header")
-    hash_spec = layout.text(binary.hash_spec)
-    if checksum.digest_size(hash_spec) < layout.LUKS1_DIGEST_BYTES:
-        raise HeaderError(f"Requested LUKS hash {hash_spec} is not supported.")
-    if binary.key_bytes == 0:
-        raise HeaderError("the volume key has no bytes")
+    return _build(*luks1_rules.judged(block))
+
+
+def _build(binary: Luks1Binary, binary_slots: tuple[Luks1BinarySlot, ...]) -> Luks1Header:
     slots = tuple(
         Luks1Slot(
             active=slot.state == layout.LUKS1_ACTIVE,
@@ -77,12 +63,11 @@ def parse(block: bytes | bytearray | memoryview) -> Luks1Header:
         )
         for slot in binary_slots
     )
-    _check_slots(slots, binary.key_bytes, binary.payload_offset)
     return build(
         uuid=layout.text(binary.uuid),
         cipher_name=layout.text(binary.cipher_name),
         cipher_mode=layout.text(binary.cipher_mode),
-        hash_spec=hash_spec,
+        hash_spec=layout.text(binary.hash_spec),
         payload_offset=binary.payload_offset,
         key_size=binary.key_bytes,
         mk_digest=binary.mk_digest,
@@ -234,22 +219,3 @@ def rebuilt(
         mk_digest_iterations=header.mk_digest_iterations,
         slots=header.slots if slots is None else slots,
     )
-
-
-def _check_slots(slots: tuple[Luks1Slot, ...], key_size: int, payload_offset: int) -> None:
-    length = layout.stripes_bytes(key_size) // SECTOR
-    for number, slot in enumerate(slots):
-        if (
-            slot.stripes != layout.LUKS1_STRIPES
-            or slot.key_material_offset * SECTOR < layout.LUKS1_HEADER_SIZE
-            or (payload_offset and slot.key_material_offset + length > payload_offset)
-        ):
-            raise _invalid(number)
-    by_offset = sorted(range(len(slots)), key=lambda number: slots[number].key_material_offset)
-    for before, after in pairwise(by_offset):
-        if slots[before].key_material_offset + length > slots[after].key_material_offset:
-            raise _invalid(before)
-
-
-def _invalid(number: int) -> HeaderError:
-    return HeaderError(f"LUKS keyslot {number} is invalid.")

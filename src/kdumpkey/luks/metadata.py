@@ -1,9 +1,7 @@
 """Validated JSON metadata as the model's values."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.luks import json_c
@@ -23,9 +21,7 @@ from kdumpkey.luks.model import (
     UnknownKdf,
 )
 from kdumpkey.luks.rules import c_int, c_text, is_digits, number, object_member, strtoull_member, uint64
-
-if TYPE_CHECKING:
-    from kdumpkey.luks.strict_json import JsonObject, JsonValue
+from kdumpkey.luks.strict_json import JsonObject, JsonValue
 
 _T = TypeVar("_T")
 _MAX_ID = (1 << 31) - 1

@@ -1,25 +1,25 @@
-"""What a LUKS header says: frozen values, the same for both versions wherever both have the thing.
+"""What a LUKS header says: frozen values, the same for both versions where both have them.
 
 A LUKS1 header is given the segment, the digest and the keyslots that the same volume would have in LUKS2, so
 that one keyslot loop and one dump of plaintext serve both; its own fields are kept beside them.
-"""
 
-from __future__ import annotations
+They are tuples with names, not dataclasses: the kdump kernel's program reads a header, and to import
+dataclasses and make these would take it longer than Python's own start. For that reason, too, this module's
+annotations are not text, which each would be compiled.
+"""
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import NamedTuple, TypeAlias
 
+from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.luks import layout
 from kdumpkey.luks.layout import SECTOR
-from kdumpkey.printable import printable
+from kdumpkey.luks.strict_json import JsonObject
+from kdumpkey.printable import printable, shown
 
-if TYPE_CHECKING:
-    from kdumpkey.crypto.kdf import Argon2, Pbkdf2
-    from kdumpkey.luks.strict_json import JsonObject
-
+MAX_KEY_SIZE = 512  # bytes of a volume key: 4096 bits, cryptsetup's limit
 PRIORITY_IGNORE = 0
 PRIORITY_NORMAL = 1
 PRIORITY_PREFER = 2
@@ -35,8 +35,7 @@ class CopyState(enum.Enum):
     DAMAGED = "damaged"
 
 
-@dataclass(frozen=True)
-class HeaderCopy:
+class HeaderCopy(NamedTuple):
     """One copy of the header on the device.
 
     `seqid` and `salt` are those of a valid copy; `problem` says what is wrong with a damaged one.
@@ -45,12 +44,14 @@ class HeaderCopy:
     offset: int
     state: CopyState
     seqid: int | None = None
-    salt: bytes = field(default=b"", repr=False)
+    salt: bytes = b""
     problem: str = ""
 
+    def __repr__(self) -> str:
+        return shown(self, "salt")
 
-@dataclass(frozen=True)
-class UnknownKdf:
+
+class UnknownKdf(NamedTuple):
     """A KDF that cannot be run: an unknown type, or (`problem`) parameters that mean nothing.
 
     The rest is what the header says of its costs, for those who want to see it; `salt` is None where it is
@@ -64,14 +65,16 @@ class UnknownKdf:
     time: int = 0
     memory_kib: int = 0
     parallel: int = 0
-    salt: bytes | None = field(default=b"", repr=False)
+    salt: bytes | None = b""
+
+    def __repr__(self) -> str:
+        return shown(self, "salt")
 
 
-Kdf: TypeAlias = Union["Pbkdf2", "Argon2", UnknownKdf]
+Kdf: TypeAlias = Pbkdf2 | Argon2 | UnknownKdf
 
 
-@dataclass(frozen=True)
-class Area:
+class Area(NamedTuple):
     """Where a keyslot's bytes are (`offset`, `size` in bytes) and their encryption (`key_size` in bytes)."""
 
     type: str
@@ -81,8 +84,7 @@ class Area:
     key_size: int = 0
 
 
-@dataclass(frozen=True)
-class Af:
+class Af(NamedTuple):
     """The anti-forensic split of a keyslot's key."""
 
     type: str
@@ -90,8 +92,7 @@ class Af:
     hash: str
 
 
-@dataclass(frozen=True)
-class Reencryption:
+class Reencryption(NamedTuple):
     """What a keyslot of the type "reencrypt" says of the reencryption that it is kept for.
 
     `hash` and `sector_size` (in bytes) belong to the resilience "checksum", `shift_size` to "datashift"; the
@@ -105,8 +106,7 @@ class Reencryption:
     shift_size: str = ""
 
 
-@dataclass(frozen=True)
-class Keyslot:
+class Keyslot(NamedTuple):
     """One keyslot; `key_size` is the volume key's length in bytes; af and kdf are None where not given.
 
     `digests` are the names of the digests that list it, as often as they do, in the header's own order;
@@ -125,17 +125,15 @@ class Keyslot:
     opens_data: bool = True
 
 
-@dataclass(frozen=True)
-class EncryptionClaim:
-    """What a segment says of its encryption whatever its type, for those who show it; None: nothing."""
+class EncryptionClaim(NamedTuple):
+    """What a segment of any type says of its encryption, to be shown; None: nothing."""
 
     encryption: str | None = None
     sector_size: int | None = None
     integrity: str | None = None
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """A run of the data device; `offset` and `size` in bytes, `size` None for "dynamic": to the device's end.
 
     `iv_tweak` counts 512-byte sectors. `encryption`, `sector_size` and `iv_tweak` are empty and 0 unless
@@ -159,8 +157,7 @@ class Segment:
         return any(flag.startswith("backup-") for flag in self.flags)
 
 
-@dataclass(frozen=True)
-class Digest:
+class Digest(NamedTuple):
     """The check value of a volume key, and what that key belongs to.
 
     `salt` and `digest` are None where the text is not base64.
@@ -172,12 +169,14 @@ class Digest:
     segments: tuple[int, ...]
     hash: str = ""
     iterations: int = 0
-    salt: bytes | None = field(default=None, repr=False)
-    digest: bytes | None = field(default=None, repr=False)
+    salt: bytes | None = None
+    digest: bytes | None = None
+
+    def __repr__(self) -> str:
+        return shown(self, "salt", "digest")
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A token: who else may know how to open `keyslots`; `json` is the whole object.
 
     `keyslot_names` are all that it lists, also those that no number addresses; `key_description` is that of a
@@ -187,13 +186,15 @@ class Token:
     id: int
     type: str
     keyslots: tuple[int, ...]
-    json: JsonObject = field(repr=False)
+    json: JsonObject
     keyslot_names: tuple[str, ...] = ()
     key_description: str | None = None
 
+    def __repr__(self) -> str:
+        return shown(self, "json")
 
-@dataclass(frozen=True)
-class Config:
+
+class Config(NamedTuple):
     """The header's own sizes in bytes, its flags, and what a program must be able to do to use the device."""
 
     json_size: int
@@ -202,9 +203,8 @@ class Config:
     requirements: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, repr=False)
 class CommonHeader:
-    """What headers of both versions have.
+    """What headers of both versions have; the fields are those of the tuples that both also are.
 
     `keyslots`, `segments`, `digests` and `tokens` are in the header's own order.
 
@@ -269,22 +269,31 @@ class CommonHeader:
         return digest is None or not digest.segments
 
 
-@dataclass(frozen=True, repr=False)
-class Luks2Header(CommonHeader):
-    """A LUKS2 header. `metadata_size` is the length of one copy: 4096 bytes and the JSON area.
-
-    `json_text` is the text on the device without its padding; `json` what it says, after "leftover" KDF keys
-    were dropped: this is what is edited and written back, and what `--dump-json-metadata` prints.
-    """
-
+class _Luks2Fields(NamedTuple):
+    version: int
+    uuid: str
+    keyslots: Mapping[int, Keyslot]
+    segments: Mapping[int, Segment]
+    digests: Mapping[int, Digest]
+    tokens: Mapping[int, Token]
+    copies: tuple[HeaderCopy, ...]
+    used: int
     label: str
     subsystem: str
     seqid: int
     metadata_size: int
     checksum_alg: str
     config: Config
-    json_text: bytes = field(repr=False)
-    json: JsonObject = field(repr=False)
+    json_text: bytes
+    json: JsonObject
+
+
+class Luks2Header(CommonHeader, _Luks2Fields):
+    """A LUKS2 header. `metadata_size` is the length of one copy: 4096 bytes and the JSON area.
+
+    `json_text` is the text on the device without its padding; `json` what it says, after "leftover" KDF keys
+    were dropped: this is what is edited and written back, and what `--dump-json-metadata` prints.
+    """
 
     @property
     def requirements(self) -> tuple[str, ...]:
@@ -307,21 +316,28 @@ class Luks2Header(CommonHeader):
         return self.areas_start + self.config.keyslots_size
 
 
-@dataclass(frozen=True)
-class Luks1Slot:
+class Luks1Slot(NamedTuple):
     """One of the eight slots as it stands on the device; `key_material_offset` counts 512-byte sectors."""
 
     active: bool
     iterations: int
-    salt: bytes = field(repr=False)
+    salt: bytes
     key_material_offset: int
     stripes: int
 
+    def __repr__(self) -> str:
+        return shown(self, "salt")
 
-@dataclass(frozen=True, repr=False)
-class Luks1Header(CommonHeader):
-    """A LUKS1 header, fields as on the device: `payload_offset` in 512-byte sectors, `key_size` in bytes."""
 
+class _Luks1Fields(NamedTuple):
+    version: int
+    uuid: str
+    keyslots: Mapping[int, Keyslot]
+    segments: Mapping[int, Segment]
+    digests: Mapping[int, Digest]
+    tokens: Mapping[int, Token]
+    copies: tuple[HeaderCopy, ...]
+    used: int
     cipher_name: str
     cipher_mode: str
     hash_spec: str
@@ -331,6 +347,10 @@ class Luks1Header(CommonHeader):
     mk_digest_salt: bytes
     mk_digest_iterations: int
     slots: tuple[Luks1Slot, ...]
+
+
+class Luks1Header(CommonHeader, _Luks1Fields):
+    """A LUKS1 header, fields as on the device: `payload_offset` in 512-byte sectors, `key_size` in bytes."""
 
     def key_sizes(self, digest: Digest) -> tuple[int, ...]:  # noqa: ARG002 - there is one digest
         """Return the length of the volume key, which the header itself gives."""
@@ -354,10 +374,7 @@ class Luks1Header(CommonHeader):
     @property
     def areas_end(self) -> int:
         """The end of the last keyslot area in bytes, in use or not: a header device is at least this long."""
-        return max(
-            slot.key_material_offset * SECTOR + layout.stripes_bytes(self.key_size, slot.stripes)
-            for slot in self.slots
-        )
+        return layout.luks1_areas_end(self.key_size, self.slots)
 
     @property
     def aligned_areas_end(self) -> int:

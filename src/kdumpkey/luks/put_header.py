@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.errors import DeviceError, HeaderError, NotLuksError
@@ -121,9 +120,9 @@ def _with_slot(made: Luks1Header, sealed: SealedKeyslot, number: int, sector: in
     slot = sealed.slot(made.slots[number])
     for other, each in enumerate(made.slots):
         if other != number and each.key_material_offset == sector:
-            moved = replace(each, key_material_offset=slot.key_material_offset)
+            moved = each._replace(key_material_offset=slot.key_material_offset)
             made = luks1.with_slot(made, other, moved)
-    return luks1.with_slot(made, number, replace(slot, key_material_offset=sector))
+    return luks1.with_slot(made, number, slot._replace(key_material_offset=sector))
 
 
 def _spare(old: LuksHeader, made: LuksHeader, number: int, size: int, end: int) -> int | None:

@@ -9,9 +9,7 @@ Source: the LUKS2 on-disk format, section "Reencryption"; cryptsetup-reencrypt(8
 from __future__ import annotations
 
 import os
-import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kdumpkey.luks.model import REENCRYPTION
 
@@ -22,8 +20,7 @@ _IN_FLIGHT: Final = "in-reencryption"
 _PREVIOUS: Final = "backup-previous"
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """How far a reencryption came.
 
     Attributes:
@@ -43,6 +40,8 @@ class State:
             device: The device's name.
             header_device: That of a detached header.
         """
+        import shlex  # noqa: PLC0415 - the capture program, whose start is counted, never explains this
+
         words = ["--header", header_device, device] if header_device else [device]
         where = shlex.join(words)
         # Whether a file is in use cryptsetup cannot see, and wants to be told.

@@ -23,7 +23,7 @@ from kdumpkey.luks.strict_json import JsonObject
 
 # Any version of the requirement may stand there once, and goes with the keyslot; what more it demands is
 # known of three versions.
-_ANY_VERSION = re.compile(r"online-reencrypt(-v[0-9]+)?")
+_ANY_VERSION = r"online-reencrypt(-v[0-9]+)?"
 _KNOWN_VERSIONS = frozenset({"online-reencrypt", "online-reencrypt-v2", "online-reencrypt-v3"})
 
 
@@ -54,7 +54,7 @@ def check_requirements(metadata: JsonObject) -> None:
         HeaderError: They are of a wrong type, or demand reencryption twice.
     """
     names = mandatory_requirements(metadata)
-    if sum(_ANY_VERSION.fullmatch(name) is not None for name in names) > 1:
+    if sum(re.fullmatch(_ANY_VERSION, name) is not None for name in names) > 1:
         fail("config.requirements.mandatory", "lists online-reencrypt twice")
 
 
@@ -95,7 +95,7 @@ def check_keyslots(metadata: JsonObject) -> None:
         if isinstance(keyslot, dict) and text_member(keyslot, "type", "") == "reencrypt"
     ]
     requirements = mandatory_requirements(metadata)
-    if keyslots and not any(_ANY_VERSION.fullmatch(name) for name in requirements):
+    if keyslots and not any(re.fullmatch(_ANY_VERSION, name) for name in requirements):
         fail("config.requirements", "does not list online-reencrypt, and a keyslot is for reencryption")
     if is_reencrypting(requirements) and not keyslots:
         fail("keyslots", "has no keyslot for the reencryption that the requirements list")

@@ -1,20 +1,25 @@
 """What a LUKS2 header may demand of whoever opens it: what each requirement means, and what to do then."""
 
-from __future__ import annotations
-
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from kdumpkey.errors import RequirementsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kdumpkey.luks.model import LuksHeader
+
 _LONGEST: Final = 64  # characters of a name that are shown
-_REENCRYPTION: Final = re.compile(r"online-reencrypt(-v[0-9]+)?")
+_REENCRYPTION: Final = r"online-reencrypt(-v[0-9]+)?"
+
+# They show the header, or destroy keys, or try one; all else needs the requirements met.
+ACTIONS_WITHOUT_REQUIREMENTS = frozenset(
+    {"luksDump", "luksHeaderBackup", "luksKillSlot", "erase", "test-passphrase", "luksUUID", "isLuks"}
+)
 
 
-@dataclass(frozen=True)
-class Requirement:
+class Requirement(NamedTuple):
     """A requirement that kdumpkey does not meet.
 
     Attributes:
@@ -28,9 +33,23 @@ class Requirement:
     step: str
 
 
+def check_requirements(header: "LuksHeader", action: str) -> None:
+    """Refuse an action on a device that demands what kdumpkey cannot do.
+
+    Args:
+        header: The device's header.
+        action: cryptsetup's name of the action; "test-passphrase" for open --test-passphrase.
+
+    Raises:
+        RequirementsError: The header has requirements and the action needs them met.
+    """
+    if header.requirements and action not in ACTIONS_WITHOUT_REQUIREMENTS:
+        raise RequirementsError(unmet(header.requirements))
+
+
 def requirement(name: str) -> Requirement:
     """What a requirement's name means; one that nobody knows is described as such."""
-    if _REENCRYPTION.fullmatch(name):
+    if re.fullmatch(_REENCRYPTION, name):
         step = "cryptsetup reencrypt --resume-only DEVICE; for an image file, with --force-offline-reencrypt"
         return Requirement(name, "is being re-encrypted", step)
     match name:
@@ -51,7 +70,7 @@ def requirement(name: str) -> Requirement:
             return Requirement(name, f"demands {name!r}, which kdumpkey does not know", step)
 
 
-def unmet(names: Iterable[str], device: str = "DEVICE") -> str:
+def unmet(names: "Iterable[str]", device: str = "DEVICE") -> str:
     """Say that requirements are not met, in cryptsetup's words, and on a line each what to do about them.
 
     Args:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self, TypeVar, assert_never
 
 from kdumpkey._native.aesxts import AesXts
@@ -83,8 +82,8 @@ class HeaderStore:
     def changing(self) -> Iterator[LuksHeader]:
         """Hold the exclusive lock and give the header as it is now, both copies good.
 
-        Whatever was made for `header` before must be checked against the one that this gives: others may
-        have changed it meanwhile.
+        Check what was made for `header` before against the header that this gives: others may have changed it
+        meanwhile.
 
         Raises:
             ConflictError: It is another volume's header now.
@@ -142,7 +141,7 @@ class HeaderStore:
 
         Args:
             header: Made from what `changing` gave.
-            offset: Where the area is to be, in bytes: there is no room that no keyslot has.
+            offset: Where the area is to be, in bytes: over the old one, for there is no free room.
             area: Encrypted stripes.
 
         Returns:
@@ -181,7 +180,7 @@ class HeaderStore:
                 if self._was_changed():
                     raise ConflictError(f"Device {self.device.name} was changed meanwhile by something else.")
                 # With seqid 0 the old header stays the better one until both copies are the new one's.
-                return replace(header, seqid=(header.seqid + 1) % _SEQIDS)
+                return header._replace(seqid=(header.seqid + 1) % _SEQIDS)
             case _:  # a LUKS1 header does not count its changes
                 return header
 
@@ -262,7 +261,7 @@ class HeaderStore:
 def create(
     device: Device, header: LuksHeader, areas: Mapping[int, Buffer], *, crowded: bool = False
 ) -> LuksHeader:
-    """Write a brand-new header with its keyslots, in place of whatever is on the device.
+    """Write a brand-new header with its keyslots, in place of what is on the device.
 
     Args:
         device: Open for writing, large enough for the header's areas (grow a file before).
@@ -294,7 +293,7 @@ def mend(device: Device, header: LuksHeader) -> LuksHeader:
         case Luks1Header():
             return header
         case Luks2Header():
-            return replace(header, copies=tuple(_mended_copies(device, header)))
+            return header._replace(copies=tuple(_mended_copies(device, header)))
         case _:
             assert_never(header)
 
@@ -307,7 +306,7 @@ def _mended_copies(device: Device, header: Luks2Header) -> Iterator[HeaderCopy]:
         offset, content = write_order.copies(header)[number]
         device.pwrite(content, offset)
         device.sync()
-        yield replace(copy, offset=offset, state=CopyState.CURRENT, seqid=header.seqid, problem="")
+        yield copy._replace(offset=offset, state=CopyState.CURRENT, seqid=header.seqid, problem="")
 
 
 def write_header(device: Device, header: LuksHeader) -> None:
@@ -328,8 +327,8 @@ def wipe(device: Device, offset: int, size: int) -> None:
     """
     if offset < 0 or offset + size > device.size:
         raise DeviceError(f"Device {device.name} ends before byte {offset + size}.")
-    # What the cipher makes of zeros under a key that nobody will ever have: as random as the system's own
-    # bytes to everybody, and forty times as fast.
+    # Zeros encrypted under a key that is wiped at once look as random as the system's own random bytes, and
+    # are made forty times as fast.
     with SecretBuffer.random(_NOISE_KEY) as key, AesXts(key) as noise:
         buffer = bytearray(min(_WIPE_CHUNK, -(-size // SECTOR) * SECTOR))
         for at in range(offset, offset + size, _WIPE_CHUNK):
@@ -376,7 +375,7 @@ def _read(device: Device, offset: int, size: int) -> SecretBuffer | None:
 
 
 def _seqid_on(device: Device) -> int | None:
-    """The primary's seqid as it stands on the device; None: there is no primary any more."""
+    """The primary's seqid as it stands on the device; None: the primary is gone."""
     if primary_version(device) != 2:
         return None
     block = bytearray(layout.LUKS2_HEADER_SIZE)

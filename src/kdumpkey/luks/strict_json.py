@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import accumulate
 from json.encoder import encode_basestring
-from typing import TypeAlias, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 from kdumpkey.errors import HeaderError
 
@@ -38,9 +38,12 @@ class Real:
         return f"Real({self.text!r})"
 
 
-JsonValue: TypeAlias = Union["JsonObject", "JsonArray", str, int, Real, bool, None]
-JsonObject: TypeAlias = dict[str, JsonValue]
-JsonArray: TypeAlias = list[JsonValue]
+if TYPE_CHECKING:
+    JsonValue: TypeAlias = "JsonObject" | "JsonArray" | str | int | Real | bool | None
+    JsonObject: TypeAlias = dict[str, JsonValue]
+    JsonArray: TypeAlias = list[JsonValue]
+else:  # typing compiles a name that is text, which takes the kdump kernel's program a millisecond
+    JsonValue, JsonObject, JsonArray = object, dict, list
 
 MAX_DEPTH = 32
 INT_MIN = -(1 << 63)
@@ -48,11 +51,11 @@ INT_MAX = (1 << 64) - 1
 
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NEITHER_QUOTE_NOR_BRACKET = bytes(set(range(256)) - set(b'"[{]}'))
-_ESCAPE = re.compile(
-    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
+# Hardly any header has one, so these are compiled when one does.
+_ESCAPE = (
+    r"(?s)\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)"
 )
-_LONE_SURROGATE_POSSIBLE = re.compile(rb"\\u[dD][89a-fA-F]")
+_LONE_SURROGATE_POSSIBLE = rb"\\u[dD][89a-fA-F]"
 
 
 def parse(text: bytes) -> JsonObject:
@@ -74,9 +77,9 @@ def parse(text: bytes) -> JsonObject:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
         raise HeaderError(f"the JSON area is not UTF-8 at byte {error.start}") from error
-    if b"\\" in text and _LONE_SURROGATE_POSSIBLE.search(text):
+    if b"\\" in text and re.search(_LONE_SURROGATE_POSSIBLE, text):
         # RFC 8259 allows the escape of half a character; json-c reads U+FFFD.
-        decoded = _ESCAPE.sub(lambda match: "\\ufffd" if match[1] else match[0], decoded)
+        decoded = re.sub(_ESCAPE, lambda match: "\\ufffd" if match[1] else match[0], decoded)
     try:
         with no_garbage_collection():
             value: JsonValue = _DECODER.decode(decoded)
@@ -125,7 +128,7 @@ def _depth(text: bytes) -> int:
     """The depth of the brackets outside of strings; 0 where there are too few to go too deep."""
     if text.count(b"{") + text.count(b"[") < MAX_DEPTH:
         return 0
-    # The escapes go, then what is no mark, then what stands between quotes.
+    # Remove the escapes, then all but the marks, then what is between quotes.
     marks = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
     marks = marks.translate(_STEPS, _NEITHER_QUOTE_NOR_BRACKET)
     steps = b"".join(marks.replace(b'""', b"").split(b'"')[::2])

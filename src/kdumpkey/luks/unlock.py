@@ -9,31 +9,31 @@ Source: docs/spec/luks.md "Unlocking a keyslot".
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from kdumpkey.crypto import af, hashes, kdf
+from kdumpkey.crypto.cipher import sector_cipher
+from kdumpkey.crypto.cipher_spec import CipherSpec, is_null_cipher
 from kdumpkey.errors import (
     DeviceError,
     KdfError,
     KeyMismatchError,
     KeyslotError,
-    RequirementsError,
     WrongKeyError,
 )
-from kdumpkey.luks import lock
 from kdumpkey.luks.layout import LUKS1_STRIPES, SALT_BYTES, stripes_bytes
 from kdumpkey.luks.model import (
+    MAX_KEY_SIZE,
     PRIORITY_NORMAL,
     PRIORITY_PREFER,
-    Digest,
     Keyslot,
     LuksHeader,
     UnknownKdf,
 )
 from kdumpkey.luks.reencryption import state_of
-from kdumpkey.luks.requirements import unmet
+from kdumpkey.luks.volume_key import fits
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -41,18 +41,14 @@ if TYPE_CHECKING:
 
     from kdumpkey.storage.device import Reader
 
-# They show the header, or destroy keys, or try one; all else needs the requirements met.
-ACTIONS_WITHOUT_REQUIREMENTS = frozenset(
-    {"luksDump", "luksHeaderBackup", "luksKillSlot", "erase", "test-passphrase", "luksUUID", "isLuks"}
-)
-
 _OPENABLE_TYPES = frozenset({"luks1", "luks2"})
-_MAX_KEY_SIZE = 512  # bytes: 4096 bits, cryptsetup's limit
-_DIGEST_SIZES = range(20, 65)
 
 
-@dataclass(frozen=True)
-class Unlocked:
+# Told of each slice of Argon2 that is done: the keyslot, how many are, and how many there are.
+Deriving = Callable[[Keyslot, int, int], object]
+
+
+class Unlocked(NamedTuple):
     """What a passphrase opened: keyslot, digest that its key fits, and the key, which the caller closes."""
 
     keyslot: int
@@ -66,16 +62,16 @@ class Unlocked:
         self.volume_key.close()
 
 
-@dataclass(frozen=True)
-class Search:
+class Search(NamedTuple):
     """Which keyslots a passphrase is tried on, and how.
 
     Attributes:
-        keyslot: Try this keyslot alone, whatever its priority and whether it is bound to a segment or not.
+        keyslot: Try this keyslot alone, even if it is to be ignored or is bound to no segment.
         unbound: Also try keyslots whose key opens no segment.
         among: Try only these, as a token demands; None: all.
         check_memory: Compare Argon2's memory with what is available before it runs.
         serialize: Run Argon2 of much memory one process at a time (`kdumpkey.luks.lock.memory_hard`).
+        deriving: Told how far Argon2 has come; may raise to cancel.
     """
 
     keyslot: int | None = None
@@ -83,23 +79,10 @@ class Search:
     among: Collection[int] | None = None
     check_memory: bool = True
     serialize: bool = False
+    deriving: Deriving | None = None
 
 
 EVERY_BOUND_KEYSLOT = Search()
-
-
-def check_requirements(header: LuksHeader, action: str) -> None:
-    """Refuse an action on a device that demands what kdumpkey cannot do.
-
-    Args:
-        header: The device's header.
-        action: cryptsetup's name of the action; "test-passphrase" for open --test-passphrase.
-
-    Raises:
-        RequirementsError: The header has requirements and the action needs them met.
-    """
-    if header.requirements and action not in ACTIONS_WITHOUT_REQUIREMENTS:
-        raise RequirementsError(unmet(header.requirements))
 
 
 def unlock(
@@ -166,7 +149,7 @@ def check_other_keys(
     for digest in header.digests.values():
         if digest.segments and digest.id != opened.digest:
             # The new key's segment is a backup until the first data are written.
-            theirs = replace(search, keyslot=None, unbound=True, among=digest.keyslots)
+            theirs = search._replace(keyslot=None, unbound=True, among=digest.keyslots)
             unlock(device, header, passphrase, theirs).volume_key.close()
 
 
@@ -194,49 +177,21 @@ def open_keyslot(
     if digest is None:
         raise KeyslotError(f"Keyslot {keyslot.id} is in no digest.")
     if memoryview(passphrase).nbytes and _is_unencrypted(keyslot):
-        # Every passphrase would open it, and nobody would notice a header that somebody else put there.
+        # Every passphrase would open it, and a header put there by an attacker would go unnoticed.
         raise KeyMismatchError(
             f"keyslot {keyslot.id} has the null cipher, which only an empty passphrase opens"
         )
     with _stripes(device, keyslot, passphrase, search) as stripes:
         key = af.merge(stripes, keyslot.key_size, LUKS1_STRIPES, _af_hash(keyslot))
     try:
-        fits = _fits(digest, key)
+        fit = fits(digest, key)
     except BaseException:
         key.close()
         raise
-    if not fits:
+    if not fit:
         key.close()
         raise KeyMismatchError(f"the passphrase does not open keyslot {keyslot.id}")
     return Unlocked(keyslot=keyslot.id, digest=digest.id, volume_key=key)
-
-
-def verify_volume_key(header: LuksHeader, key: Buffer, *, unbound: bool = False) -> Digest:
-    """Check that a volume key is this volume's.
-
-    Args:
-        header: The header.
-        key: The volume key.
-        unbound: Also take the key of a digest with no segment.
-
-    Returns:
-        The digest that the key fits.
-
-    Raises:
-        WrongKeyError: It fits none.
-        KdfError: The costs or the salt of a digest are out of bounds.
-        CipherError: A digest's hash is not implemented.
-    """
-    data = {segment.id for segment in header.data_segments}
-    with memoryview(key) as view:
-        size = view.nbytes
-    for digest in header.digests.values():
-        # PBKDF2 fills a short key with zeros: one that lacks zeros at its end would fit.
-        if size not in (header.key_sizes(digest) or (size,)):
-            continue
-        if (unbound or not data.isdisjoint(digest.segments)) and _fits(digest, key):
-            return digest
-    raise WrongKeyError("Volume key does not match the volume.")
 
 
 def _candidates(header: LuksHeader, search: Search) -> list[Keyslot]:
@@ -255,15 +210,11 @@ def _candidates(header: LuksHeader, search: Search) -> list[Keyslot]:
 
 
 def _is_unencrypted(keyslot: Keyslot) -> bool:
-    from kdumpkey.crypto.cipher_spec import is_null_cipher  # noqa: PLC0415  (a volume key alone needs no cipher)
-
     return is_null_cipher(keyslot.area.encryption)
 
 
 def _stripes(device: Reader, keyslot: Keyslot, passphrase: Buffer, search: Search) -> SecretBuffer:
     """The decrypted area of a keyslot: the key's stripes, or noise if the passphrase is wrong."""
-    from kdumpkey.crypto.cipher import CipherSpec, sector_cipher  # noqa: PLC0415  (a volume key alone needs no cipher)
-
     size = _checked_area(device, keyslot)
     spec = CipherSpec.parse(keyslot.area.encryption, keyslot=True)
     spec.check_key_size(keyslot.area.key_size)
@@ -284,10 +235,8 @@ def _stripes(device: Reader, keyslot: Keyslot, passphrase: Buffer, search: Searc
 def _checked_area(device: Reader, keyslot: Keyslot) -> int:
     """The bytes to read of a keyslot's area, once all that is said about it can be."""
     name, area = f"Keyslot {keyslot.id}", keyslot.area
-    if not 0 < keyslot.key_size <= _MAX_KEY_SIZE:
-        raise KeyslotError(
-            f"{name} has a key of {keyslot.key_size} bytes; 1 to {_MAX_KEY_SIZE} are possible."
-        )
+    if not 0 < keyslot.key_size <= MAX_KEY_SIZE:
+        raise KeyslotError(f"{name} has a key of {keyslot.key_size} bytes; 1 to {MAX_KEY_SIZE} are possible.")
     if keyslot.af is None or keyslot.af.stripes != LUKS1_STRIPES:
         raise KeyslotError(f"{name} does not have {LUKS1_STRIPES} stripes.")
     size = stripes_bytes(keyslot.key_size)
@@ -309,26 +258,24 @@ def _area_key(keyslot: Keyslot, passphrase: Buffer, search: Search) -> SecretBuf
     kdf.check(function)
     if not isinstance(function, kdf.Argon2):
         return kdf.derive(function, passphrase, keyslot.area.key_size)
+    # Only Argon2 takes turns, and asks what memory is there.
+    from kdumpkey.luks import lock  # noqa: PLC0415
+    from kdumpkey.memory import available as memory  # noqa: PLC0415
+
     alone = search.serialize and function.memory_kib > lock.MEMORY_HARD_KIB
     # What is available is asked when the one before has given its memory back.
     with lock.memory_hard() if alone else contextlib.nullcontext():
-        from kdumpkey.memory import available as memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
-
         if search.check_memory:
             memory.check_fits(function.memory_kib, f"keyslot {keyslot.id}", function.variant)
         locked = memory.can_be_locked(function.memory_kib)
-        return kdf.derive(function, passphrase, keyslot.area.key_size, lock_memory=locked)
+        return kdf.derive(
+            function,
+            passphrase,
+            keyslot.area.key_size,
+            lock_memory=locked,
+            progress=None if search.deriving is None else partial(search.deriving, keyslot),
+        )
 
 
 def _af_hash(keyslot: Keyslot) -> str:
     return keyslot.af.hash if keyslot.af else ""
-
-
-def _fits(digest: Digest, key: Buffer) -> bool:
-    if digest.type != "pbkdf2" or digest.salt is None or digest.digest is None:
-        raise KdfError(f"digest {digest.id} is not a PBKDF2 digest")
-    if len(digest.digest) not in _DIGEST_SIZES:  # of a few bytes, or none, a wrong key would do
-        raise KdfError(f"digest {digest.id} has a value of {len(digest.digest)} bytes, not 20 to 64")
-    function = kdf.Pbkdf2(hash=digest.hash, iterations=digest.iterations, salt=digest.salt)
-    with kdf.derive(function, key, len(digest.digest)) as derived:
-        return derived.equals(digest.digest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdumpkey.errors import KeyringError, KeyslotError, WrongKeyError
@@ -81,4 +80,4 @@ def _passphrase(token: Token) -> SecretBuffer:
 def _unlock(luks: LuksDevice, token: Token, search: Search) -> Unlocked:
     among = token.keyslots if search.keyslot is None else (search.keyslot,)
     with _passphrase(token) as passphrase:
-        return unlock(luks.header_device, luks.header, passphrase, replace(search, keyslot=None, among=among))
+        return unlock(luks.header_device, luks.header, passphrase, search._replace(keyslot=None, among=among))

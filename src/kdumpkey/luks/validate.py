@@ -7,8 +7,6 @@ lengths of salts, is bound where it is used.
 Source: docs/spec/luks.md "Validation".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import NamedTuple
@@ -198,7 +196,7 @@ def _check_intervals(intervals: list[tuple[int, int | None]]) -> None:
         for identity, (offset, size) in enumerate(intervals)
     )
     for _, end, identity in spans:
-        if end > UINT64_MAX and len(spans) > 1:  # one alone is compared with nothing, so nobody adds it up
+        if end > UINT64_MAX and len(spans) > 1:  # one alone is compared with nothing, and so not added up
             fail(f"segments.{identity}", "ends beyond the 64-bit limit")
     for (_, end, identity), (following, _, _) in pairwise(spans):
         if following < end:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from kdumpkey.errors import KeyslotError, UsageError
+from kdumpkey.errors import KeyslotError, UsageError, WrongKeyError
+from kdumpkey.luks.model import MAX_KEY_SIZE
 from kdumpkey.secret import SecretBuffer
 from kdumpkey.storage.transfer import read_in_full
 
 if TYPE_CHECKING:
     from kdumpkey.luks.model import LuksHeader
+
+_CHUNK: Final = 1 << 16
 
 
 def key_size(header: LuksHeader, bits: int | None) -> int:
@@ -28,6 +31,38 @@ def key_size(header: LuksHeader, bits: int | None) -> int:
     raise KeyslotError(
         "Cannot determine volume key size for LUKS without keyslots, please use --key-size option."
     )
+
+
+def read_volume_key(path: str, header: LuksHeader, bits: int | None) -> SecretBuffer:
+    """Read a header's volume key from the beginning of a file.
+
+    Args:
+        path: The file.
+        header: The header.
+        bits: The key's length, where a header without keyslots does not say it.
+
+    Raises:
+        KeyslotError: As `key_size`.
+        UsageError: As `read_exactly`.
+        WrongKeyError: The length is one that no volume key has; so much memory is not taken for it.
+    """
+    nbytes = key_size(header, bits)
+    if nbytes <= MAX_KEY_SIZE:
+        return read_exactly(path, nbytes)
+    left = nbytes
+    try:
+        with (
+            open(path, "rb", buffering=0) as file,
+            SecretBuffer(_CHUNK) as buffer,
+            memoryview(buffer) as view,
+        ):
+            while left > 0 and (got := file.readinto(view[: min(left, _CHUNK)])):
+                left -= got
+    except (OSError, ValueError) as error:
+        raise UsageError(f"Cannot read keyfile {path}.") from error
+    if left:
+        raise UsageError(f"Cannot read {nbytes} bytes from keyfile {path}.")
+    raise WrongKeyError("Volume key does not match the volume.")
 
 
 def read_exactly(path: str, nbytes: int) -> SecretBuffer:

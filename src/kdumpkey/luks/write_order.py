@@ -6,7 +6,6 @@ Each is on the medium before the next, and a sector is written whole or not at a
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from kdumpkey.luks import area_moves, layout, luks1, luks2
@@ -74,7 +73,7 @@ def replaced(header: LuksHeader, offset: int, area: Buffer) -> Writes:
         case Luks1Header():
             return (area_write, *changed(header))
         case Luks2Header():
-            waiting = _copy(replace(header, seqid=0), secondary=True)
+            waiting = _copy(header._replace(seqid=0), secondary=True)
             return ((header.metadata_size, waiting), area_write, (0, bytes(SECTOR)), *copies(header))
         case _:
             assert_never(header)
@@ -92,7 +91,7 @@ def erased(header: LuksHeader) -> Writes:
     """
     match header:
         case Luks1Header():
-            spoilt = replace(header, mk_digest=os.urandom(len(header.mk_digest)))
+            spoilt = header._replace(mk_digest=os.urandom(len(header.mk_digest)))
             return (luks1.sectors(spoilt)[0], *changed(header))
         case Luks2Header():
             return changed(header)

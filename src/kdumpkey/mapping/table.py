@@ -22,7 +22,7 @@ _SECTOR_SIZE: Final = "sector_size:"
 
 @dataclass(frozen=True)
 class KeyReference:
-    """A key that the kernel finds in the keyrings of whoever loads the table.
+    """A key that the kernel finds in the keyrings of the process that loads the table.
 
     Attributes:
         size_bytes: Its length.
@@ -46,7 +46,7 @@ class CryptTarget:
         size_sectors: Its length in sectors of 512 bytes, as all the numbers of a table are.
         cipher: dm-crypt's cipher specification, such as ``aes-xts-plain64``.
         key: Where the kernel finds the key; None: the table has it in itself, which kdumpkey only ever reads.
-        key_size_bytes: Its length; 0: there is none, which is how the null cipher has it.
+        key_size_bytes: Its length; 0: no key, as for the null cipher.
         iv_offset_sectors: The IV's number at the beginning.
         device: The device beneath, as ``major:minor`` or a path.
         offset_sectors: Where the data begins on it.
@@ -109,7 +109,7 @@ class CryptTarget:
                 options.append(option)
         found = _KEY.fullmatch(key)
         reference = KeyReference(int(found[1]), found[2], found[3]) if found else None
-        # What is in the table itself is shown as zeros in hexadecimal, or as a dash where there is none.
+        # A key in the table itself is shown as zeros in hexadecimal, and no key as a dash.
         key_size = reference.size_bytes if reference else 0 if key == _NO_KEY else len(key) // 2
         return cls(
             int(size),

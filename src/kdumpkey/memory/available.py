@@ -1,4 +1,4 @@
-"""How much memory this process can really get: the machine's, its control groups' and its own limits.
+"""How much memory is available to this process, by the machine's, its control groups' and its own limits.
 
 Argon2 takes its memory at once and uses all of it. Where that does not fit, the kernel kills a process,
 perhaps another one: so the sum is held against every limit before the first page is touched.
@@ -27,7 +27,7 @@ GetRlimit = Callable[[int], tuple[int, int]]
 
 @dataclass(frozen=True, order=True)
 class Availability:
-    """How many KiB can be had, and the limit that says so: `MACHINE`, ``RLIMIT_AS``, ``cgroup /a/b`` …"""
+    """How many KiB are available, and the limit that says so: `MACHINE`, ``RLIMIT_AS``, ``cgroup /a/b`` …"""
 
     kib: int
     limit: str
@@ -76,7 +76,7 @@ def check_fits(needed_kib: int, what: str, purpose: str, have: Availability | No
         have: What is available; measured if not given.
 
     Raises:
-        ResourceError: It does not fit; the message has both numbers, and a limit that is not the machine's.
+        ResourceError: It does not fit; the message has both figures, and any limit but the machine's.
     """
     have = available() if have is None else have
     if needed_kib > have.kib:
@@ -87,7 +87,7 @@ def check_fits(needed_kib: int, what: str, purpose: str, have: Availability | No
 
 
 def can_be_locked(needed_kib: int) -> bool:
-    """Whether so much, and an eighth more, fits without swap.
+    """Whether that much memory, and an eighth more, fits without swap.
 
     Locked memory that does not fit costs a process its life, where without the lock it would be swapped out.
     """

@@ -1,4 +1,4 @@
-"""A limit on the memory of child processes: a control group where one can be had.
+"""A limit on the memory of child processes: a control group if possible.
 
 Version 2's memory.max, else version 1's limit_in_bytes, else RLIMIT_DATA, the weaker proof: it refuses
 memory to one process at a time, and never kills.
@@ -29,7 +29,7 @@ class Limit:
         nbytes: How much memory there is.
         kind: What enforces it, in words.
         weaker: Whether it only refuses, where a kernel would kill.
-        enter: To be called in a process that shall be under it, and whose children will be.
+        enter: Call it in a process to put the process and its children under the limit.
         killed: How many processes the kernel has killed for it so far.
     """
 
@@ -42,10 +42,10 @@ class Limit:
 
 @contextmanager
 def memory_limit(nbytes: int) -> Iterator[Limit]:
-    """The best limit that can be had here; its group is removed afterwards.
+    """The best limit that is available here; its group is removed afterwards.
 
     Args:
-        nbytes: How much memory there shall be.
+        nbytes: How much memory to leave.
     """
     name = f"kdumpkey-{os.getpid()}-{time.monotonic_ns()}"
     for version, parent in _parents():

@@ -16,14 +16,12 @@ from typing import Final
 from kdumpkey.errors import DeviceError, KdumpkeyError, UsageError
 from kdumpkey.kernel.protocol import Stage
 from kdumpkey.kernel.simulated.machine import destroy, opened
+from kdumpkey.memory.kdump_kernel import KERNEL_BYTES, UNPACKED_BYTES, left_bytes
 from kdumpkey.memory.limits import memory_limit
 from kdumpkey.mock.scenario import CRASH, FIRST, KDUMP, REBOOT, Scenario
 from kdumpkey.mock.tools import KDUMPKEY, Step, install_tools, read_steps
 
 _MIB: Final = 1 << 20
-# What stays for programs of 256, 192 and 160 MiB was measured with a real kernel: 154 to 162, 101, 74 MiB.
-KERNEL_BYTES: Final = 40 * _MIB
-UNPACKED_BYTES: Final = 52 * _MIB
 _LEAST: Final = 8 * _MIB  # a shell, and what it starts
 _PASSPHRASE: Final = b"correct horse battery staple"  # of the disks that are shipped: no secret
 _SHM: Final = Path("/dev/shm")  # noqa: S108 (a folder of mode 0700 is made in it)
@@ -46,11 +44,34 @@ class StageReport:
 
 @dataclass(frozen=True)
 class Memory:
-    """What the stages get; None: reckoned from the machine's memory and its reservation."""
+    """What the stages get; None: what the machine's memory and its reservation leave."""
 
     first_bytes: int | None = None
     kdump_bytes: int | None = None
     unpacked_bytes: int = UNPACKED_BYTES
+
+
+def _started_silently(_kind: str, _limit: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the programs of a scenario are run in.
+
+    Attributes:
+        environment: For its programs; PATH and the machine are added to it.
+        stdout: Where their output goes.
+        stderr: Where their errors go.
+        clock: Seconds, by which each section is timed.
+        started: Told of each section, and its limit in words.
+    """
+
+    environment: Mapping[str, str]
+    stdout: int
+    stderr: int
+    clock: Callable[[], float]
+    started: Callable[[str, str], None] = _started_silently
 
 
 def shipped_scenarios() -> dict[str, str]:
@@ -60,57 +81,46 @@ def shipped_scenarios() -> dict[str, str]:
     return {name.removesuffix(".sh"): found[name].read_text(encoding="utf-8") for name in sorted(found)}
 
 
-def run_scenario(
-    scenario: Scenario,
-    *,
-    environment: Mapping[str, str],
-    stdout: int,
-    stderr: int,
-    memory: Memory,
-    clock: Callable[[], float],
-    started: Callable[[str, str], None] = lambda _kind, _text: None,
-) -> list[StageReport]:
+def run_scenario(scenario: Scenario, surroundings: Surroundings, memory: Memory) -> list[StageReport]:
     """Run a scenario to its end, or to the first section that fails.
 
     Args:
         scenario: What to run.
-        environment: For its programs; PATH and the machine are put into it.
-        stdout: Where their output goes.
-        stderr: Where their errors go.
+        surroundings: Where.
         memory: What each stage gets.
-        clock: Seconds, for how long a section took.
-        started: Is told of each section, and its limit in words.
 
     Raises:
-        UsageError: A limit too small for a shell, a disk that there is not, or a machine that cannot be.
+        UsageError: A limit too small for a shell, an unknown disk, or a machine that cannot be made.
         DeviceError: The machine cannot be made.
     """
-    with tempfile.TemporaryDirectory(prefix="kdumpkey-mock-") as work:
-        folder = Path(work)
-        with Bench(folder, environment, scenario, stdout, stderr) as bench:
-            for kind in {section.kind for section in scenario.sections} - {CRASH, REBOOT}:
-                bench.limit_bytes(kind, memory)  # what cannot work is said before anything runs
-            reports = []
-            for section in scenario.sections:
-                if section.kind in (CRASH, REBOOT):
-                    started(section.kind, "")
-                    reports.append(bench.event(section.kind, clock))
-                else:
-                    command = ["sh", "-e", "-c", section.text]
-                    reports.append(bench.run(section.kind, command, memory, clock, started))
-                if reports[-1].exit_code:
-                    break
-            return reports
+    with (
+        tempfile.TemporaryDirectory(prefix="kdumpkey-mock-") as work,
+        Bench(Path(work), scenario, surroundings) as bench,
+    ):
+        for kind in {section.kind for section in scenario.sections} - {CRASH, REBOOT}:
+            bench.limit_bytes(kind, memory)  # refuse what cannot work before anything runs
+        reports = []
+        for section in scenario.sections:
+            if section.kind in (CRASH, REBOOT):
+                reports.append(bench.event(section.kind))
+            else:
+                reports.append(bench.run(section.kind, ["sh", "-e", "-c", section.text], memory))
+            if reports[-1].exit_code:
+                break
+        return reports
 
 
 class Bench:
-    """A machine, its disks and its programs in folders that go with it; use it in a `with` statement."""
+    """A machine, its disks and its programs in directories of their own; use it in a `with` statement.
 
-    def __init__(
-        self, folder: Path, environment: Mapping[str, str], scenario: Scenario, stdout: int, stderr: int
-    ) -> None:
-        self._folder = folder
-        self._streams = (stdout, stderr)
+    Args:
+        folder: A directory, which stays the caller's.
+        scenario: What is to be run.
+        surroundings: Where.
+    """
+
+    def __init__(self, folder: Path, scenario: Scenario, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
         self._log = folder / "steps"
         self._tools = folder / "bin"
         self._work = folder / "work"
@@ -118,7 +128,8 @@ class Bench:
         self._machine = Path(tempfile.mkdtemp(prefix="kdumpkey-mock-", dir=base))
         for made in (self._tools, self._work):
             made.mkdir()
-        self._environment = dict(environment) | {
+        environment = dict(surroundings.environment)
+        self._environment = environment | {
             "PATH": f"{self._tools}:{environment.get('PATH', os.defpath)}",
             "KDUMPKEY_MACHINE": str(self._machine),
             "PASSPHRASE_FILE": str(self._work / "passphrase"),
@@ -176,7 +187,7 @@ class Bench:
             found = memory.first_bytes or state.ram_bytes - state.reserved_bytes
             how = "the machine's memory less the reserved"
         else:
-            found = memory.kdump_bytes or state.reserved_bytes - memory.unpacked_bytes - KERNEL_BYTES
+            found = memory.kdump_bytes or left_bytes(state.reserved_bytes, memory.unpacked_bytes)
             how = (
                 f"{state.reserved_bytes >> 20} MiB reserved, less {memory.unpacked_bytes >> 20} MiB of "
                 f"unpacked initramfs and {KERNEL_BYTES >> 20} MiB of kernel"
@@ -188,8 +199,10 @@ class Bench:
             )
         return found
 
-    def event(self, kind: str, clock: Callable[[], float]) -> StageReport:
+    def event(self, kind: str) -> StageReport:
         """Crash, or reboot."""
+        clock = self._surroundings.clock
+        self._surroundings.started(kind, "")
         began = clock()
         try:
             with opened(self._machine) as machine:
@@ -202,28 +215,22 @@ class Bench:
         return StageReport(kind, seconds=clock() - began)
 
     def run(
-        self,
-        kind: str,
-        command: list[str],
-        memory: Memory,
-        clock: Callable[[], float],
-        started: Callable[[str, str], None] = lambda _kind, _text: None,
-        stdin: int = subprocess.DEVNULL,
+        self, kind: str, command: list[str], memory: Memory, stdin: int = subprocess.DEVNULL
     ) -> StageReport:
         """Run a stage's program under its limit."""
         nbytes = self.limit_bytes(kind, memory)
         before = len(read_steps(self._log))
-        stdout, stderr = self._streams
+        outside = self._surroundings
         with memory_limit(nbytes) as limit:
-            started(kind, f"{nbytes >> 20} MiB, {limit.kind}")
-            began = clock()
+            outside.started(kind, f"{nbytes >> 20} MiB, {limit.kind}")
+            began = outside.clock()
             done = subprocess.run(
                 command,
                 env=self._environment | {"KDUMPKEY_STAGE": kind},
                 cwd=self._work,
                 stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
+                stdout=outside.stdout,
+                stderr=outside.stderr,
                 preexec_fn=limit.enter,
                 check=False,
             )
@@ -231,7 +238,7 @@ class Bench:
                 kind,
                 tuple(read_steps(self._log)[before:]),
                 done.returncode if done.returncode >= 0 else 128 - done.returncode,
-                clock() - began,
+                outside.clock() - began,
                 nbytes,
                 limit.kind,
                 limit.weaker,

@@ -1,4 +1,4 @@
-"""A reserved region and what is to be placed in it, from what a person says of a machine."""
+"""A reserved region and what is to be placed in it, for a machine that options describe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Machine:
+class LoadPlan:
     """What is known of the machine whose kdump kernel is to be loaded.
 
     Attributes:
@@ -37,25 +37,25 @@ class Machine:
     initrd_bytes: int | None = None
 
 
-def layout_of(machine: Machine, policy: Policy) -> Layout:
+def layout_of(machine: LoadPlan, policy: Policy) -> Layout:
     """The layout that a load on this machine has under a policy.
 
     Raises:
         UsageError: `crashkernel` cannot be understood, or there are too many keys.
         DeviceError: A file cannot be read.
-        NotAKernelError: The kernel is none.
+        NotAKernelError: The file is not a kernel.
     """
     if not 0 < machine.keys <= MOST_KEYS:
         raise UsageError(f"{machine.keys} keys: 1 to {MOST_KEYS} can be handed over.")
     reservation = parse_crashkernel(machine.crashkernel, machine.ram_bytes)
     base = USUAL_BASE if reservation.base is None else reservation.base
     if base % PAGE or reservation.size_bytes % PAGE:
-        raise UsageError(f"crashkernel={machine.crashkernel} is not of whole pages of {PAGE} bytes.")
+        raise UsageError(f"crashkernel={machine.crashkernel} is not a whole number of pages of {PAGE} bytes.")
     record = merged_size(machine.keys, checked=policy is Policy.HARDENED)
     return Layout(policy, base, reservation.size_bytes, segments_of(_sizes(machine), record))
 
 
-def _sizes(machine: Machine) -> ImageSizes:
+def _sizes(machine: LoadPlan) -> ImageSizes:
     sizes = sizes_of_files(machine.kernel, machine.initrd)
     if machine.kernel_bytes is not None:
         sizes = replace(sizes, kernel=machine.kernel_bytes)

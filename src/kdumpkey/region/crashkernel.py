@@ -19,7 +19,7 @@ _RANGE: Final = re.compile(rf"{_SIZE}-(?:{_SIZE})?:{_SIZE}", re.ASCII | re.IGNOR
 
 @dataclass(frozen=True)
 class Reservation:
-    """What is reserved; `base` is None where the kernel chooses."""
+    """What is reserved; `base` is None if the kernel chooses the address."""
 
     size_bytes: int
     base: int | None = None
@@ -33,7 +33,7 @@ def parse_crashkernel(text: str, ram_bytes: int) -> Reservation:
         ram_bytes: How much memory the machine has.
 
     Raises:
-        UsageError: It is none of these, or reserves nothing on this machine.
+        UsageError: It is not one of these, or reserves nothing on this machine.
     """
     if (one := _ONE.fullmatch(text)) is not None:
         base = None if one[3] is None else _bytes(one[3], one[4])

@@ -1,4 +1,4 @@
-"""The memory reserved for the kdump kernel, as a file that the next process finds as the next kernel would.
+"""The memory reserved for the kdump kernel, as a file that outlives the process as memory outlives a kernel.
 
 Addresses are physical ones; what was never written is a hole in the file and takes no memory.
 """
@@ -96,7 +96,7 @@ class CrashRegion:
             raise DeviceError(f"the reserved memory cannot be mapped: {error.strerror}") from error
 
     def pages(self) -> Iterator[tuple[int, SecretBuffer]]:
-        """Every page that is not all zeros, with its address; close each when it was looked at."""
+        """Every page that is not all zeros, with its address; close each page after use."""
         zeros = bytes(PAGE)
         for start, end in self._written(0, self.size):
             for offset in range(start - start % PAGE, end, PAGE):
@@ -124,7 +124,7 @@ class CrashRegion:
         return address - self.base
 
     def _written(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """The runs of the file that are no holes."""
+        """The runs of the file that are not holes."""
         while start < end:
             try:
                 begin = os.lseek(self._fd, start, os.SEEK_DATA)

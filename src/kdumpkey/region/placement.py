@@ -14,9 +14,9 @@ from typing import Final
 
 from kdumpkey._native.region import FAILED, Plan
 from kdumpkey.errors import UsageError, kernel_error
-from kdumpkey.region.model import KEYS, PAGE, ImageSizes, Part, Policy, Segment, segments_of
+from kdumpkey.region.model import KEYS, PAGE, Part, Policy, Segment
 
-__all__ = ["FAILED", "Distribution", "Layout", "lay_out"]
+__all__ = ["FAILED", "Distribution", "Layout"]
 
 _NATIVE: Final = {Policy.V1: "upstream", Policy.UPSTREAM: "upstream", Policy.HARDENED: "hardened"}
 
@@ -62,7 +62,7 @@ class Layout:
         segments: In the order of placement; `dm_crypt_keys` are the keys.
 
     Raises:
-        UsageError: A segment is empty or its alignment no power of two, or the region is not of whole pages.
+        UsageError: A segment is empty, its alignment is not a power of two, or the region is not whole pages.
     """
 
     def __init__(self, policy: Policy, base: int, size_bytes: int, segments: Sequence[Segment]) -> None:
@@ -96,6 +96,17 @@ class Layout:
             for each, start in zip(self.segments, starts, strict=True)
         )
 
+    def place_at_random(self, draw: Callable[[int], int]) -> tuple[Part, ...]:
+        """Place every segment once.
+
+        Args:
+            draw: A uniform random number below its argument.
+
+        Raises:
+            KernelError: EADDRNOTAVAIL: a segment has no room.
+        """
+        return self.place(draw(max(self.draws, 1)))
+
     def distribution(self) -> Distribution:
         """The exact distribution of the keys' first page: enumerated, or for `hardened` in closed form."""
         counts, draws, failures, reachable, shannon, least = self._plan.distribution()
@@ -112,28 +123,3 @@ class Layout:
             The region's page that the keys begin at, or `FAILED`, for each.
         """
         return self._plan.sample(n, seed)
-
-
-def lay_out(
-    policy: Policy,
-    base: int,
-    size_bytes: int,
-    sizes: ImageSizes,
-    keys_bytes: int,
-    draw: Callable[[int], int],
-) -> tuple[Part, ...]:
-    """Place every part once.
-
-    Args:
-        policy: Where the keys go.
-        base: Address of the reserved memory.
-        size_bytes: Its size.
-        sizes: Of the image's parts.
-        keys_bytes: Of the keys' record; 0: no keys, and no part for them.
-        draw: A uniform random number below its argument.
-
-    Raises:
-        KernelError: EADDRNOTAVAIL: a part has no room.
-    """
-    layout = Layout(policy, base, size_bytes, segments_of(sizes, keys_bytes))
-    return layout.place(draw(max(layout.draws, 1)))

@@ -7,22 +7,18 @@ import fcntl
 import os
 import stat
 import struct
-import threading
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from kdumpkey.errors import BusyError, DeviceError, WriteError
-from kdumpkey.storage.extent import Backing, Extent, extent_of
 from kdumpkey.storage.transfer import read_in_full, write_in_full
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from kdumpkey.storage.extent import Extent
+
 # _IOR(0x12, 114, size_t), linux/fs.h; POWER has other bits for the direction.
 _BLKGETSIZE64 = 0x40081272 if os.uname().machine.startswith("ppc") else 0x80081272
-
-_FILE_OBJECTS: Final = -1  # in the place of a filesystem's number
 
 
 class Reader(Protocol):
@@ -95,8 +91,10 @@ class Device:
 
     def extent(self) -> Extent:
         """Which bytes of which file or disk this stands for, however it was named."""
+        from kdumpkey.storage.extent import extent_of  # noqa: PLC0415 - who only reads, as most starts do, never asks
+
         extent = extent_of(self.fileno())
-        return replace(extent, offset_bytes=extent.offset_bytes + self._start)
+        return extent._replace(offset_bytes=extent.offset_bytes + self._start)
 
     def fileno(self) -> int:
         """The file descriptor, for locks and ioctls; it stays this object's."""
@@ -193,67 +191,6 @@ class Device:
         self.close()
 
 
-class FileObjectDevice(Device):
-    """A binary file object as a device for reading; threads take turns, for it has one position.
-
-    Args:
-        file: Seekable and readable; it stays the caller's, whose position in it moves.
-        start: Byte of it at which the device begins.
-
-    Raises:
-        DeviceError: It cannot be read or positioned, or ends before `start`.
-    """
-
-    def __init__(self, file: BinaryIO, start: int = 0) -> None:
-        name = getattr(file, "name", None)
-        shown = name if isinstance(name, str) else f"<{type(file).__name__}>"
-        try:
-            usable = file.readable() and file.seekable()
-            end = file.seek(0, os.SEEK_END) if usable else 0
-        except (OSError, ValueError, EOFError) as error:
-            raise DeviceError(f"Cannot read {shown}: {error}.") from error
-        if not usable:
-            raise DeviceError(f"{shown} is not a file object that can be read and positioned.")
-        super().__init__(
-            -1, shown, _size_from(start, end, shown), is_block=False, writable=False, start=start
-        )
-        self._file: BinaryIO | None = file
-        self._lock = threading.Lock()
-
-    def fileno(self) -> int:
-        """Refused: the bytes that a file object gives need not be those of a file."""
-        raise DeviceError(f"{self.name} is a file object, and no file of the system's.")
-
-    def extent(self) -> Extent:
-        """The object itself, which no file of the system's shares a byte with as far as can be known."""
-        return Extent(Backing(_FILE_OBJECTS, id(self._file)), self._start)
-
-    def pread_into(self, buffer: Buffer, offset: int) -> None:
-        """Fill `buffer` from byte `offset` on; see `Device`."""
-        file, done = self._file, 0
-        if file is None:
-            raise ValueError(f"{self.name} is closed")
-        with memoryview(buffer) as whole, whole.cast("B") as view, self._lock:
-            try:
-                file.seek(self._start + offset)
-                while done < view.nbytes and (piece := file.read(view.nbytes - done)):
-                    view[done : done + len(piece)] = piece
-                    done += len(piece)
-            except (OSError, ValueError, EOFError) as error:
-                raise DeviceError(f"Cannot read {self.name} at byte {offset + done}: {error}.") from error
-            if done < view.nbytes:
-                raise DeviceError(f"{self.name} ends at byte {offset + done}, it is shorter than it was.")
-
-    def pwrite(self, buffer: Buffer, offset: int) -> None:
-        """Refused: file objects are read only."""
-        del buffer, offset
-        raise WriteError(f"{self.name} is a file object, which is only read.")
-
-    def close(self) -> None:
-        """Let go of the file object, and leave it open."""
-        self._file = None
-
-
 def open_readonly(path: str | os.PathLike[str], *, exclusive: bool = False, start: int = 0) -> Device:
     """Open a block device or a regular file for reading.
 
@@ -290,7 +227,7 @@ def _open(path: str | os.PathLike[str], flags: int, *, exclusive: bool, start: i
     # The kind is looked at before opening, because opening a device node or a FIFO can itself do something;
     # and again afterwards, because the name may mean another file by then.
     try:
-        mode = Path(name).stat().st_mode
+        mode = os.stat(name).st_mode
         _check_kind(mode, name)
         if exclusive and stat.S_ISBLK(mode):
             flags |= os.O_EXCL
@@ -310,7 +247,7 @@ def _open(path: str | os.PathLike[str], flags: int, *, exclusive: bool, start: i
         _check_kind(mode, name)
         is_block = stat.S_ISBLK(mode)
         end = _block_device_size(fd, name) if is_block else os.fstat(fd).st_size
-        size = _size_from(start, end, name)
+        size = size_from(start, end, name)
         os.set_blocking(fd, True)
     except BaseException:
         os.close(fd)
@@ -319,7 +256,12 @@ def _open(path: str | os.PathLike[str], flags: int, *, exclusive: bool, start: i
     return Device(fd, name, size, is_block=is_block, writable=writable, start=start)
 
 
-def _size_from(start: int, end: int, name: str) -> int:
+def size_from(start: int, end: int, name: str) -> int:
+    """The bytes from `start` to `end`.
+
+    Raises:
+        DeviceError: The device called `name` ends before `start`.
+    """
     if not 0 <= start <= end:
         raise DeviceError(f"Device {name} has {end} bytes: byte {start} is not in it.")
     return end - start

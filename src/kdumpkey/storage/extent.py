@@ -6,43 +6,39 @@ opened says which file it is; a name does not.
 Source: the kernel's include/uapi/linux/loop.h for the call and the layout of `struct loop_info64`; sysfs(5).
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import stat
 import struct
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-_SYSFS: Final = Path("/sys/dev/block")
+Folder = str | os.PathLike[str]
+
+_SYSFS: Final = "/sys/dev/block"
 _LOOP_MAJOR: Final = 7
 _GET_STATUS: Final = 0x4C05
 _STATUS: Final = struct.Struct(
     "=4Q216x"
 )  # of 232 bytes: the file's device, inode and rdevice, and the offset
 _LARGEST: Final = 1 << 63
-_SECTOR: Final = 512  # sysfs counts in these, whatever the disk's own sectors
+_SECTOR: Final = 512  # sysfs counts in these even if the disk's own sectors are larger
 
 
-@dataclass(frozen=True)
-class Backing:
+class Backing(NamedTuple):
     """A regular file by its filesystem and inode, or a disk by its number (`inode` is None)."""
 
     device: int
     inode: int | None = None
 
 
-@dataclass(frozen=True)
-class Extent:
+class Extent(NamedTuple):
     """Where an open device's first byte is: `offset_bytes` into its backing."""
 
     backing: Backing
     offset_bytes: int = 0
 
 
-def extent_of(fd: int, sysfs: Path = _SYSFS) -> Extent:
+def extent_of(fd: int, sysfs: Folder = _SYSFS) -> Extent:
     """Say what an open regular file or block device stands for.
 
     Args:
@@ -68,7 +64,7 @@ def overlap(one: Extent, one_bytes: range, other: Extent, other_bytes: range) ->
     return start < stop
 
 
-def share_bytes(one: int, other: int, sysfs: Path = _SYSFS) -> bool:
+def share_bytes(one: int, other: int, sysfs: Folder = _SYSFS) -> bool:
     """Say whether to write one open file or device may change what another holds.
 
     It does where both have bytes of one file or disk; or where one is a device that the kernel puts together
@@ -91,27 +87,42 @@ def _meet(some: list[tuple[Extent, int]], others: list[tuple[Extent, int]]) -> b
     )
 
 
-def _runs_of(fd: int, sysfs: Path) -> list[tuple[Extent, int]]:
+def _runs_of(fd: int, sysfs: Folder) -> list[tuple[Extent, int]]:
     """Where an open file or device is, and its size in bytes; of a loop device, also as the disk it is."""
     status = os.fstat(fd)
     if stat.S_ISREG(status.st_mode):
         return [(extent_of(fd, sysfs), max(status.st_size, 1))]  # an empty file is still itself
     if not stat.S_ISBLK(status.st_mode):
         return []
-    size = _size_of(sysfs / f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}")
+    size = _size_of(_folder_of(status.st_rdev, sysfs))
     disk, start = _disk_of(status.st_rdev, sysfs)
     return [(each, size) for each in {extent_of(fd, sysfs), Extent(Backing(disk), start)}]
 
 
-def _size_of(folder: Path) -> int:
+def _folder_of(number: int, sysfs: Folder) -> str:
+    return os.path.join(sysfs, f"{os.major(number)}:{os.minor(number)}")
+
+
+def _text(*path: str) -> str:
+    with open(os.path.join(*path), encoding="ascii") as file:
+        return file.read().strip()
+
+
+def _number(*path: str) -> int:
+    """The device number that a file of sysfs holds."""
+    major, _, minor = _text(*path).partition(":")
+    return os.makedev(int(major), int(minor))
+
+
+def _size_of(folder: str) -> int:
     """The size in bytes of a block device by its folder in sysfs; without one, as large as can be."""
     try:
-        return int((folder / "size").read_text()) * _SECTOR
+        return int(_text(folder, "size")) * _SECTOR
     except (OSError, ValueError):
         return _LARGEST
 
 
-def _parts_of(fd: int, sysfs: Path) -> list[tuple[Extent, int]]:
+def _parts_of(fd: int, sysfs: Folder) -> list[tuple[Extent, int]]:
     """The devices that a block device is put together of, and what these are, down to disks."""
     status = os.fstat(fd)
     if not stat.S_ISBLK(status.st_mode):
@@ -119,11 +130,9 @@ def _parts_of(fd: int, sysfs: Path) -> list[tuple[Extent, int]]:
     found: dict[int, tuple[Extent, int]] = {}
     left = [status.st_rdev]
     while left:
-        number = left.pop()
-        for folder in _slaves(sysfs / f"{os.major(number)}:{os.minor(number)}"):
+        for folder in _slaves(_folder_of(left.pop(), sysfs)):
             try:
-                major, _, minor = (folder / "dev").read_text().strip().partition(":")
-                part = os.makedev(int(major), int(minor))
+                part = _number(folder, "dev")
             except (OSError, ValueError):
                 continue
             if part not in found:
@@ -133,14 +142,15 @@ def _parts_of(fd: int, sysfs: Path) -> list[tuple[Extent, int]]:
     return list(found.values())
 
 
-def _slaves(folder: Path) -> list[Path]:
+def _slaves(folder: str) -> list[str]:
+    slaves = os.path.join(folder, "slaves")
     try:
-        return sorted((folder / "slaves").iterdir())
+        return [os.path.join(slaves, name) for name in sorted(os.listdir(slaves))]
     except OSError:
         return []
 
 
-def _behind_loop(fd: int, sysfs: Path) -> Extent | None:
+def _behind_loop(fd: int, sysfs: Folder) -> Extent | None:
     """The file or disk that a loop device, or a partition of one, is over; None: it is over nothing."""
     try:
         device, inode, rdevice, offset = _STATUS.unpack(fcntl.ioctl(fd, _GET_STATUS, bytes(_STATUS.size)))
@@ -152,14 +162,12 @@ def _behind_loop(fd: int, sysfs: Path) -> Extent | None:
     return Extent(Backing(disk), start + offset)
 
 
-def _disk_of(number: int, sysfs: Path) -> tuple[int, int]:
+def _disk_of(number: int, sysfs: Folder) -> tuple[int, int]:
     """The disk that a block device is or is a partition of, and the byte at which it begins there."""
-    folder = sysfs / f"{os.major(number)}:{os.minor(number)}"
+    folder = _folder_of(number, sysfs)
     try:
-        if (folder / "partition").exists():
-            start = int((folder / "start").read_text()) * _SECTOR
-            major, _, minor = (folder / ".." / "dev").read_text().strip().partition(":")
-            return os.makedev(int(major), int(minor)), start
+        if os.path.exists(os.path.join(folder, "partition")):
+            return _number(folder, "..", "dev"), int(_text(folder, "start")) * _SECTOR
     except (OSError, ValueError):
         pass
     return number, 0

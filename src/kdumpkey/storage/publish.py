@@ -85,7 +85,7 @@ def new_file(
 
     Args:
         path: The file's name.
-        mode: Its permissions, whatever the umask.
+        mode: Its permissions; the umask does not count.
         replace: Take the place of a regular file of that name.
         sync: Wait until content and name are on the medium.
         apart_from: Open files and devices that the output must not be, or hold a byte of, by any name.
@@ -103,13 +103,13 @@ def new_file(
 
 
 def write_file_at(folder: int, name: str, content: Buffer, *, mode: int = PRIVATE) -> None:
-    """Write a file into a folder that is open, in place of whatever has its name there.
+    """Write a file into a folder that is open, in place of a file of that name.
 
     Args:
         folder: The folder's descriptor.
         name: The file's name in it.
         content: The bytes.
-        mode: Its permissions, whatever the umask.
+        mode: Its permissions; the umask does not count.
 
     Raises:
         OSError: The file cannot be written; nothing is left that was not there before.
@@ -127,7 +127,7 @@ def stage(folder: str | os.PathLike[str], name: str, content: Buffer, *, mode: i
         folder: Where the file is to be.
         name: What the hidden name is made from.
         content: The bytes.
-        mode: Its permissions, whatever the umask.
+        mode: Its permissions; the umask does not count.
 
     Returns:
         The hidden file's path.
@@ -170,7 +170,7 @@ def open_output(
 
     Args:
         path: The file's name, or the device's.
-        mode: A new file's permissions, whatever the umask.
+        mode: A new file's permissions; the umask does not count.
         replace: Take the place of a regular file of that name, or overwrite the device.
         apart_from: Open files and devices that the output must not be, or hold a byte of, by any name.
 
@@ -386,7 +386,7 @@ def _rename(target: _Name, hidden: str, *, replace: bool) -> None:
             except OSError as error:
                 if error.errno not in _NO_LINKS:
                     raise
-                # An empty file of our own takes the name first, so that nobody's is overwritten.
+                # An empty file of our own takes the name first, so that no other file is overwritten.
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 os.close(os.open(target.name, flags, PRIVATE, dir_fd=folder))
             else:

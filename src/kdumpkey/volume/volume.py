@@ -148,7 +148,7 @@ class Volume:
         return there
 
     def shares_bytes_with(self, fd: int) -> bool:
-        """Whether an open file or device has bytes of the volume's own device, by whatever name."""
+        """Whether an open file or device has bytes of the volume's own device, under any name."""
         return isinstance(self._device, Device) and share_bytes(fd, self._device.fileno())
 
     def read_into(self, buffer: WriteableBuffer, offset: int) -> None:

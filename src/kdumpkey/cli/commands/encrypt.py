@@ -61,8 +61,9 @@ def encrypt(
                     status = os.fstat(fd)
                     total = status.st_size if stat.S_ISREG(status.st_mode) else 0
                     with progress_bar(session.streams, total) as progress:
+                        name = "standard input" if source == STDIN else source
                         done = encrypt_file(
-                            volume, luks.device, fd, source, start=start or 0, progress=progress
+                            volume, luks.device, fd, name, start=start or 0, progress=progress
                         )
                     size = volume.size
     finally:

@@ -11,22 +11,21 @@ import typer
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Devices
 from kdumpkey.cli.columns import folded
-from kdumpkey.cli.opening import device_path, refusing
 from kdumpkey.cli.options import Arch, Json, ModulesSize, Release, Root
 from kdumpkey.cli.region_sizes import RegionSizes
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import UsageError
-from kdumpkey.kdump.estimate.machine import Found, Machine, estimate_machine, keyslots_of
-from kdumpkey.kdump.estimate.rules import Keyslot
+from kdumpkey.kdump.estimate.device_keyslots import keyslots_of
+from kdumpkey.kdump.estimate.keyslots import KeyslotMemory
+from kdumpkey.kdump.estimate.machine import MachineEstimate, MachineSpec, estimate_machine
+from kdumpkey.luks.words import device_path, refusing
 from kdumpkey.region.crashkernel import parse_crashkernel
-from kdumpkey.region.model import ImageSizes, Policy, segments_of
+from kdumpkey.region.handover import merged_size
+from kdumpkey.region.model import USUAL_BASE, ImageSizes, Policy, segments_of
 from kdumpkey.region.placement import Layout
 
 app = typer.Typer()
 _MIB: Final = 1 << 20
-_BASE: Final = 0x2000_0000
-_COUNT: Final = 4  # bytes: the number of keys, and then each
-_RECORD: Final = 388
 
 
 @action(app, "estimate", "[<device> ...]", example="kdumpkey kdump estimate /dev/sda2")
@@ -45,7 +44,7 @@ def estimate(
     root = Path(root_folder or "/")
     if not root.is_dir():
         raise UsageError(f"{root} is not a directory.")
-    machine = Machine(
+    machine = MachineSpec(
         root=root,
         release=release,
         arch=arch,
@@ -57,7 +56,7 @@ def estimate(
         initramfs_bytes=sizes.initrd_bytes,
     )
     paths = [device_path(word) for word in devices or ()]
-    keyslots: list[Keyslot] = []
+    keyslots: list[KeyslotMemory] = []
     for device in paths:
         with refusing(device):
             keyslots += keyslots_of(device)
@@ -74,17 +73,17 @@ def estimate(
         session.say(line)
 
 
-def _failing(found: Found, nbytes: int) -> dict[Policy, float]:
+def _failing(found: MachineEstimate, nbytes: int) -> dict[Policy, float]:
     """How likely a load fails by fragmentation, under each policy."""
     sizes = ImageSizes(kernel=found.kernel_bytes, initrd=found.initramfs_bytes)
-    segments = segments_of(sizes, _COUNT + _RECORD * max(1, len(found.devices)))
+    segments = segments_of(sizes, merged_size(max(1, len(found.devices))))
     return {
-        policy: Layout(policy, _BASE, nbytes, segments).distribution().failure_probability
+        policy: Layout(policy, USUAL_BASE, nbytes, segments).distribution().failure_probability
         for policy in Policy
     }
 
 
-def _lines(found: Found, current: int | None, failing: dict[int, dict[Policy, float]]) -> list[str]:
+def _lines(found: MachineEstimate, current: int | None, failing: dict[int, dict[Policy, float]]) -> list[str]:
     made = found.estimate
     devices = ", ".join(found.devices) or "no encrypted device was named"
     lines = [
@@ -123,7 +122,9 @@ def _mib(nbytes: int) -> str:
     return f"{nbytes / _MIB:.1f} MiB"
 
 
-def _json(found: Found, current: int | None, failing: dict[int, dict[Policy, float]]) -> dict[str, object]:
+def _json(
+    found: MachineEstimate, current: int | None, failing: dict[int, dict[Policy, float]]
+) -> dict[str, object]:
     made = found.estimate
     ways = ("passphrase", "key_reuse")
     return {

@@ -1,9 +1,9 @@
-"""kdump generate: a piece of configuration as a diff, or put in place."""
+"""kdump generate: one kind of configuration as a diff, or written."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -13,24 +13,24 @@ from kdumpkey.cli.declaring import completing
 from kdumpkey.cli.options import Apply, Root
 from kdumpkey.cli.session import Run
 from kdumpkey.kdump.generate.apply import apply
+from kdumpkey.kdump.generate.generate import GENERATORS
 from kdumpkey.kdump.generate.generate import generate as make
 
 app = typer.Typer()
-_PIECES: Final = ("crypttab", "dracut", "initramfs-tools", "kdump.conf", "systemd", "udev")
 
 
 @action(
     app,
     "generate",
-    "<crypttab|dracut|initramfs-tools|kdump.conf|systemd|udev> [<device> ...]",
+    f"<{'|'.join(GENERATORS)}> [<device> ...]",
     example="kdumpkey kdump generate crypttab /dev/sda2",
 )
 def generate(
     run: Run,
-    piece: Annotated[
+    kind: Annotated[
         str,
         typer.Argument(
-            metavar="PIECE", help=f"One of {', '.join(_PIECES)}", autocompletion=completing(*_PIECES)
+            metavar="KIND", help=f"One of {', '.join(GENERATORS)}", autocompletion=completing(*GENERATORS)
         ),
     ],
     devices: Devices = None,
@@ -40,7 +40,7 @@ def generate(
     """Show what is to be changed; with --apply, change it."""
     session = run.begin()
     root = Path(root_folder or "/")
-    changes = make(piece, root, devices or [])
+    changes = make(kind, root, devices or [])
     for change in changes:
         if diff := change.diff():
             session.write(diff)

@@ -33,7 +33,7 @@ from kdumpkey.cli.region_sizes import RegionSizes
 from kdumpkey.cli.session import Reported, Run, Session
 from kdumpkey.errors import CannotTellError, NoDumpError, PermissionDeniedError, UsageError
 from kdumpkey.kdump.audit import audit as audit_kernel
-from kdumpkey.kdump.freshness import State, keys_now
+from kdumpkey.kdump.freshness import KeyState, keys_now
 from kdumpkey.kernel.protocol import HandOver, Stage
 from kdumpkey.kernel.simulated import machine as machines
 from kdumpkey.printable import printable
@@ -66,7 +66,7 @@ def boot(
     policy_name: options.Policy = None,
     throwaway: Throwaway = False,
 ) -> None:
-    """Make a machine."""
+    """Make a simulated machine."""
     session = run.begin()
     try:
         policy = Policy(policy_name or Policy.UPSTREAM.value)
@@ -128,7 +128,7 @@ def forget(
     item: Annotated[str, typer.Argument(metavar="ITEM", help="Its number or name, as status shows it")],
     call: Call,
 ) -> None:
-    """Take a named key back."""
+    """Stop naming a key, so that the next load leaves it out."""
     session = run.begin()
     with _opened(session, call) as kernel:
         kernel.forget(item)
@@ -137,7 +137,7 @@ def forget(
 
 @action(app, "load", example="kdumpkey kdump load")
 def load(run: Run, call: Call, choice: ImageChoice) -> None:
-    """Load the crash image."""
+    """Load the crash image, with the keys that are named."""
     session = run.begin()
     with _opened(session, call) as kernel:
         image = kernel.complete(choice.wanted)
@@ -149,18 +149,18 @@ def load(run: Run, call: Call, choice: ImageChoice) -> None:
 
 @action(app, "status", example="kdumpkey kdump status")
 def status(run: Run, call: Call) -> None:
-    """Show what the machine would do if it crashed now."""
+    """Show what would be handed over if the machine crashed now."""
     session = run.begin()
     choosing = choose_kernel(session, call.machine, mount_configfs=call.mount_configfs, to_look=True)
     with choosing as (kernel, chosen):
         found, now = kernel.status(), kernel.clock()
         record = kernel.record() if found.keys is not None else None
-        fresh = {each.description: each for each in (keys_now(kernel.root, record) if record else ())}
-        stale = sum(each.state is State.STALE for each in fresh.values())
+        freshness = {each.description: each for each in (keys_now(kernel.root, record) if record else ())}
+        stale = sum(each.state is KeyState.STALE for each in freshness.values())
         if call.as_json:
-            session.say(json.dumps(report.status_json(found, now, fresh) | {"chosen": chosen}))
+            session.say(json.dumps(report.status_json(found, now, freshness) | {"chosen": chosen}))
         else:
-            for line in report.status_lines(found, now, fresh, record, chosen):
+            for line in report.status_lines(found, now, freshness, record, chosen):
                 session.say(line)
             if stale:
                 session.say(
@@ -186,7 +186,7 @@ def reuse(
     ],
     call: Call,
 ) -> None:
-    """Set or clear reuse."""
+    """Choose whether loads reuse the keys of the previous image."""
     session = run.begin()
     words = {"on": True, "1": True, "off": False, "0": False}
     if word not in words:
@@ -199,7 +199,7 @@ def reuse(
 
 @action(app, "unload", example="kdumpkey kdump unload")
 def unload(run: Run, call: Call) -> None:
-    """Give up the image."""
+    """Unload the crash image."""
     session = run.begin()
     with _opened(session, call) as kernel:
         kernel.unload()
@@ -208,7 +208,7 @@ def unload(run: Run, call: Call) -> None:
 
 @action(app, "crash", example="kdumpkey kdump crash")
 def crash(run: Run, call: Call, this_machine: ThisMachine = False) -> None:
-    """Crash."""
+    """Crash the first kernel."""
     session = run.begin()
     with _opened(session, call) as kernel:
         if kernel.is_this_machine:
@@ -234,7 +234,7 @@ def _confirm_crash(session: Session, *, this_machine: bool) -> None:
 
 @action(app, "restore", example="kdumpkey kdump restore")
 def restore(run: Run, call: Call, key_description: KeyDescription = None) -> None:
-    """Have the kdump kernel put the keys into its keyring."""
+    """Have the kdump kernel put the keys that were handed over into its keyring."""
     session = run.begin()
     with _opened(session, call) as kernel:
         restored = kernel.restore(key_description)
@@ -253,7 +253,7 @@ def restore(run: Run, call: Call, key_description: KeyDescription = None) -> Non
 
 @action(app, "reboot", example="kdumpkey kdump reboot")
 def reboot(run: Run, call: Call) -> None:
-    """Switch it off and on."""
+    """Switch a simulated machine off and on."""
     session = run.begin()
     with open_machine(session, call.machine) as machine:
         machine.reboot()
@@ -262,7 +262,7 @@ def reboot(run: Run, call: Call) -> None:
 
 @action(app, "audit", example="kdumpkey kdump audit")
 def audit(run: Run, call: Call) -> None:
-    """Look for keys in the reserved memory."""
+    """Show where keys can be seen."""
     session = run.begin()
     with _opened(session, call) as kernel:
         found = audit_kernel(kernel)
@@ -279,7 +279,7 @@ def wait(
     word: Annotated[str, typer.Argument(metavar="SECONDS", help="How long")],
     call: Call,
 ) -> None:
-    """Let time pass in the machine."""
+    """Let time pass in a simulated machine."""
     session = run.begin()
     if not word.isdecimal() or len(word) > 9:
         raise UsageError("kdump wait takes a number of seconds.")
@@ -290,7 +290,7 @@ def wait(
 
 @action(app, "destroy", example="kdumpkey kdump destroy")
 def destroy(run: Run, call: Call) -> None:
-    """Wipe and remove a machine."""
+    """Wipe and remove a simulated machine."""
     session = run.begin()
     path = machine_path(session, call.machine)
     machines.destroy(path)

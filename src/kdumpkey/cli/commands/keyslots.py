@@ -19,12 +19,14 @@ from kdumpkey.cli.changing import (
     open_for_change,
     read_new_passphrase,
     recipe,
+    report_costs,
 )
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.interruptible import interruptible
 from kdumpkey.cli.kdf_choice import KdfChoice
 from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import KeyringPassphrase, UnlockSource, by_key
+from kdumpkey.cli.keyring_key import volume_key_in_keyring
 from kdumpkey.cli.options import (
     EVERYWHERE,
     ExternalTokensPath,
@@ -47,9 +49,9 @@ from kdumpkey.errors import KeyslotError, UsageError
 from kdumpkey.luks.add_key import add_key, add_unbound_key
 from kdumpkey.luks.change_key import change_key
 from kdumpkey.luks.configure import assign_token
-from kdumpkey.luks.unlock import verify_volume_key
 from kdumpkey.luks.unlock_by_token import token_passphrase
-from kdumpkey.luks.volume_key_file import key_size, read_exactly
+from kdumpkey.luks.volume_key import verify_volume_key
+from kdumpkey.luks.volume_key_file import read_exactly, read_volume_key
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -115,6 +117,7 @@ def luks_add_key(
             how = recipe(kdf, store.header, check_memory=source.checks_memory)
             add = add_unbound_key if unbound else add_key
             number = add(store, key, passphrase, how, keyslot=new)
+            report_costs(session, kdf, how.kdf)
         if token is not None:
             assign_token(store, token, number)
         session.explain(f"Key slot {number} created.")
@@ -205,6 +208,7 @@ def _change(
     with interruptible():
         how = recipe(kdf, store.header, check_memory=source.checks_memory)
         number = change_key(store, opened, passphrase, how, stay=stay)
+        report_costs(session, kdf, how.kdf)
     session.explain(f"Key slot {number} created.")
 
 
@@ -243,13 +247,11 @@ def _existing_key(
     """The volume key: from its file or keyring, by a token if one is asked for, or by any passphrase."""
     luks = as_device(store)
     if volume_key_file is not None:
-        with read_exactly(volume_key_file, key_size(luks.header, key_size_bits)) as key:
+        with read_volume_key(volume_key_file, luks.header, key_size_bits) as key:
             verify_volume_key(store.header, key)
             yield key
         return
     if volume_key_keyring is not None:
-        from kdumpkey.cli.keyring_key import volume_key_in_keyring  # noqa: PLC0415 - few keys lie in keyrings
-
         with volume_key_in_keyring(volume_key_keyring) as key:
             verify_volume_key(store.header, key)
             yield key

@@ -17,11 +17,12 @@ from kdumpkey.cli.kernel_memory import KernelMemory
 from kdumpkey.cli.options import Json
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import BusyError, DeviceError, KdumpkeyError, ResourceError, UsageError, WrongKeyError
+from kdumpkey.memory.kdump_kernel import UNPACKED_BYTES
 from kdumpkey.mock.run import (
-    UNPACKED_BYTES,
     Bench,
     Memory,
     StageReport,
+    Surroundings,
     run_scenario,
     shipped_scenarios,
     stage_kind,
@@ -68,18 +69,20 @@ def _run(
     sections = count(1)
 
     def started(kind: str, limit: str) -> None:
-        place = f"[{next(sections)}/{len(scenario.sections)}]"
-        session.complain(f"--- {place} {kind}{f' ({limit})' if limit else ''}")
+        number = f"[{next(sections)}/{len(scenario.sections)}]"
+        session.complain(f"--- {number} {kind}{f' ({limit})' if limit else ''}")
 
     stderr = session.streams.stderr
     reports = run_scenario(
         scenario,
-        environment=session.streams.environment,
-        stdout=stderr if as_json else session.streams.stdout,
-        stderr=stderr,
-        memory=_memory(memory),
-        clock=time.monotonic,
-        started=started,
+        Surroundings(
+            session.streams.environment,
+            stderr if as_json else session.streams.stdout,
+            stderr,
+            time.monotonic,
+            started,
+        ),
+        _memory(memory),
     )
     if as_json:
         session.say(json.dumps({"about": scenario.about, "stages": [_plain(report) for report in reports]}))
@@ -100,24 +103,22 @@ def shell(run: Run, memory: KernelMemory) -> None:
         "root.img is a LUKS2 disk, and $PASSPHRASE_FILE has its passphrase. To get to the kdump kernel, run "
         "kdumpkey kdump crash, then exit."
     )
+    surroundings = Surroundings(
+        environment,
+        session.streams.stdout,
+        session.streams.stderr,
+        time.monotonic,
+        lambda name, limit: session.complain(f"--- {name} ({limit})"),
+    )
     with (
         tempfile.TemporaryDirectory(prefix="kdumpkey-mock-") as folder,
-        Bench(Path(folder), environment, scenario, session.streams.stdout, session.streams.stderr) as bench,
+        Bench(Path(folder), scenario, surroundings) as bench,
     ):
         reports = []
         while True:
             before = bench.stage
             kind = stage_kind(before)
-            reports.append(
-                bench.run(
-                    kind,
-                    [program],
-                    _memory(memory),
-                    time.monotonic,
-                    lambda name, limit: session.complain(f"--- {name} ({limit})"),
-                    stdin=session.streams.stdin,
-                )
-            )
+            reports.append(bench.run(kind, [program], _memory(memory), session.streams.stdin))
             if bench.stage is before:
                 break
     for line in report_lines(reports):

@@ -9,13 +9,14 @@ from typing import Final
 from kdumpkey.errors import ResourceError
 from kdumpkey.kdump.cost.measure import (
     DEFAULT_PASSES,
-    UNPACKED_BYTES,
     Cell,
     Cost,
-    Verdict,
+    Fit,
     available_kib,
     measure,
+    measure_reference,
 )
+from kdumpkey.memory.kdump_kernel import UNPACKED_BYTES
 
 _MIB: Final = 1 << 20
 _SLACK_KIB: Final = 2048  # page tables and what the allocator rounds up
@@ -49,13 +50,13 @@ def memory_time_product(cell: Cell) -> float:
 
 
 def _too_short(seconds: float) -> str:
-    return f"{seconds:g} s are too short for Argon2id with any memory worth having."
+    return f"{seconds:g} s are too short for Argon2id with a useful amount of memory."
 
 
 def _cheaper(cell: Cell, share: float, *, passes_too: bool = True) -> Cell | None:
-    """A cell of so much of the work: fewer passes; less memory at the least of them, or if they stay.
+    """A cell with that share of the work: fewer passes, or with the fewest of them less memory.
 
-    Fewer than `DEFAULT_PASSES` would be advice that cryptsetup does not take. None: there is nothing less.
+    cryptsetup accepts no fewer than `DEFAULT_PASSES`. None: nothing is cheaper.
     """
     if passes_too and cell.passes > DEFAULT_PASSES:
         return replace(cell, passes=max(DEFAULT_PASSES, min(cell.passes - 1, int(cell.passes * share))))
@@ -65,75 +66,101 @@ def _cheaper(cell: Cell, share: float, *, passes_too: bool = True) -> Cell | Non
     return replace(cell, memory_kib=max(_LEAST_KIB, memory))
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """What unlocking in the kdump kernel has to fit.
+
+    Attributes:
+        reserved_bytes: The memory that is reserved for the kdump kernel.
+        seconds: How long unlocking may take here.
+        unpacked_bytes: What the kdump kernel's initramfs takes unpacked.
+    """
+
+    reserved_bytes: int
+    seconds: float
+    unpacked_bytes: int = UNPACKED_BYTES
+
+    def admit(self, cost: Cost) -> bool:
+        """Whether a derivation that was measured fits the memory."""
+        return cost.verdict(self.reserved_bytes, self.unpacked_bytes) is Fit.FITS
+
+
 def advise(
-    reserved_bytes: int,
-    seconds: float,
+    bounds: Bounds,
     *,
     default: Cell,
     parallel: int,
-    unpacked_bytes: int = UNPACKED_BYTES,
     runs: int = 3,
     measuring: Callable[[Cell], None] = lambda _cell: None,
 ) -> Advice:
     """Find the strongest Argon2id parameters that fit memory and time here.
 
-    Memory counts twice in the product, passes once: as much memory as fits is taken first, and then as many
-    passes as the time allows. What is returned was measured, and lies under both limits.
+    Memory counts twice in the product, passes once: so the search takes as much memory as fits, and then as
+    many passes as the time allows. What is returned was measured, and lies under both limits.
 
     Args:
-        reserved_bytes: What is reserved for the kdump kernel.
-        seconds: How long unlocking may take here.
+        bounds: Memory and time.
         default: What is compared with.
         parallel: How many lanes.
-        unpacked_bytes: What the kdump kernel's initramfs takes unpacked.
         runs: How often the result is measured.
         measuring: Told what is measured next.
 
     Raises:
-        ResourceError: Nothing fits: too little memory, or too little time for the four
-            passes that cryptsetup asks at the least; or this machine has no room to measure.
+        ResourceError: Nothing fits: too little memory, or too little time for the four passes that cryptsetup
+            demands; or this machine has too little memory to measure.
     """
 
     def measured(cell: Cell, times: int) -> Cost:
         measuring(cell)
-        return measure(cell, times)
+        cost = measure(cell, times)
+        if cost.refused:  # it has no time and no peak: it would look as if it fitted
+            raise ResourceError(f"This machine has too little memory to measure that: {cost.refused}.")
+        return cost
 
     overhead = measured(Cell("argon2id", 8 * 1024, 1, 1), 1).peak_kib - 8 * 1024
-    room = available_kib(reserved_bytes, unpacked_bytes) - overhead - _SLACK_KIB
+    cell = _with_passes(bounds, _with_memory(bounds, overhead, parallel), measured)
+    while True:
+        cost = measured(cell, runs)
+        fits = bounds.admit(cost)
+        if fits and cost.seconds <= bounds.seconds:
+            break
+        less = _cheaper(cell, min(_TIME_MARGIN, bounds.seconds / cost.seconds), passes_too=fits)
+        if less is None:
+            raise ResourceError(_too_short(bounds.seconds))
+        cell = less
+    measuring(cell)
+    cost = replace(cost, reference_seconds=measure_reference(cell))
+    ratio = memory_time_product(default) / memory_time_product(cell)
+    return Advice(cost, default, ratio, bounds.reserved_bytes, bounds.seconds)
+
+
+def _with_memory(bounds: Bounds, overhead_kib: int, parallel: int) -> Cell:
+    """A single pass over as much memory as fits beside the program itself."""
+    room = available_kib(bounds.reserved_bytes, bounds.unpacked_bytes) - overhead_kib - _SLACK_KIB
     memory = room // 1024 * 1024
     if memory < _LEAST_KIB:
         raise ResourceError(
-            f"In {reserved_bytes // _MIB} MiB nothing is left for Argon2: "
+            f"In {bounds.reserved_bytes // _MIB} MiB nothing is left for Argon2: "
             f"{max(room, 0) // 1024} MiB. Reserve more, or hand the key over."
         )
-    cell = Cell("argon2id", min(memory, _MOST_KIB), 1, parallel)
+    return Cell("argon2id", min(memory, _MOST_KIB), 1, parallel)
+
+
+def _with_passes(bounds: Bounds, cell: Cell, measured: Callable[[Cell, int], Cost]) -> Cell:
+    """As many passes as the time allows; if too few, over less memory."""
+    seconds = bounds.seconds * _TIME_MARGIN
     while True:
         one = measured(cell, 1)
-        if one.refused:
-            raise ResourceError(f"This has to be measured where there is room: {one.refused}.")
-        passes = int(seconds * _TIME_MARGIN / one.seconds) if one.seconds else 1
+        passes = int(seconds / one.seconds) if one.seconds else 1
         if passes >= DEFAULT_PASSES or cell.memory_kib <= _LEAST_KIB:
             break
-        # Too slow for the passes that cryptsetup asks at the least: less memory.
-        shrunk = int(cell.memory_kib * seconds * _TIME_MARGIN / (one.seconds * DEFAULT_PASSES))
+        # Too slow for the fewest passes that cryptsetup accepts: less memory.
+        shrunk = int(cell.memory_kib * seconds / (one.seconds * DEFAULT_PASSES))
         cell = replace(cell, memory_kib=max(_LEAST_KIB, min(shrunk, cell.memory_kib - 1024) // 1024 * 1024))
-    passes = max(passes, DEFAULT_PASSES)  # what that takes is measured below
-    # The first pass is dearer than the others: it is the one that the memory is given out in.
+    passes = max(passes, DEFAULT_PASSES)  # the caller measures how long that takes
+    # The first pass takes longer than the others, because the kernel hands out the memory in it.
     first, many = one.seconds, measured(replace(cell, passes=passes), 1).seconds
     each = (many - first) / (passes - 1)
     if each > 0:
-        passes = max(passes, 1 + int((seconds * _TIME_MARGIN - first) / each))
-    cell = replace(cell, passes=passes)
-    while True:
-        cost = measured(cell, runs)
-        if cost.refused:  # it has no time and no peak: it would look as if it fitted
-            raise ResourceError(f"This has to be measured where there is room: {cost.refused}.")
-        fits = cost.verdict(reserved_bytes, unpacked_bytes) is Verdict.FITS
-        if fits and cost.seconds <= seconds:
-            break
-        less = _cheaper(cell, min(_TIME_MARGIN, seconds / cost.seconds), passes_too=fits)
-        if less is None:
-            raise ResourceError(_too_short(seconds))
-        cell = less
-    ratio = memory_time_product(default) / memory_time_product(cell)
-    return Advice(cost, default, ratio, reserved_bytes, seconds)
+        passes = max(passes, 1 + int((seconds - first) / each))
+    return replace(cell, passes=passes)

@@ -15,31 +15,27 @@ from typing import TYPE_CHECKING, Final
 from kdumpkey.crypto.kdf import Kdf, Pbkdf2
 from kdumpkey.errors import ResourceError
 from kdumpkey.interpreter import PYTHON
+from kdumpkey.memory.kdump_kernel import UNPACKED_BYTES, left_bytes
 from kdumpkey.memory.limits import memory_limit
 
 if TYPE_CHECKING:
     from kdumpkey.memory.limits import Limit
 
 _MIB: Final = 1 << 20
-# What a kdump kernel with Python in its initramfs leaves for programs: 154 to 162 MiB of 256M.
-KERNEL_BYTES: Final = 40 * _MIB
-UNPACKED_BYTES: Final = 52 * _MIB
 DEFAULT_MEMORY_MIB: Final = (64, 128, 256, 512, 1024)
 DEFAULT_PASSES: Final = 4
 DEFAULT_RESERVED: Final = tuple(mib * _MIB for mib in (128, 160, 192, 256, 320, 512, 1024))
 
 
-class Verdict(Enum):
+class Fit(Enum):
     """What becomes of a key derivation in a kdump kernel."""
 
     FITS = "fits"
-    DOES_NOT_FIT = (
-        "does not fit"  # its memory alone is more than there is: refused, by kdumpkey with both numbers
-    )
-    KILLED = "would be killed"  # its memory fits and the program around it does not: found out too late
+    DOES_NOT_FIT = "does not fit"  # its memory alone is more than is available: kdumpkey refuses it
+    KILLED = "would be killed"  # its memory fits, but the program around it does not
 
 
-class Outcome(Enum):
+class RunOutcome(Enum):
     """What became of one under a real limit."""
 
     OPENED = "opened"
@@ -86,7 +82,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a cell was measured to cost: medians of some runs; or why it could not be run here.
+    """What a cell was measured to cost: the medians of some runs, or why it could not be run here.
 
     `reference_seconds` is the time of the implementation that cryptsetup uses; 0 where it was not measured.
     """
@@ -97,43 +93,43 @@ class Cost:
     refused: str = ""
     reference_seconds: float = 0.0
 
-    def verdict(self, reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES) -> Verdict:
+    def verdict(self, reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES) -> Fit:
         """What becomes of it in so much reserved memory."""
         there = available_kib(reserved_bytes, unpacked_bytes)
         if self.cell.memory_kib > there or (self.refused and self.cell.memory_kib * 1.02 > there):
-            return Verdict.DOES_NOT_FIT
-        return Verdict.FITS if self.peak_kib <= there else Verdict.KILLED
+            return Fit.DOES_NOT_FIT
+        return Fit.FITS if self.peak_kib <= there else Fit.KILLED
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What happened to a cell under a real limit, by which mechanism, and whether that was the verdict."""
+    """What happened to a cell under a real limit, and by which mechanism."""
 
     cell: Cell
     reserved_bytes: int
-    verdict: Verdict
-    outcome: Outcome
+    verdict: Fit
+    outcome: RunOutcome
     mechanism: str
     weaker: bool
 
     @property
     def agrees(self) -> bool:
-        """Whether it came as it was said; where the mechanism never kills, refusing is its way to."""
+        """Whether the outcome is the one predicted; a mechanism that never kills refuses instead."""
         due = {
-            Verdict.FITS: {Outcome.OPENED},
-            Verdict.DOES_NOT_FIT: {Outcome.REFUSED},
-            Verdict.KILLED: {Outcome.REFUSED} if self.weaker else {Outcome.KILLED},
+            Fit.FITS: {RunOutcome.OPENED},
+            Fit.DOES_NOT_FIT: {RunOutcome.REFUSED},
+            Fit.KILLED: {RunOutcome.REFUSED} if self.weaker else {RunOutcome.KILLED},
         }
         return self.outcome in due[self.verdict]
 
 
 def available_kib(reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES) -> int:
     """What a kdump kernel leaves for programs of so much reserved memory, in KiB."""
-    return max(0, reserved_bytes - unpacked_bytes - KERNEL_BYTES) // 1024
+    return max(0, left_bytes(reserved_bytes, unpacked_bytes)) // 1024
 
 
 def grid(memory_mib: Sequence[int], passes: Sequence[int], parallel: Sequence[int], kdf: str) -> list[Cell]:
-    """Every combination, the cheapest first; lanes that need more memory than there is are left out."""
+    """Every combination, the cheapest first, except lanes that need more memory than the cell has."""
     return [
         Cell(kdf, mib * 1024, times, lanes)
         for mib in sorted(set(memory_mib))
@@ -172,8 +168,17 @@ def measure(
         peaks.append(int(str(result["peak_kib"])))
         if done:
             done(seconds[-1])
-    other = _run(cell, check=True, reference=True)[0] if reference else {}
-    return Cost(cell, median(seconds), round(median(peaks)), "", float(str(other.get("seconds", 0.0))))
+    other = measure_reference(cell) if reference else 0.0
+    return Cost(cell, median(seconds), round(median(peaks)), "", other)
+
+
+def measure_reference(cell: Cell) -> float:
+    """Run a cell once by the implementation that cryptsetup uses.
+
+    Returns:
+        Seconds; 0 where it cannot be run here.
+    """
+    return float(str(_run(cell, check=True, reference=True)[0].get("seconds", 0.0)))
 
 
 def prove(cost: Cost, reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES) -> Proof:
@@ -184,7 +189,7 @@ def prove(cost: Cost, reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES)
     """
     verdict = cost.verdict(reserved_bytes, unpacked_bytes)
     with memory_limit(available_kib(reserved_bytes, unpacked_bytes) * 1024) as limit:
-        outcome = _under(limit, cost.cell, check=verdict is Verdict.DOES_NOT_FIT)
+        outcome = _under(limit, cost.cell, check=verdict is Fit.DOES_NOT_FIT)
         return Proof(cost.cell, reserved_bytes, verdict, outcome, limit.kind, limit.weaker)
 
 
@@ -213,10 +218,10 @@ def expected_seconds(
     cpus = _processors()
     total = 0.0
     for cell in cells:
-        # Lanes run side by side as far as there are processors; PBKDF2 is guessed from two million a second.
+        # Lanes run in parallel, as far as there are processors; PBKDF2 is assumed to do two million a second.
         lanes = min(cell.parallel, cpus)
         work = cell.memory_kib * cell.passes * per_kib / lanes if cell.memory_kib else cell.passes / 2e6
-        # Under a limit, what does not fit ends before any work.
+        # Under a limit, what does not fit ends before it does any work.
         fitting = sum(cell.memory_kib <= available_kib(nbytes, unpacked_bytes) for nbytes in proofs)
         total += (work + 0.25) * runs + work * fitting + 0.25 * len(proofs)
         total += work * times + 0.25 if reference else 0.0
@@ -249,14 +254,14 @@ def _run(
     return answer, child.returncode
 
 
-def _under(limit: Limit, cell: Cell, *, check: bool) -> Outcome:
+def _under(limit: Limit, cell: Cell, *, check: bool) -> RunOutcome:
     before = limit.killed()
     answer, status = _run(cell, check=check, enter=limit.enter)
     if "seconds" in answer:
-        return Outcome.OPENED
+        return RunOutcome.OPENED
     if status == -signal.SIGKILL or limit.killed() > before:
-        return Outcome.KILLED
-    return Outcome.REFUSED
+        return RunOutcome.KILLED
+    return RunOutcome.REFUSED
 
 
 def as_row(cost: Cost, reserved: Sequence[int], unpacked_bytes: int = UNPACKED_BYTES) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Whether crypttab has the volume key put where kdump's service finds it, at every boot.
+"""Whether crypttab links the volume key where kdump's service finds it, at every boot.
 
 Source: crypttab(5) of systemd 256 and of Debian's cryptsetup.
 """
@@ -9,25 +9,22 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.host.crypttab import CRYPTTAB, unread_by
+from kdumpkey.host.crypttab import CRYPTTAB, LINK_OPTION, link_option, linked_name, unread_by
 from kdumpkey.host.host import Missing
 from kdumpkey.kdump.doctor import fixes
-from kdumpkey.kdump.doctor.facts import linked_name
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.key_description import description_of
 
 if TYPE_CHECKING:
     from kdumpkey.host.crypttab import Entry
     from kdumpkey.host.host import CryptDevice
-    from kdumpkey.kdump.doctor.facts import DeviceFacts, HostFacts
+    from kdumpkey.kdump.facts.host_facts import DeviceFacts, HostFacts
 
-_WHY: Final = "Nobody puts the key into the keyring then, so the image is loaded without it, or not at all."
-_OPTION: Final = "link-volume-key"
+_WHY: Final = "Then nothing puts the key into the keyring, and the image is loaded without it, or not at all."
 _USER_KEYRING: Final = ("@u", "-4", "%:_uid.0", "%keyring:_uid.0", "_uid.0")
 
 
 def check_crypttab(facts: HostFacts, about: DeviceFacts) -> list[Finding]:
-    """Read where the device's line has the key linked."""
+    """Judge where the device's line links the key."""
     device, entry = about.device, about.entry
     if not device.uuid:
         return []
@@ -36,12 +33,12 @@ def check_crypttab(facts: HostFacts, about: DeviceFacts) -> list[Finding]:
         return [Finding("crypttab", Verdict.UNKNOWN, what, _WHY, fix, device.name)]
     argument = unread_by(facts.system.command_line)
     if entry is None and argument:
-        what = f"{argument} on the kernel's command line has /{CRYPTTAB} passed over."
+        what = f"{argument} on the kernel's command line makes systemd ignore /{CRYPTTAB}."
         bad = Verdict.WARNING if facts.usable(about.names) else Verdict.BROKEN
         fix = fixes.without_argument(facts.system, argument)
         return [Finding("crypttab", bad, what, _WHY, fix, device.name)]
     if what := _unlinked(about):
-        # A key that is there serves the loads of this boot; the next boot has none.
+        # A key that is there now serves the loads of this boot, but not of the next.
         bad = Verdict.WARNING if facts.usable(about.names) else Verdict.BROKEN
         fix = fixes.crypttab(facts.system, device)
         if entry is not None and entry.argument.endswith("luks.options"):
@@ -51,15 +48,15 @@ def check_crypttab(facts: HostFacts, about: DeviceFacts) -> list[Finding]:
 
 
 def _unlinked(about: DeviceFacts) -> str:
-    """Why no key is linked where a load looks for it; empty: one is."""
+    """Why no key is linked where a load looks for it; empty: a key is."""
     entry = about.entry
     if entry is None:
         return f"/{CRYPTTAB} has no line for this device."
-    link = entry.value(_OPTION)
+    link = entry.value(LINK_OPTION)
     if link is None and entry.argument:
-        return f"{entry.argument} on the kernel's command line opens {entry.name} without {_OPTION}."
+        return f"{entry.argument} on the kernel's command line opens {entry.name} without {LINK_OPTION}."
     if link is None:
-        return f"The line of {entry.name} in /{CRYPTTAB} has no {_OPTION}."
+        return f"The line of {entry.name} in /{CRYPTTAB} has no {LINK_OPTION}."
     if link.partition("::")[0] not in _USER_KEYRING or linked_name(entry) not in about.names:
         return f"{_where(entry)} links the key as {link}, where no load looks for it."
     return ""
@@ -70,13 +67,13 @@ def _where(entry: Entry) -> str:
 
 
 def _with_option(device: CryptDevice, entry: Entry) -> str:
-    """The argument that says the options, with the one that links the key."""
-    kept = [each for each in entry.options if not each.startswith(f"{_OPTION}=")]
-    return f"{entry.argument}={device.uuid}={','.join([*kept, wanted_option(device)])}"
+    """The argument with the options, and the one that links the key."""
+    kept = [each for each in entry.options if not each.startswith(f"{LINK_OPTION}=")]
+    return f"{entry.argument}={device.uuid}={','.join([*kept, link_option(device)])}"
 
 
 def _linked(facts: HostFacts, about: DeviceFacts, entry: Entry) -> Finding:
-    """What a line that is right comes to at boot."""
+    """What a correct line leads to at boot."""
     device = about.device
     if "noauto" in entry.options:
         what = f"{_where(entry)} is noauto: at boot it is not opened, and no key is linked."
@@ -84,16 +81,11 @@ def _linked(facts: HostFacts, about: DeviceFacts, entry: Entry) -> Finding:
         start = f"systemctl start {unit} && {fixes.restart(facts.system)}"
         return Finding("crypttab", Verdict.WARNING, what, _WHY, start, device.name)
     if about.by_initramfs_tools:
-        what = f"{entry.name} is opened by cryptsetup-initramfs, which passes link-volume-key over."
+        what = f"{entry.name} is opened by cryptsetup-initramfs, which ignores link-volume-key."
         fix = f"{fixes.arm([device])} after each boot, or apt-get install dracut, whose initramfs has systemd"
         return Finding("crypttab", Verdict.WARNING, what, _WHY, fix, device.name)
-    what = f"{_where(entry)} has the key linked where it is looked for."
+    what = f"{_where(entry)} links the key where loads look for it."
     return Finding("crypttab", Verdict.GOOD, what, _WHY, "", device.name)
-
-
-def wanted_option(device: CryptDevice) -> str:
-    """The option that has the device's volume key linked where a load looks for it."""
-    return f"{_OPTION}=@u::%logon:{description_of(device.uuid)}"
 
 
 def _escaped(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether a crash now would leave a dump: the machine is read once, and each check judges what was read."""
+"""Examines a machine: it is read once, and then each check judges what was read."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from kdumpkey.errors import UsageError
-from kdumpkey.kdump.doctor import Finding, Host, Verdict
+from kdumpkey.host.host import Host
 from kdumpkey.kdump.doctor.crypttab import check_crypttab
-from kdumpkey.kdump.doctor.devices import find_devices
-from kdumpkey.kdump.doctor.facts import HostFacts, read_facts
+from kdumpkey.kdump.doctor.finding import Finding, Verdict
+from kdumpkey.kdump.doctor.header import check_header
 from kdumpkey.kdump.doctor.image import check_image
 from kdumpkey.kdump.doctor.initramfs import check_initramfs, check_waiting
 from kdumpkey.kdump.doctor.interface import check_interface
@@ -22,8 +22,10 @@ from kdumpkey.kdump.doctor.programs import check_programs
 from kdumpkey.kdump.doctor.reserved import check_reserved
 from kdumpkey.kdump.doctor.service import check_service
 from kdumpkey.kdump.doctor.stale import check_stale
+from kdumpkey.kdump.doctor.target import check_target
+from kdumpkey.kdump.facts.host_facts import HostFacts, read_facts
 
-# What has to hold for a load; the image that is loaded no longer needs it, and has the key or has it not.
+# What has to hold for a load; an image that is loaded no longer depends on it.
 _LOADING: Final = frozenset(
     {"configfs", "items", "reuse", "cryptsetup", "systemd", "service", "crypttab", "key", "reach"}
 )
@@ -47,21 +49,25 @@ def examine(
     host = Host(root.resolve())
     if host.is_kdump_kernel:
         raise UsageError("This is the kdump kernel; the doctor examines the first.")
-    found: list[Finding] = []
-    crypts = find_devices(host, devices, found)
-    if crypts is None:
-        return found
-    facts = read_facts(host, crypts, now())
-    found += check(facts)
-    return [_of_the_next_load(finding) for finding in found] if facts.memory.is_loaded else found
+    return check(read_facts(host, devices, now()))
 
 
 def check(facts: HostFacts) -> list[Finding]:
     """Judge what was read of a machine.
 
     Args:
-        facts: The machine; without encrypted devices, only what every dump needs is judged.
+        facts: The machine; without encrypted devices, only what every dump needs is judged, and if nobody can
+            tell the devices, only the dump target.
     """
+    target = check_target(facts.system, facts.target)
+    if facts.target.headers is None:
+        return target
+    headers = [finding for each in facts.devices for finding in check_header(facts.system, each.header)]
+    found = [*target, *headers, *_check_machine(facts)]
+    return [_of_the_next_load(finding) for finding in found] if facts.memory.is_loaded else found
+
+
+def _check_machine(facts: HostFacts) -> list[Finding]:
     found = check_reserved(facts)
     if facts.devices:
         found += check_interface(facts) + check_programs(facts) + check_items(facts) + check_service(facts)
@@ -73,7 +79,7 @@ def check(facts: HostFacts) -> list[Finding]:
 
 
 def _of_the_next_load(finding: Finding) -> Finding:
-    """What is wrong on a key's way into an image spoils the next load, not the image that is loaded."""
+    """A problem on a key's way into an image affects the next load, not the image that is loaded."""
     if finding.check not in _LOADING or finding.verdict is Verdict.GOOD:
         return finding
     return replace(finding, verdict=Verdict.WARNING)

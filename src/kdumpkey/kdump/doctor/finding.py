@@ -14,7 +14,7 @@ class Verdict(Enum):
     """What a finding means for the dump."""
 
     GOOD = "good"
-    WARNING = "warning"  # it would work, but not as well, or not for long
+    WARNING = "warning"  # it would work, but not well, or not for long
     BROKEN = "broken"  # no dump would be written
     UNKNOWN = "unknown"  # this caller, or anybody, cannot tell
 
@@ -29,11 +29,11 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        check: Its name, the same in every run.
-        verdict: How it stands.
+        check: The name of the check, the same in every run.
+        verdict: What it means for the dump.
         what: What was seen.
-        why: What that means at the time of the crash.
-        fix: What to do, as exactly as can be said; empty where nothing is to be done.
+        why: Why it matters when the machine crashes.
+        fix: What to do, as a command where possible; empty: nothing.
         device: The encrypted device that it is about; empty: the machine.
     """
 
@@ -46,7 +46,7 @@ class Finding:
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """0: a dump would be written; 1: it would not; 10: that cannot be told."""
+    """0: a dump would be written; 1: it would not; 10: nobody can tell."""
     verdicts = {finding.verdict for finding in findings}
     if Verdict.BROKEN in verdicts:
         return FAILS

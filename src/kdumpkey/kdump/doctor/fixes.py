@@ -1,4 +1,4 @@
-"""The commands that mend what was found, as the machine's distribution has them."""
+"""The commands that fix what was found, for the machine's distribution."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.system import Family
+from kdumpkey.host.units import ARM_SERVICE
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import CryptDevice
     from kdumpkey.host.system import System
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
-ARM: Final = "kdumpkey-arm.service"  # what kdump generate systemd makes
-_GRUB_PIECE: Final = "/etc/default/grub.d/kdump-tools.cfg"
+_GRUB_SETTINGS: Final = "/etc/default/grub.d/kdump-tools.cfg"
 _UPGRADE: Final = {
     Family.RED_HAT: "dnf upgrade",
     Family.DEBIAN: "apt-get install",
@@ -30,14 +30,14 @@ _INSTALL: Final = {
 
 
 def to_read(system: System, path: str) -> str:
-    """Have a file read that could not be."""
+    """Get a file read that this user cannot read."""
     if system.is_here:
         return "sudo -i kdumpkey kdump doctor"
     return f"Copy the machine's /{path.lstrip('/')} into the tree, as root."
 
 
 def see_sysfs(facts: HostFacts, path: str) -> str:
-    """Have a file of sysfs read that could not be."""
+    """Get a file of sysfs read that this user cannot read."""
     return "mount -t sysfs sysfs /sys" if facts.memory.sysfs is False else to_read(facts.system, path)
 
 
@@ -47,20 +47,20 @@ def arm(devices: Sequence[CryptDevice]) -> str:
 
 
 def arm_at_boot(facts: HostFacts) -> str:
-    """Put the drop-in and the service that arms in place."""
+    """Install the drop-in and the service that arms."""
     names = " ".join(device.name for device in facts.crypts)
     command = f"kdumpkey kdump generate systemd --apply {names}"
-    return f"{command} && systemctl daemon-reload && systemctl enable --now {ARM}"
+    return f"{command} && systemctl daemon-reload && systemctl enable --now {ARM_SERVICE}"
 
 
 def by_kdump_utils(facts: HostFacts) -> bool:
-    """Whether kdump-utils have the hook and the list of devices made with each kdump initramfs."""
+    """Whether kdump-utils add the hook and the list of devices to each kdump initramfs."""
     tools = facts.kdump_utils
     return tools.knows_keys and (facts.system.arch == "x86_64" or not tools.only_x86_64)
 
 
 def without_kdump_utils(facts: HostFacts) -> str:
-    """Have this program do what kdump-utils leave undone: the hook, and the load."""
+    """Generate what kdump-utils do not do: the hook, and the load."""
     names = [device.name for device in facts.crypts]
     hook = shlex.join(["kdumpkey", "kdump", "generate", "dracut", "--apply", *names])
     conf = shlex.join(["kdumpkey", "kdump", "generate", "kdump.conf", "--apply", *names])
@@ -68,7 +68,7 @@ def without_kdump_utils(facts: HostFacts) -> str:
 
 
 def crypttab(system: System, device: CryptDevice) -> str:
-    """Have the key linked at every boot; the machine's own initramfs has a copy of crypttab."""
+    """Link the key at every boot; the machine's own initramfs has a copy of crypttab."""
     made = shlex.join(["kdumpkey", "kdump", "generate", "crypttab", "--apply", device.name])
     if system.ostree:
         return f"{made} && rpm-ostree initramfs-etc --track=/etc/crypttab && systemctl reboot"
@@ -76,14 +76,14 @@ def crypttab(system: System, device: CryptDevice) -> str:
 
 
 def rebuild(system: System) -> str:
-    """Make the kdump initramfs anew; it is loaded with the next load."""
+    """Rebuild the kdump initramfs, for the next load."""
     if system.is_debian:
         return f"/etc/kernel/postinst.d/kdump-tools {system.release or '$(uname -r)'}"
     return "mkdumprd -f" if system.is_suse else "kdumpctl rebuild"
 
 
 def reserve(system: System, size: str) -> str:
-    """Boot with so much reserved."""
+    """Boot with that much memory reserved."""
     if system.ostree:
         given = any(word.startswith("crashkernel=") for word in system.command_line)
         return f"rpm-ostree kargs --{'replace' if given else 'append'}=crashkernel={size} && systemctl reboot"
@@ -92,14 +92,14 @@ def reserve(system: System, size: str) -> str:
         return f"ukify build --cmdline=crashkernel={size} --output={addon} && reboot"
     if system.is_debian:
         setting = f'GRUB_CMDLINE_LINUX_DEFAULT="$GRUB_CMDLINE_LINUX_DEFAULT crashkernel={size}"'
-        return f"echo '{setting}' > {_GRUB_PIECE} && update-grub && reboot"
+        return f"echo '{setting}' > {_GRUB_SETTINGS} && update-grub && reboot"
     if system.is_suse:
         return f"update-bootloader --add-option crashkernel={size} && update-bootloader --config && reboot"
     return f"grubby --update-kernel=ALL --args=crashkernel={size} && reboot"
 
 
 def kernel_argument(system: System, argument: str) -> str:
-    """Boot with an argument in place of one of the same name."""
+    """Boot with an argument, in place of any of the same name."""
     if system.ostree:
         return f"rpm-ostree kargs --replace={shlex.quote(argument)} && systemctl reboot"
     if system.uki:
@@ -127,14 +127,14 @@ def without_argument(system: System, argument: str) -> str:
 
 
 def without_fadump(system: System) -> str:
-    """Boot with kdump in fadump's place."""
+    """Boot with kdump instead of fadump."""
     if system.ostree:
-        return "Have kdump in its place: rpm-ostree kargs --delete-if-present=fadump=on && systemctl reboot"
-    return "Have kdump in its place: grubby --update-kernel=ALL --remove-args=fadump && reboot"
+        return "Use kdump instead: rpm-ostree kargs --delete-if-present=fadump=on && systemctl reboot"
+    return "Use kdump instead: grubby --update-kernel=ALL --remove-args=fadump && reboot"
 
 
 def install(system: System, package: str) -> str:
-    """Get a package whose name every distribution shares."""
+    """Install a package that has the same name in every distribution."""
     if system.ostree:
         return f"rpm-ostree install {package} && systemctl reboot"
     return f"{_INSTALL[system.family]} install {package}"
@@ -150,7 +150,7 @@ def upgrade(system: System, package: str, version: str) -> str:
 
 
 def install_kdump(system: System) -> str:
-    """Get kdump's tools; empty: it is not known what the distribution calls them."""
+    """Install kdump's tools; empty: the distribution's name for them is not known."""
     match system.family:
         case Family.DEBIAN:
             return install(system, "kdump-tools")
@@ -165,17 +165,17 @@ def install_kdump(system: System) -> str:
 
 
 def install_cryptsetup(system: System) -> str:
-    """Get the program that opens devices, and what puts it into an initramfs."""
+    """Install the program that opens devices, and what puts it into an initramfs."""
     return install(system, "cryptsetup-initramfs" if system.is_debian else "cryptsetup")
 
 
 def install_dmsetup(system: System) -> str:
-    """Get the program that makes mappings."""
+    """Install the program that makes mappings."""
     return install(system, "dmsetup" if system.is_debian else "device-mapper")
 
 
 def add_module(system: System, module: str) -> str:
-    """Have a module of the kernel in the initramfs."""
+    """Add a kernel module to the initramfs."""
     if system.is_debian:
         return f"echo {module} >> /etc/initramfs-tools/modules"
     name = module.replace("-", "_")
@@ -183,7 +183,7 @@ def add_module(system: System, module: str) -> str:
 
 
 def add_units(system: System) -> str:
-    """Have the units that mount configfs in the initramfs."""
+    """Add the units that mount configfs to the initramfs."""
     folder = "/usr/lib/systemd/system"
     if system.is_debian:
         return "Have a hook of /etc/initramfs-tools/hooks copy sys-kernel-config.mount and modprobe@.service"
@@ -192,7 +192,7 @@ def add_units(system: System) -> str:
 
 
 def without_crypt(facts: HostFacts) -> str:
-    """Make a kdump initramfs that opens nothing by a passphrase."""
+    """Rebuild the kdump initramfs so that it asks for no passphrase."""
     load = arm(facts.crypts) if facts.devices else restart(facts.system)
     if facts.kdump_utils.configured:
         return f"Add dracut_args --omit crypt to /etc/kdump.conf, then {rebuild(facts.system)} && {load}"

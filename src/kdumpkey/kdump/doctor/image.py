@@ -12,14 +12,14 @@ from kdumpkey.kdump.doctor.proof import proven, unproven
 from kdumpkey.kernel.record import RECORD
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.facts import DeviceFacts, HostFacts
+    from kdumpkey.kdump.facts.host_facts import DeviceFacts, HostFacts
 
-_WHY: Final = "Without a loaded image the machine only restarts: there is no dump."
-_WHY_KEYS: Final = "An image without the key boots, and then cannot open the device: no dump."
+_WHY: Final = "Without a loaded image the machine just restarts, and leaves no dump."
+_WHY_KEYS: Final = "An image without the key boots, and then cannot open the device to write the dump."
 
 
 def check_image(facts: HostFacts) -> list[Finding]:
-    """Look at what the kernel tells, and for the keys at the record: of those the kernel tells nothing."""
+    """Judge what the kernel tells, and by the record which keys are loaded, because that it does not tell."""
     memory = facts.memory
     if memory.by_firmware:
         what = "This machine dumps by firmware (fadump), not by a crash image."
@@ -51,36 +51,41 @@ def _unread(facts: HostFacts, loaded: Missing) -> Finding:
 
 def _check_held(facts: HostFacts, about: DeviceFacts) -> Finding:
     """Whether the image holds a device's key."""
-    device = about.device
+    verdict, what, fix = _without_record(facts) or _by_record(facts, about)
+    return Finding("image-key", verdict, what, _WHY_KEYS, fix, about.device.name)
 
-    def finding(verdict: Verdict, what: str, fix: str) -> Finding:
-        return Finding("image-key", verdict, what, _WHY_KEYS, fix, device.name)
 
+def _without_record(facts: HostFacts) -> tuple[Verdict, str, str] | None:
+    """Verdict, what and fix, where no record of the load counts; None: a record does."""
     record, since, load = facts.record.record, facts.record.since, _load(facts)
-    if record is None or since:
-        if proof := proven(facts):
-            return finding(Verdict.GOOD, f"{proof}.", "")
-        if why := unproven(facts):
-            load = f"kdumpctl test, which crashes this machine, or {load}"
-            told = f"{since}, and no" if since else "No"
-            what = f"{told} record says whether the image holds the key; {why}."
-            return finding(Verdict.UNKNOWN, what, load)
-    if record is None and facts.record.unreadable:
-        what = f"/{RECORD}, which says what the image holds, cannot be read."
-        return finding(Verdict.UNKNOWN, what, fixes.to_read(facts.system, RECORD))
-    if record is None:
-        what = "No record says whether the image holds the key, and the kernel does not tell."
-        return finding(Verdict.UNKNOWN, what, load)
+    if record is not None and not since:
+        return None
+    if proof := proven(facts):
+        return Verdict.GOOD, f"{proof}.", ""
+    if why := unproven(facts):
+        told = f"{since}, and no" if since else "No"
+        what = f"{told} record says whether the image holds the key; {why}."
+        return Verdict.UNKNOWN, what, f"kdumpctl test, which crashes this machine, or {load}"
     if since:
         what = f"{since}, after the load that the record is of; the kernel does not tell what is loaded."
-        return finding(Verdict.UNKNOWN, what, load)
-    if not device.uuid and record.descriptions:
-        what = "By the record of its load, the image holds keys; none is named by this device, without UUID."
-        return finding(Verdict.UNKNOWN, what, "kdumpkey kdump status, which names the keys")
-    if not set(record.descriptions).isdisjoint(about.names):
-        what = f"By the record of its load ({moment(record.loaded_at)}), the image holds the key."
-        return finding(Verdict.GOOD, what, "")
-    return finding(Verdict.BROKEN, "By the record of the load, the image does not hold this key.", load)
+        return Verdict.UNKNOWN, what, load
+    if facts.record.unreadable:
+        what = f"/{RECORD}, which says what the image holds, cannot be read."
+        return Verdict.UNKNOWN, what, fixes.to_read(facts.system, RECORD)
+    what = "No record says whether the image holds the key, and the kernel does not tell."
+    return Verdict.UNKNOWN, what, load
+
+
+def _by_record(facts: HostFacts, about: DeviceFacts) -> tuple[Verdict, str, str]:
+    held = facts.record.descriptions
+    if not about.device.uuid and held:
+        what = "By its record, the image holds keys; without a UUID, this device names none of them."
+        return Verdict.UNKNOWN, what, "kdumpkey kdump status, which names the keys"
+    if held.isdisjoint(about.names):
+        return Verdict.BROKEN, "By the record of the load, the image does not hold this key.", _load(facts)
+    loaded_at = facts.record.record.loaded_at if facts.record.record else facts.now
+    what = f"By the record of its load ({moment(loaded_at)}), the image holds the key."
+    return Verdict.GOOD, what, ""
 
 
 def _load(facts: HostFacts) -> str:

@@ -1,4 +1,4 @@
-"""Whether the kdump kernel's initramfs has what it takes to get the keys back and open the device."""
+"""Whether the kdump kernel's initramfs has all that it needs to restore the keys and open the device."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.doctor.kdump_image import HOOK, LISTS, MOUNTING, OUR_HOOKS, TABLE
 from kdumpkey.kdump.doctor.proof import proven
+from kdumpkey.kdump.facts.kdump_image import HOOK, LISTS, MOUNTING, OUR_HOOKS, TABLE
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import CryptDevice
     from kdumpkey.host.initramfs import Initramfs
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
 _DRACUT: Final = ("usr/lib/dracut", "lib/dracut", "var/lib/dracut")
 _INITRAMFS_TOOLS: Final = ("/scripts/functions", "/conf/initramfs.conf")
@@ -26,8 +26,8 @@ _PROGRAM: Final = (
     "/kdumpkey/capture/__main__.py",
     "/kdumpkey/capture/__main__.pyc",
 )
-_ROOT_SHARE: Final = 0.45  # of the reserved memory, beyond which a tmpfs root was seen to be full
-# The packages, alike in all distributions, of programs that are called otherwise.
+_ROOT_SHARE: Final = 0.45  # of the reserved memory: a tmpfs root was seen to be full beyond it
+# The packages of programs with another name, the same in all distributions.
 _PACKAGES: Final = {"unsquashfs": "squashfs-tools", "fsck.erofs": "erofs-utils"}
 _UNITS: Final = "/systemd/system/"
 _CONFIGFS_UNIT: Final = f"{_UNITS}sys-kernel-config.mount"
@@ -35,12 +35,12 @@ _MODPROBE_UNITS: Final = (f"{_UNITS}modprobe@.service", f"{_UNITS}modprobe@confi
 _WHY_WAITING: Final = (
     "Nobody is there to type it after a crash: the kdump kernel waits, and no dump is written."
 )
-_WHY: Final = "This is all that runs after the crash; what is not in it is not there."
+_WHY: Final = "After the crash, only what is in the initramfs can run."
 
 
 @dataclass(frozen=True)
 class _Lack:
-    """Something that is not as it should be: how sure that is, what, and what to do."""
+    """Something that is missing: how sure that is, what, and what to do."""
 
     verdict: Verdict
     what: str
@@ -49,27 +49,27 @@ class _Lack:
 
 def check_initramfs(facts: HostFacts) -> list[Finding]:
     """Look for a hook that restores the keys, a program that opens the devices, and the kernel's modules."""
-    place, content = facts.image.place, facts.image.content
-    if not place:
+    path, content = facts.image.path, facts.image.content
+    if not path:
         return [_not_found(facts)]
     if facts.record.image is None and (proof := proven(facts)):
-        # What it was seen to do says more than what is in it.
+        # What it was seen to do counts for more than what is in it.
         return [Finding("initramfs", Verdict.GOOD, f"{proof}.", _WHY)]
     if isinstance(content, str):
-        fix = _look(facts, place, content)
+        fix = _look(facts, path, content)
         return [Finding("initramfs", Verdict.UNKNOWN, content, _WHY, fix)]
     loaded = facts.record.image
     lacks = [*_Checked(facts, content).lacks(), *_another_file(facts), *_room(facts, content)]
     if facts.memory.is_loaded and loaded is None:
-        # What would be loaded next says little of what is loaded.
+        # What would be loaded next tells little of what is loaded.
         lacks = [replace(lack, verdict=Verdict.UNKNOWN) for lack in lacks]
     if not lacks:
-        return [Finding("initramfs", Verdict.GOOD, f"{place} has all that is needed.", _WHY)]
-    return [Finding("initramfs", lack.verdict, f"{place} {lack.what}.", _WHY, lack.fix) for lack in lacks]
+        return [Finding("initramfs", Verdict.GOOD, f"{path} has all that is needed.", _WHY)]
+    return [Finding("initramfs", lack.verdict, f"{path} {lack.what}.", _WHY, lack.fix) for lack in lacks]
 
 
 def check_waiting(facts: HostFacts) -> list[Finding]:
-    """Look for devices that it stops at, asking for a passphrase, though the dump does not go there."""
+    """Look for devices whose passphrase it would wait for, although the dump does not go there."""
     if facts.record.image is None and proven(facts):
         return []
     return [
@@ -82,13 +82,13 @@ def check_waiting(facts: HostFacts) -> list[Finding]:
 
 def _waiting(facts: HostFacts, device: CryptDevice) -> str:
     return (
-        f"{facts.image.place} asks for the passphrase of {device.name} (UUID {device.uuid}), which the dump "
+        f"{facts.image.path} asks for the passphrase of {device.name} (UUID {device.uuid}), which the dump "
         "does not need."
     )
 
 
 def _not_found(facts: HostFacts) -> Finding:
-    what, loaded = "No initramfs for the kdump kernel is to be found.", facts.record.image
+    what, loaded = "No initramfs for the kdump kernel can be found.", facts.record.image
     if loaded is not None:
         what = f"The initramfs that was loaded, {loaded.initrd or 'none'}, cannot be found."
     # A directory that is empty, or that nobody may look into, proves nothing.
@@ -97,12 +97,12 @@ def _not_found(facts: HostFacts) -> Finding:
 
 
 def _anew(facts: HostFacts) -> str:
-    """Make it once more, and load it."""
+    """Rebuild it, and load it."""
     return f"{fixes.rebuild(facts.system)} && {fixes.arm(facts.crypts)}"
 
 
 def _look(facts: HostFacts, shown: str, what: str) -> str:
-    """What lets it be read."""
+    """How to get it read."""
     needed = re.search(r"unpack .*, ([\w.]+) is needed", what)
     if needed is not None:
         return fixes.install(facts.system, _PACKAGES.get(needed[1], needed[1]))
@@ -116,22 +116,22 @@ def _look(facts: HostFacts, shown: str, what: str) -> str:
 def _another_file(facts: HostFacts) -> list[_Lack]:
     arm = fixes.arm(facts.crypts)
     if facts.image.changed:
-        what = "is another file than the one that was loaded: what the loaded one holds cannot be seen"
+        what = "is not the file that was loaded: what that one holds cannot be seen"
         return [_Lack(Verdict.UNKNOWN, what, arm)]
     if facts.record.record is not None and facts.record.image is None:
-        return [_Lack(Verdict.UNKNOWN, "need not be what was loaded: no record says", arm)]
+        return [_Lack(Verdict.UNKNOWN, "may not be what was loaded: no record says", arm)]
     return []
 
 
 @dataclass(frozen=True)
 class _Checked:
-    """An initramfs that was read, against what its machine needs of it."""
+    """An initramfs that was read, and the machine that it must work on."""
 
     facts: HostFacts
     found: Initramfs
 
     def lacks(self) -> list[_Lack]:
-        """What is not in it."""
+        """What is missing from it."""
         return [
             *self._hook(),
             *self._configfs(),
@@ -143,7 +143,7 @@ class _Checked:
 
     @property
     def _sure(self) -> Verdict:
-        """Made by neither tool, it may get the keys back in a way that is not seen here."""
+        """How sure a lack is: what neither tool made may restore the keys in ways that are not seen here."""
         known = self._by_tools or any(name.startswith(_DRACUT) for name in self.found.names)
         return Verdict.BROKEN if self.found.whole and known else Verdict.UNKNOWN
 
@@ -161,18 +161,18 @@ class _Checked:
 
     @property
     def _listing(self) -> str:
-        """Have the devices listed in it."""
-        # kdump-utils that can do it make their rules anew each time; this program's table is made by hand.
+        """Get the devices listed in it."""
+        # kdump-utils that hand keys over rebuild their rules each time; kdump generate makes its table once.
         if fixes.by_kdump_utils(self.facts) and not self.found.has(TABLE):
             return _anew(self.facts)
         if self.facts.system.ostree:
-            # /usr cannot be written to, so that no module of this program's gets into dracut's.
+            # /usr is read-only, so kdump generate cannot add its module to dracut's.
             return (
                 f"rpm-ostree upgrade && systemctl reboot, to kdump-utils that can; then {_anew(self.facts)}"
             )
-        piece = "initramfs-tools" if self._by_tools or self.facts.system.is_debian else "dracut"
+        kind = "initramfs-tools" if self._by_tools or self.facts.system.is_debian else "dracut"
         names = [device.name for device in self.facts.crypts]
-        hook = shlex.join(["kdumpkey", "kdump", "generate", piece, "--apply", *names])
+        hook = shlex.join(["kdumpkey", "kdump", "generate", kind, "--apply", *names])
         return f"{hook} && {_anew(self.facts)}"
 
     def _hook(self) -> list[_Lack]:
@@ -181,7 +181,7 @@ class _Checked:
         return [_Lack(self._sure, "has no hook that restores the keys", self._listing)]
 
     def _configfs(self) -> list[_Lack]:
-        """Where systemd runs, a unit mounts configfs; it requires another, which loads the module.
+        """Where systemd runs, a unit mounts configfs, and needs another unit, which loads the module.
 
         Source: systemd's sys-kernel-config.mount; kdump-utils#109.
         """
@@ -191,9 +191,9 @@ class _Checked:
         mounts, loads = self.found.has(_CONFIGFS_UNIT), self.found.has(*_MODPROBE_UNITS)
         if mounts and loads:
             return []
-        what = "has nothing that mounts configfs, where the hook asks for the keys"
+        what = "has nothing to mount configfs, which the hook needs to restore the keys"
         if mounts:
-            what = "does not mount configfs: sys-kernel-config.mount requires modprobe@.service, not in it"
+            what = "does not mount configfs: sys-kernel-config.mount needs modprobe@.service, not in it"
         fix = f"{fixes.add_units(self.facts.system)} && {_anew(self.facts)}"
         return [_Lack(self._sure, what, fix)]
 
@@ -203,14 +203,14 @@ class _Checked:
             fix = f"{fixes.install_cryptsetup(self.facts.system)} && {anew}"
             return [_Lack(self._sure, "has no program that opens the device", fix)]
         if self._ours and not self.found.has("bin/dmsetup"):
-            # cryptsetup may open it in another hook.
+            # cryptsetup may open the device in another hook.
             verdict = Verdict.UNKNOWN if other else self._sure
             fix = f"{fixes.install_dmsetup(self.facts.system)} && {anew}"
             return [_Lack(verdict, "has no dmsetup, by which kdumpkey opens the device", fix)]
         return []
 
     def _devices(self) -> list[_Lack]:
-        """Where there is a list, a device that is named elsewhere, as in crypttab, is not opened for that."""
+        """If it has a list of devices, only listed ones are opened, even if others are named elsewhere."""
         listed = self.found.has(*LISTS)
         named = self.found.listed if listed else self.found.words
         verdict = Verdict.BROKEN if self.found.whole and listed else Verdict.UNKNOWN
@@ -239,13 +239,13 @@ class _Checked:
                 continue
             known = config is not None or builtin is not None
             fix = f"{fixes.add_module(self.facts.system, module)} && {_anew(self.facts)}"
-            what = f"has no module {module}, nor is it known to be built in"
+            what = f"has no module {module}, and nothing says that it is built in"
             lacks.append(_Lack(self._sure if known else Verdict.UNKNOWN, what, fix))
         return lacks
 
 
 def _room(facts: HostFacts, found: Initramfs) -> list[_Lack]:
-    """A root in tmpfs takes half of the memory at most; the kernel has one where nothing names another."""
+    """A root in tmpfs takes at most half of the memory; the kernel uses one unless told otherwise."""
     size, image = facts.memory.size_bytes, facts.record.image
     if image is None or not isinstance(size, int) or not size:
         return []
@@ -254,7 +254,7 @@ def _room(facts: HostFacts, found: Initramfs) -> list[_Lack]:
         return []
     if found.nbytes <= _ROOT_SHARE * size:
         return []
-    # A kernel that knows this makes the root as large as it says; an older one passes it over.
+    # A kernel that knows this option makes the root that large; an older one ignores it.
     sized = any(word.startswith("initramfs_options=") and "size=" in word for word in words)
     what = (
         f"takes {found.nbytes >> 20} MiB unpacked, too much of the {size >> 20} MiB reserved for a "

@@ -1,4 +1,4 @@
-"""Whether this kernel takes keys for the kdump kernel, and what it has been told so far."""
+"""Whether this kernel takes keys for the kdump kernel, and which keys have been named to it."""
 
 from __future__ import annotations
 
@@ -10,30 +10,28 @@ from kdumpkey.host.configfs import DIRECTORY, NO_DESCRIPTION
 from kdumpkey.host.host import Missing
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 from kdumpkey.kdump.doctor.fixes import to_read
+from kdumpkey.region.handover import LONGEST_DESCRIPTION, MOST_KEYS
 
 if TYPE_CHECKING:
-    from kdumpkey.host.interface import Item
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.host.interface import ConfigfsItem
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
 _ARCHES: Final = ("x86_64", "aarch64", "ppc64le")
 _LATER: Final = ("aarch64", "ppc64le")  # by the devicetree, which came after x86_64
 _HANDS_OVER: Final = (7, 1)
-_MOST_KEYS: Final = 128
-_LONGEST: Final = 127  # bytes: the kernel takes 128, cuts them to 127, and then finds no such key
-_WHY: Final = "Without it no key reaches the kdump kernel, which can then ask nobody for a passphrase."
+_LONGEST: Final = LONGEST_DESCRIPTION - 1  # bytes: the kernel takes one more, cuts it, and finds no such key
+_WHY: Final = "Without it no key reaches the kdump kernel, where nobody can type a passphrase."
 _ELSEWHERE: Final = "Dump to another machine, or to a device without encryption: man 5 kdump.conf"
-_WHY_LOAD: Final = (
-    "The next load fails, and a load that fails takes the image before it along: no dump at all."
-)
+_WHY_LOAD: Final = "The next load fails, and a load that fails destroys the previous image."
 
 
 def check_interface(facts: HostFacts) -> list[Finding]:
-    """Look for the configfs directory; where it is missing, for the reason."""
+    """Look for the configfs directory; if it is missing, find out why."""
     if facts.interface.present is True:
         found = [Finding("interface", Verdict.GOOD, f"The kernel has /{DIRECTORY}.", _WHY)]
         return [*found, *_architecture(facts), *_reuse(facts), *_items(facts)]
     if facts.interface.present is Missing.UNREADABLE:
-        what = f"/{DIRECTORY} may not be looked for."
+        what = f"/{DIRECTORY} cannot be seen by this user."
         fix = to_read(facts.system, DIRECTORY)
         return [Finding("interface", Verdict.UNKNOWN, what, _WHY, fix)]
     return [_missing(facts)]
@@ -51,11 +49,11 @@ def _missing(facts: HostFacts) -> Finding:
         fix = "Boot a kernel that has it: Linux 6.16 or newer, or RHEL 10's, with CONFIG_CRASH_DM_CRYPT=y."
         return Finding("interface", Verdict.BROKEN, what, _WHY, fix)
     if facts.memory.sysfs is not True:
-        what, fix = "There is no /sys to look for the interface in.", "mount -t sysfs sysfs /sys"
+        what, fix = "/sys is not mounted, so the interface cannot be seen.", "mount -t sysfs sysfs /sys"
         return Finding("interface", Verdict.UNKNOWN, what, _WHY, fix)
     if mounted:
         what = f"{name} is configured for it, yet /{DIRECTORY} is missing."
-        fix = "Install the running kernel's package anew, and boot its kernel."
+        fix = "Reinstall the running kernel's package, and boot its kernel."
         return Finding("interface", Verdict.BROKEN, what, _WHY, fix)
     if config == "y":
         what = f"{name} has CONFIG_CRASH_DM_CRYPT, but configfs is not mounted."
@@ -69,12 +67,12 @@ def _missing(facts: HostFacts) -> Finding:
 def _architecture(facts: HostFacts) -> list[Finding]:
     arch = facts.system.arch
     if arch and arch not in _ARCHES:
-        # The interface is built everywhere; what passes the keys on is not.
-        what = f"{_kernel(facts)} takes keys, and passes none on: on {arch}, no kernel does."
+        # The interface is built on every architecture; the code that passes the keys on is not.
+        what = f"{_kernel(facts)} takes keys, but on {arch} no kernel passes them on."
         return [Finding("architecture", Verdict.BROKEN, what, _WHY, _ELSEWHERE)]
     if arch not in _LATER or _version(facts.system.release) >= _HANDS_OVER:
         return []
-    what = f"{_kernel(facts)} takes keys; whether it passes them on, on {arch}, its version does not tell."
+    what = f"{_kernel(facts)} takes keys; its version does not tell whether it passes them on, on {arch}."
     fix = f"Boot Linux {'.'.join(map(str, _HANDS_OVER))} or newer."
     return [Finding("architecture", Verdict.UNKNOWN, what, _WHY, fix)]
 
@@ -82,16 +80,16 @@ def _architecture(facts: HostFacts) -> list[Finding]:
 def _reuse(facts: HostFacts) -> list[Finding]:
     if not facts.interface.reuse:
         return []
-    why = "Loads copy the keys of the image before; a key that changed since is handed over as it was."
+    why = "Loads copy the keys of the previous image, even those that have changed since."
     return [Finding("reuse", Verdict.WARNING, "reuse is set.", why, "kdumpkey kdump reuse off")]
 
 
 def _items(facts: HostFacts) -> list[Finding]:
     found, items = [], facts.interface.items
-    if len(items) > _MOST_KEYS:
-        what = f"{len(items)} keys are named; with more than {_MOST_KEYS}, none is restored."
-        why = "The load succeeds all the same, and the kdump kernel gets no key at all: no dump."
-        forget = shlex.join(["rmdir", *(f"/{DIRECTORY}/{item.name}" for item in items[_MOST_KEYS:])])
+    if len(items) > MOST_KEYS:
+        what = f"{len(items)} keys are named; with more than {MOST_KEYS}, none is restored."
+        why = "The load succeeds, but the kdump kernel gets no keys at all."
+        forget = shlex.join(["rmdir", *(f"/{DIRECTORY}/{item.name}" for item in items[MOST_KEYS:])])
         found.append(Finding("items", Verdict.BROKEN, what, why, forget))
     for item in items:
         if what := _of_item(item):
@@ -100,7 +98,7 @@ def _items(facts: HostFacts) -> list[Finding]:
     return found
 
 
-def _of_item(item: Item) -> str:
+def _of_item(item: ConfigfsItem) -> str:
     """What is wrong with an item; empty: nothing."""
     if item.description in NO_DESCRIPTION:
         return f"The item {item.name} has no description."

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.host.kexec_call import Call
+from kdumpkey.host.kexec_call import SystemCall
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
     from kdumpkey.host.kexec_call import KexecCall
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
 _OTHERS: Final = ("aarch64", "ppc64le")  # where Linux hands keys over as well
 _OLD_OPTIONS: Final = frozenset({"-c", "--kexec-syscall", "-a", "--kexec-syscall-auto", "-s"})
-_WHY_CALL: Final = "Only kexec_file_load hands keys over; what kexec_load loads has none: no dump."
+_WHY_CALL: Final = "Only kexec_file_load hands keys over; an image loaded by kexec_load has none."
 _WHY_GATE: Final = (
     "What kdump.service loads at boot, and what kdumpctl rebuild makes, cannot open the device."
 )
-_WHY_HOTPLUG: Final = "kdump-udev-throttler means to have them reused, but its test for that is inverted."
+_WHY_HOTPLUG: Final = "kdump-udev-throttler should reuse them, but its test for that is inverted."
 
 
 def check_kdump_tools(facts: HostFacts) -> list[Finding]:
@@ -29,11 +29,11 @@ def check_kdump_tools(facts: HostFacts) -> list[Finding]:
 def _calls(facts: HostFacts) -> list[Finding]:
     found = []
     for call in facts.kexec_calls:
-        if call.call is Call.FILE:
+        if call.call is SystemCall.FILE:
             continue
-        if call.call is Call.OLD:
-            what = f"{call.variable}={call.options!r} in /{call.file} has the image loaded by kexec_load."
-            # What arms by itself loads once more, by the right call.
+        if call.call is SystemCall.OLD:
+            what = f"{call.variable}={call.options!r} in /{call.file} makes kexec use kexec_load."
+            # The arming service loads once more, by the right call.
             verdict = Verdict.WARNING if facts.arms_itself else Verdict.BROKEN
         else:
             what = f"{call.variable}={call.options!r} in /{call.file} lets kexec fall back to kexec_load."
@@ -43,7 +43,7 @@ def _calls(facts: HostFacts) -> list[Finding]:
 
 
 def _by_file(facts: HostFacts, call: KexecCall) -> str:
-    """Have the image loaded by the call that hands keys over."""
+    """Make kexec use the call that hands keys over."""
     kept = [word for word in call.options.split() if word not in _OLD_OPTIONS]
     value = " ".join(["-s", *kept])
     change = f"sed -i 's|^{call.variable}=.*|{call.variable}=\"{value}\"|' /{call.file}"
@@ -55,7 +55,7 @@ def _gate(facts: HostFacts) -> list[Finding]:
     if not tools.configured or not tools.only_x86_64 or arch not in _OTHERS or facts.arms_itself:
         return []
     what = (
-        f"kdump-utils hand keys over on x86_64 alone: on {arch}, kdumpctl names no key, its rebuild adds no "
+        f"kdump-utils hand keys over only on x86_64: on {arch}, kdumpctl names no key, its rebuild adds no "
         "hook, and its setup-crypttab changes nothing."
     )
     fix = fixes.without_kdump_utils(facts)

@@ -1,4 +1,4 @@
-"""Whether the volume key is in a keyring, of the right type, for how long, and who finds it there."""
+"""Whether the volume key is in a keyring, of which type, for how long, and who can find it there."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from kdumpkey.host.configfs import DIRECTORY, NO_DESCRIPTION
 from kdumpkey.host.later_loads import moment
 from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
-from kdumpkey.kdump.doctor.service import shares_keyring
 from kdumpkey.key_description import description_of
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import CryptDevice
     from kdumpkey.host.keys import ListedKey
-    from kdumpkey.kdump.doctor.facts import DeviceFacts, HostFacts
+    from kdumpkey.kdump.facts.host_facts import DeviceFacts, HostFacts
 
 _WHY: Final = (
-    "Every load asks the keyring for it; without it the load fails, and the image before is lost too."
+    "Every load asks the keyring for it; without it the load fails, and the previous image is lost too."
 )
 _WHY_REACH: Final = (
-    "A load looks in the keyrings of whoever calls it; what those do not lead to it cannot find, and a load "
-    "that fails takes the image before it along."
+    "A load searches only the keyrings of its caller; if it does not find the key it fails, and a load that "
+    "fails destroys the previous image."
 )
 
 
 def check_key(facts: HostFacts, about: DeviceFacts) -> list[Finding]:
-    """Look for the device's key, and for who finds it."""
+    """Judge the device's key, and who can find it."""
     device = about.device
     if not device.uuid:
         return [_nameless(facts, device)]
@@ -54,7 +53,7 @@ def check_key(facts: HostFacts, about: DeviceFacts) -> list[Finding]:
 
 
 def check_items(facts: HostFacts) -> list[Finding]:
-    """Look for items whose key is gone, as a killed arming leaves them; root's keys must be listed."""
+    """Look for items whose key is gone, which a killed arming leaves; only root can tell."""
     if facts.keys is None or not facts.privileged:
         return []
     usable = {key.description for key in facts.keys if key.type == "logon" and not key.problem}
@@ -73,10 +72,10 @@ def check_items(facts: HostFacts) -> list[Finding]:
 
 def _nameless(facts: HostFacts, device: CryptDevice) -> Finding:
     if not device.kind:
-        what = "Its UUID, which its key is named by, is not known."
+        what = "Its UUID, by which its key is named, is not known."
         fix = fixes.to_read(facts.system, device.name)
         return Finding("key", Verdict.UNKNOWN, what, _WHY, fix, device.name)
-    what = "It has no UUID, so there is no name by which the tools would hand its key over."
+    what = "It has no UUID, so the tools have no name by which to hand its key over."
     fix = "kdumpkey kdump name DESCRIPTION, with the description of its logon key; then load."
     return Finding("key", Verdict.UNKNOWN, what, _WHY, fix, device.name)
 
@@ -97,7 +96,7 @@ def _lasting(facts: HostFacts, key: ListedKey, about: DeviceFacts) -> Finding:
 def _check_reach(facts: HostFacts, about: DeviceFacts, good: list[ListedKey]) -> list[Finding]:
     """Whether this caller, and kdump's service, find the key."""
     found, reach, device = [], about.reach, about.device
-    service = shares_keyring(facts)
+    service = facts.shares_keyring
     if good and reach.user is False:
         what = "The key is in another keyring than root's user keyring, where kdump's service looks."
         verdict = Verdict.WARNING if reach.caller else Verdict.BROKEN
@@ -110,6 +109,6 @@ def _check_reach(facts: HostFacts, about: DeviceFacts, good: list[ListedKey]) ->
             what += " kdump's service would find the key there."
         found.append(Finding("reach", verdict, what, _WHY_REACH, "keyctl link @u @s", device.name))
     elif reach.caller and not found:
-        what = "A load by this caller would look where the key belongs."
+        what = "A load by this caller searches the keyring that the key belongs in."
         found.append(Finding("reach", Verdict.GOOD, what, _WHY_REACH, "", device.name))
     return found

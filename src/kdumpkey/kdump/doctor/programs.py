@@ -8,21 +8,21 @@ from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
-    from kdumpkey.host.libraries import Installed
+    from kdumpkey.host.libraries import InstalledLibrary
     from kdumpkey.host.system import System
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
 _CRYPTSETUP: Final = 7  # of 2
 _SYSTEMD: Final = 256
-# RHEL-97175: systemd 252 was given the option there; those who rebuild RHEL have it with the same release.
+# RHEL-97175 adds the option to systemd 252; rebuilds of RHEL have it in the same release.
 _BACKPORTED: Final = ("rhel", "centos", "rocky", "almalinux", "ol")
 _BACKPORTED_TO: Final = 252
 _BACKPORTED_SINCE: Final = (9, 8)
-_WHY: Final = "An older one passes the option over without a word; the key is then never in the keyring."
+_WHY: Final = "Older versions silently ignore the option, and the key never reaches the keyring."
 
 
 def check_programs(facts: HostFacts) -> list[Finding]:
-    """Ask both for link-volume-key: by their own text, else by their versions."""
+    """Judge whether both know link-volume-key, by their own text, else by their versions."""
     found = facts.libraries
     return [
         _check(facts.system, "cryptsetup", found.cryptsetup, _CRYPTSETUP, "2."),
@@ -30,7 +30,7 @@ def check_programs(facts: HostFacts) -> list[Finding]:
     ]
 
 
-def _check(system: System, name: str, installed: Installed, least: int, major: str) -> Finding:
+def _check(system: System, name: str, installed: InstalledLibrary, least: int, major: str) -> Finding:
     version, needed = installed.version, f"{major}{least}"
     if version is None and installed.knows is None:
         what = f"{name}'s library cannot be found."

@@ -9,8 +9,8 @@ from kdumpkey.kdump.doctor import fixes
 from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
-    from kdumpkey.kdump.doctor.facts import HostFacts
     from kdumpkey.kdump.estimate.rules import Estimate
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
 _TYPICAL: Final = "typical"  # how an estimate marks what it could not look up
 _WHY: Final = (
@@ -19,7 +19,7 @@ _WHY: Final = (
 
 
 def check_reserved(facts: HostFacts) -> list[Finding]:
-    """Hold what is reserved against what is needed with the keys handed over."""
+    """Compare what is reserved with what is needed with the keys handed over."""
     size, needed = facts.memory.size_bytes, facts.estimate
     if isinstance(size, Missing):
         return [_unread(facts, size)]
@@ -35,7 +35,7 @@ def check_reserved(facts: HostFacts) -> list[Finding]:
     if size < _least(needed):
         return [Finding("crashkernel", Verdict.BROKEN, what, _WHY, fix)]
     if size < need:
-        what = f"{_mib(size)} are reserved, and by the estimate {_mib(need)} are needed: it may do, or not."
+        what = f"{_mib(size)} are reserved, and the estimate is {_mib(need)}: it may be enough, or not."
         return [Finding("crashkernel", Verdict.UNKNOWN, what, _WHY, fix)]
     if size < passphrase:
         what += f" A passphrase would need {_mib(passphrase)}: it would not open the device."
@@ -52,7 +52,7 @@ def _unread(facts: HostFacts, size: Missing) -> Finding:
 
 
 def _least(needed: Estimate) -> int:
-    """What it cannot do without: the kernel, and the initramfs, packed and unpacked; guesses do not count."""
+    """The least it needs: the kernel, and the initramfs packed and unpacked; guesses do not count."""
     sure = {item.name.rpartition(" ")[2]: item.nbytes for item in needed.items if _TYPICAL not in item.source}
     return sure.get("kernel", 0) + sure.get("initramfs", 0) * 2 // 3
 

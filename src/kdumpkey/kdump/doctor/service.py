@@ -1,4 +1,4 @@
-"""Whether kdump's service, which loads the image at boot, runs, hands keys over, and reaches their keyring.
+"""Whether kdump's service, which loads the image at boot, runs, hands keys over, and finds their keyring.
 
 Source: systemd.exec(5), KeyringMode; kdumpctl(8); kdump-config(8).
 """
@@ -12,22 +12,14 @@ from kdumpkey.kdump.doctor.finding import Finding, Verdict
 
 if TYPE_CHECKING:
     from kdumpkey.host.units import Unit
-    from kdumpkey.kdump.doctor.facts import HostFacts
+    from kdumpkey.kdump.facts.host_facts import HostFacts
 
 _WHY: Final = (
     "systemd gives a service a session keyring of its own; unless that is linked to root's, the load finds "
-    "no key, fails with ENOKEY, and takes the image before it along."
+    "no key, fails with ENOKEY, and destroys the previous image."
 )
-_WHY_BOOT: Final = "After a reboot, no image is loaded: no dump."
-_WHY_NAMES: Final = "After a reboot, or when it is restarted, the image is loaded without keys: no dump."
-
-
-def shares_keyring(facts: HostFacts) -> bool:
-    """Whether what loads the image at boot finds keys in root's user keyring."""
-    return any(
-        unit is not None and not unit.masked and not unit.unread and unit.setting("KeyringMode") == "shared"
-        for unit in (facts.service, facts.arming)
-    )
+_WHY_BOOT: Final = "After a reboot no image is loaded, so a crash leaves no dump."
+_WHY_NAMES: Final = "After a reboot or a restart of the service, the image is loaded without keys."
 
 
 def check_service(facts: HostFacts) -> list[Finding]:
@@ -35,7 +27,7 @@ def check_service(facts: HostFacts) -> list[Finding]:
     ours, unit = facts.arming, facts.service
     arming = fixes.arm_at_boot(facts)
     if ours is not None and facts.arms_itself:
-        # It loads once more, with the keys, when kdump's own service is through.
+        # It loads the image once more, with the keys, after kdump's own service.
         return [_keyring(facts, ours)]
     if unit is None:
         what = "There is no kdump service, so nothing loads the image at boot."
@@ -64,6 +56,6 @@ def _keyring(facts: HostFacts, unit: Unit) -> Finding:
     if mode == "shared":
         return Finding("service", Verdict.GOOD, f"{unit.name} has KeyringMode=shared.", _WHY)
     what = f"{unit.name} has KeyringMode={mode}."
-    # What a service inherits depends on how the manager itself was started.
+    # What a service inherits depends on how systemd itself was started.
     verdict = Verdict.UNKNOWN if mode == "inherit" else Verdict.BROKEN
     return Finding("service", verdict, what, _WHY, fixes.arm_at_boot(facts))

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from kdumpkey.kdump.estimate.rules import Keyslot
+from kdumpkey.kdump.estimate.keyslots import KeyslotMemory
 
 _KIB: Final = 1 << 10
 _MIB: Final = 1 << 20
@@ -94,23 +93,30 @@ class Recommendation:
         return self.nbytes // _MIB
 
 
+@dataclass(frozen=True)
+class KdumpSizes:
+    """What kdumpctl adds up.
+
+    Attributes:
+        kernel_bytes: The kernel's loaded segments.
+        modules_bytes: The loaded modules that the kdump initramfs lists.
+        initramfs_bytes: The length of the kdump initramfs.
+    """
+
+    kernel_bytes: int
+    modules_bytes: int
+    initramfs_bytes: int
+
+
 def recommend(
-    variant: Variant,
-    ram_bytes: int,
-    *,
-    kernel_bytes: int,
-    modules_bytes: int,
-    initramfs_bytes: int,
-    keyslots: Sequence[Keyslot] = (),
+    variant: Variant, ram_bytes: int, sizes: KdumpSizes, keyslots: Sequence[KeyslotMemory] = ()
 ) -> Recommendation:
     """Add up as kdumpctl does.
 
     Args:
         variant: The machine.
         ram_bytes: Its memory: all "System RAM" of /proc/iomem.
-        kernel_bytes: The kernel's loaded segments.
-        modules_bytes: The loaded modules that the kdump initramfs lists.
-        initramfs_bytes: The length of the kdump initramfs.
+        sizes: Of what it loads.
         keyslots: All keyslots of the LUKS2 devices beneath the dump target.
     """
     largest: dict[str, int] = {}
@@ -119,7 +125,8 @@ def recommend(
     luks = sum(largest.values()) * _KIB
     if luks:
         luks += _OPENING_BYTES.get(variant.arch, _OPENING_ELSEWHERE_BYTES)
-    total = kernel_bytes + modules_bytes + _UNPACKING * initramfs_bytes + _RUNTIME_BYTES + luks
+    loaded = sizes.kernel_bytes + sizes.modules_bytes + _UNPACKING * sizes.initramfs_bytes
+    total = loaded + _RUNTIME_BYTES + luks
     return Recommendation(default_crashkernel(variant), default_bytes(variant, ram_bytes), total, luks)
 
 

@@ -13,27 +13,18 @@ from typing import Final
 
 from kdumpkey.errors import DeviceError, NotAKernelError, UsageError
 from kdumpkey.host.initramfs import UnreadableInitramfsError, read_initramfs
+from kdumpkey.host.kdump_files import INITRAMFS
 from kdumpkey.host.kernel_image import loaded_bytes
 from kdumpkey.host.settings import SYSCONFIG, shell_settings
-from kdumpkey.kdump.estimate.kdumpctl import ARCHITECTURES, Variant, recommend
-from kdumpkey.kdump.estimate.rules import Estimate, Item, Keyslot, estimate
+from kdumpkey.kdump.estimate.kdumpctl import ARCHITECTURES, KdumpSizes, Variant, recommend
+from kdumpkey.kdump.estimate.keyslots import KeyslotMemory
+from kdumpkey.kdump.estimate.rules import Estimate, Item, Parts, estimate
 from kdumpkey.region.model import sizes_of_files
 
 _MIB: Final = 1 << 20
 _KERNELS: Final = ("vmlinuz-*", "vmlinux-*", "Image-*")
-# What kdump's own initramfs is called by Fedora and by Debian; else the machine's own is nearest to it.
-_INITRAMFS: Final = (
-    "boot/initramfs-{}kdump.img",
-    "var/lib/kdump/initramfs-{}kdump.img",
-    "var/lib/kdump/initrd.img-{}",
-    "var/lib/kdump/initrd",
-    "boot/initrd-{}-kdump",
-    "var/lib/kdump/initramfs-tools/initrd.img-{}",
-    "boot/initramfs-{}.img",
-    "boot/initrd.img-{}",
-    "boot/initrd-{}",
-)
-_THE_MACHINES_OWN: Final = _INITRAMFS[-3:]
+# Where there is no initramfs of kdump's, the machine's own is nearest to it.
+_THE_MACHINES_OWN: Final = ("boot/initramfs-{}.img", "boot/initrd.img-{}", "boot/initrd-{}")
 _LISTED: Final = "usr/lib/dracut/hostonly-kernel-modules.txt"  # written by dracut, read by kdumpctl
 _MODULE: Final = re.compile(r"\.ko(\.(gz|xz|zst))?$")
 _ENCRYPTED: Final = re.compile(
@@ -50,8 +41,8 @@ _TYPICAL_INITRAMFS: Final = 40 * _MIB
 
 
 @dataclass(frozen=True)
-class Machine:
-    """What is known of a machine; what is None is looked up in its files.
+class MachineSpec:
+    """What is known of a machine; the rest, None, is read from its files.
 
     `root` is where its files are; `release` its kernel's, of those under /boot.
     """
@@ -68,8 +59,8 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Found:
-    """An estimate with what it was made of."""
+class MachineEstimate:
+    """An estimate, and what it is based on."""
 
     estimate: Estimate
     variant: Variant
@@ -79,17 +70,19 @@ class Found:
     devices: tuple[str, ...]
 
 
-def estimate_machine(machine: Machine, devices: Sequence[str], keyslots: Sequence[Keyslot] = ()) -> Found:
+def estimate_machine(
+    machine: MachineSpec, devices: Sequence[str], keyslots: Sequence[KeyslotMemory] = ()
+) -> MachineEstimate:
     """Estimate the reserved memory that a machine needs.
 
     Args:
         machine: The machine.
         devices: The encrypted devices that its kdump kernel has to open.
-        keyslots: Theirs, by `keyslots_of`.
+        keyslots: Their keyslots.
 
     Raises:
         DeviceError: A file that was named cannot be read.
-        NotAKernelError: The kernel that was named is none.
+        NotAKernelError: The file that was named is not a kernel.
         UsageError: Nothing is known of the architecture.
     """
     release = machine.release or _running_release(machine.root) or _newest_release(machine.root)
@@ -102,52 +95,24 @@ def estimate_machine(machine: Machine, devices: Sequence[str], keyslots: Sequenc
     listed, image = _modules_in(path)
     modules = _modules(machine, image)
     variant = _variant(machine, arch, release or "")
+    modules_bytes = machine.modules_bytes
+    if modules_bytes is None:
+        modules_bytes = sum(size for name, size in _loaded(machine.root).items() if name in listed)
     by_kdumpctl = recommend(
         variant,
         machine.ram_bytes if machine.ram_bytes is not None else _system_ram(machine.root) or ram,
-        kernel_bytes=_kernel_by_kdumpctl(machine, release, kernel),
-        modules_bytes=machine.modules_bytes
-        if machine.modules_bytes is not None
-        else sum(size for name, size in _loaded(machine.root).items() if name in listed),
-        initramfs_bytes=initramfs.nbytes,
-        keyslots=keyslots,
+        KdumpSizes(_kernel_by_kdumpctl(machine, release, kernel), modules_bytes, initramfs.nbytes),
+        keyslots,
     )
-    made = estimate(
-        kernel, modules, initramfs, keyslots, devices=len(devices), kdumpctl=by_kdumpctl, arch=arch
-    )
-    return Found(made, variant, ram, kernel.nbytes, initramfs.nbytes, tuple(devices))
-
-
-def keyslots_of(device: str) -> list[Keyslot]:
-    """The keyslots of a device; `tried` are those to which a passphrase or a token may come without a number.
-
-    An unbound key opens nothing, and keyslots of the priority "ignore" are not tried. A token's are keyslots
-    like others: its passphrase goes through the same function.
-
-    Raises:
-        KdumpkeyError: The device or its header cannot be read.
-    """
-    from kdumpkey.crypto.kdf import Argon2  # noqa: PLC0415 - without devices no header is read
-    from kdumpkey.luks.device import open_luks  # noqa: PLC0415
-    from kdumpkey.luks.model import PRIORITY_IGNORE  # noqa: PLC0415
-
-    with open_luks(device) as luks:
-        return [
-            Keyslot(
-                device,
-                number,
-                slot.kdf.memory_kib if isinstance(slot.kdf, Argon2) else 0,
-                tried=slot.priority != PRIORITY_IGNORE and not luks.header.is_unbound(number),
-            )
-            for number, slot in sorted(luks.header.keyslots.items())
-            if slot.kdf is not None
-        ]
+    parts = Parts(kernel, modules, initramfs)
+    made = estimate(parts, keyslots, devices=len(devices), kdumpctl=by_kdumpctl, arch=arch)
+    return MachineEstimate(made, variant, ram, kernel.nbytes, initramfs.nbytes, tuple(devices))
 
 
 def _running_release(root: Path) -> str | None:
     """The kernel that runs, if its image is there: kdump-utils loads the same again."""
     release = _text(root / "proc/sys/kernel/osrelease").strip()
-    kdumps = [pattern.format(release) for pattern in _INITRAMFS if "{}" in pattern]
+    kdumps = [pattern.format(release) for pattern in INITRAMFS if "{}" in pattern]
     known = release and (_kernel_files(root, release) or any((root / path).is_file() for path in kdumps))
     return release if known and "/" not in release else None
 
@@ -171,7 +136,7 @@ def _ram(root: Path) -> int:
     return int(matched[1]) * 1024
 
 
-def _kernel(machine: Machine, release: str | None) -> Item:
+def _kernel(machine: MachineSpec, release: str | None) -> Item:
     name = "kernel"
     if machine.kernel_bytes is not None:
         return Item(name, machine.kernel_bytes, "as given")
@@ -192,7 +157,7 @@ def kernel_size(path: Path) -> int:
 
     Raises:
         DeviceError: It cannot be read.
-        NotAKernelError: It is neither.
+        NotAKernelError: It is neither of these.
     """
     try:
         with path.open("rb") as file:
@@ -205,7 +170,7 @@ def kernel_size(path: Path) -> int:
     return sizes_of_files(path).kernel
 
 
-def _kernel_by_kdumpctl(machine: Machine, release: str | None, ours: Item) -> int:
+def _kernel_by_kdumpctl(machine: MachineSpec, release: str | None, ours: Item) -> int:
     """The segments of the vmlinux in the image; else what the running kernel takes; else our number."""
     if machine.kernel_bytes is not None:
         return machine.kernel_bytes
@@ -236,7 +201,7 @@ def _system_ram(root: Path) -> int:
     return nbytes if nbytes >= _MIB else 0
 
 
-def _variant(machine: Machine, arch: str, release: str) -> Variant:
+def _variant(machine: MachineSpec, arch: str, release: str) -> Variant:
     """What kdumpctl looks at to tell machines apart."""
     root = machine.root
     settings = shell_settings(_text(root / SYSCONFIG))
@@ -255,7 +220,7 @@ def _variant(machine: Machine, arch: str, release: str) -> Variant:
 
 
 def _kernel_log(root: Path) -> str:
-    """What the kernel said at boot, from its buffer or from where it was written down."""
+    """What the kernel logged at boot, from its buffer or from the log file."""
     if root != Path("/"):
         return _text(root / "var/log/dmesg")
     try:
@@ -266,7 +231,7 @@ def _kernel_log(root: Path) -> str:
     try:
         while len(lines) < _MOST_MESSAGES:
             lines.append(os.read(fd, _LONGEST_MESSAGE).partition(b";")[2].partition(b"\n")[0])
-    except OSError:  # no more of them, or the buffer has gone on
+    except OSError:  # there are no more messages, or the buffer has been overwritten
         pass
     finally:
         os.close(fd)
@@ -292,7 +257,7 @@ def _modules_in(path: Path | None) -> tuple[frozenset[str], frozenset[str] | Non
     return frozenset(listed), frozenset(name.partition(".ko")[0].replace("-", "_") for name in held)
 
 
-def _modules(machine: Machine, image: frozenset[str] | None) -> Item:
+def _modules(machine: MachineSpec, image: frozenset[str] | None) -> Item:
     """The modules of the kdump initramfs: those loaded here have a size that is known."""
     name = "modules"
     if machine.modules_bytes is not None:
@@ -325,7 +290,7 @@ def _named_modules(root: Path, folder: Path) -> dict[str, int]:
     return {file: (home / file).stat().st_size for file in sorted(files) if (home / file).is_file()}
 
 
-def _initramfs(machine: Machine, release: str | None) -> tuple[Item, Path | None]:
+def _initramfs(machine: MachineSpec, release: str | None) -> tuple[Item, Path | None]:
     """The initramfs that the kdump kernel gets, and where it is, if it is kdump's own."""
     name = "initramfs"
     if machine.initramfs is not None:
@@ -335,7 +300,7 @@ def _initramfs(machine: Machine, release: str | None) -> tuple[Item, Path | None
         return Item(name, size, machine.initramfs), Path(machine.initramfs)
     if machine.initramfs_bytes is not None:
         return Item(name, machine.initramfs_bytes, "as given"), None
-    for pattern in _INITRAMFS if release else ():
+    for pattern in (*INITRAMFS, *_THE_MACHINES_OWN) if release else ():
         path = machine.root / pattern.format(release)
         if path.is_file():
             own = path if pattern not in _THE_MACHINES_OWN else None
@@ -345,7 +310,7 @@ def _initramfs(machine: Machine, release: str | None) -> tuple[Item, Path | None
 
 def _text(path: Path) -> str:
     try:
-        if not path.is_file():  # a FIFO must not hold the estimate up
+        if not path.is_file():  # a FIFO would block the estimate
             return ""
         with path.open("rb") as file:
             return file.read(_MOST_TEXT).decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""How much memory a kdump kernel needs, by kdumpkey's own reckoning: the sum, and its items.
+"""How much memory a kdump kernel needs, as kdumpkey adds it up.
 
 It begins with kdump-utils' sum (kernel + modules + 3 × initramfs + 16 MiB + what unlocking takes), but
 devices are opened one after the other, so the largest keyslot counts and not the sum of them; and a volume
@@ -9,28 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from kdumpkey.kdump.estimate.kdumpctl import Recommendation
+from kdumpkey.kdump.estimate.kdumpctl import Recommendation
+from kdumpkey.kdump.estimate.keyslots import KeyslotMemory
 
 _MIB: Final = 1 << 20
-RUNTIME_BYTES: Final = 16 * _MIB
-UNPACKING: Final = 3  # the initramfs as loaded, unpacked, and what it is unpacked through
+_RUNTIME_BYTES: Final = 16 * _MIB
+_UNPACKING: Final = 3  # the initramfs as loaded, unpacked, and what it is unpacked through
 
 # What a program that opens a device takes beside the keyslot's memory; larger pages, more of it.
 _UNLOCKING: Final = {"aarch64": 50 * _MIB}
 _UNLOCKING_ELSEWHERE: Final = 20 * _MIB
-
-
-@dataclass(frozen=True)
-class Keyslot:
-    """A keyslot with Argon2's memory (0: PBKDF2); `tried`: it might be opened in the kdump kernel."""
-
-    device: str
-    number: int
-    memory_kib: int
-    tried: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,6 +30,21 @@ class Item:
     name: str
     nbytes: int
     source: str
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a load brings into the reserved memory.
+
+    Attributes:
+        kernel: What the kernel takes in memory.
+        modules: What its modules take.
+        initramfs: The length of its initramfs.
+    """
+
+    kernel: Item
+    modules: Item
+    initramfs: Item
 
 
 @dataclass(frozen=True)
@@ -67,23 +72,14 @@ class Estimate:
 
 
 def estimate(
-    kernel: Item,
-    modules: Item,
-    initramfs: Item,
-    keyslots: Sequence[Keyslot],
-    *,
-    devices: int,
-    kdumpctl: Recommendation,
-    arch: str,
+    parts: Parts, keyslots: Sequence[KeyslotMemory], *, devices: int, kdumpctl: Recommendation, arch: str
 ) -> Estimate:
     """Add up what a kdump kernel needs.
 
     Args:
-        kernel: What the kernel takes in memory.
-        modules: What its modules take.
-        initramfs: The length of its initramfs.
+        parts: What is loaded.
         keyslots: Those of all devices.
-        devices: How many encrypted devices have to be opened; 0: none, and nothing is added for that.
+        devices: How many encrypted devices have to be opened.
         kdumpctl: What kdump-utils recommends.
         arch: As ``uname -m`` says it.
     """
@@ -95,10 +91,10 @@ def estimate(
     base = f"{program // _MIB} MiB to open a device" if devices else "no encrypted device"
     return Estimate(
         (
-            kernel,
-            modules,
-            Item(f"{UNPACKING} × initramfs", UNPACKING * initramfs.nbytes, initramfs.source),
-            Item("running", RUNTIME_BYTES, "the programs of the kdump initramfs"),
+            parts.kernel,
+            parts.modules,
+            Item(f"{_UNPACKING} × initramfs", _UNPACKING * parts.initramfs.nbytes, parts.initramfs.source),
+            Item("running", _RUNTIME_BYTES, "the programs of the kdump initramfs"),
         ),
         (
             Item("unlocking, passphrase", program + memory, f"{largest}{base}"),

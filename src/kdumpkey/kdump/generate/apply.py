@@ -1,4 +1,4 @@
-"""Putting changed files in place, all of them or none; what was there is kept beside them."""
+"""Writes changed files, all of them or none; the old ones are kept beside them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from kdumpkey.errors import OutputError
-from kdumpkey.kdump.doctor import Host
-from kdumpkey.kdump.generate import Change
+from kdumpkey.host.host import Host
+from kdumpkey.kdump.generate.change import Change
 from kdumpkey.storage.publish import stage, sync_folder
 from kdumpkey.storage.signals import HeldSignals
 
 BACKUP: Final = ".before-kdumpkey"
-# What is kept is there to be read: no program that runs what lies in a directory is to run it.
+# The originals must not be executable: some programs run every executable in a directory.
 _NOT_RUN: Final = 0o666
 _LABEL: Final = "security.selinux"
 
@@ -33,16 +33,16 @@ class Applied:
 @dataclass(frozen=True)
 class _Staged:
     path: Path
-    fresh: Path
+    staged: Path
     before: str | None
     kept: Path | None
 
 
 def apply(root: Path, changes: Sequence[Change]) -> list[Applied]:
-    """Put changes in place: every file is written and on disk before the first one takes its name.
+    """Make changes: every file is written and on disk before the first one takes its name.
 
-    A changed file has the old one's mode and owner. What was there stays beside it, as it was before the
-    first change that was made so. Where one file cannot take its name, those before it get back their text.
+    A changed file keeps the old one's mode and owner. The original stays beside it, as it was before the
+    first such change. If one file cannot take its name, those before it get back their old text.
 
     Args:
         root: ``/``, or a directory with another machine's files.
@@ -58,14 +58,14 @@ def apply(root: Path, changes: Sequence[Change]) -> list[Applied]:
             if change.diff():
                 path = root / change.path
                 try:
-                    path = _place(host, change.path)
+                    path = _real_path(host, change.path)
                     staged.append(_stage(path, change, undo))
                 except OSError as error:
                     raise OutputError(f"Cannot write {path}: {error.strerror}.") from error
         for each in staged:
             try:
                 undo.callback(_put_back, each)
-                each.fresh.replace(each.path)
+                each.staged.replace(each.path)
                 sync_folder(each.path.parent)
             except OSError as error:
                 raise OutputError(f"Cannot write {each.path}: {error.strerror}.") from error
@@ -73,16 +73,16 @@ def apply(root: Path, changes: Sequence[Change]) -> list[Applied]:
     return [Applied(each.path, each.kept) for each in staged]
 
 
-def _place(host: Host, relative: str) -> Path:
-    """Where a file is or is to be, links followed as its machine would: none leads out of the root."""
+def _real_path(host: Host, relative: str) -> Path:
+    """Where a file is or will be; links are followed as its machine would, so none leads out of the root."""
     try:
         return host.path(relative)
     except FileNotFoundError:
         folder, _, name = relative.rpartition("/")
-        place = (_place(host, folder) if folder else host.root) / name
-        if place.is_symlink():  # to what is not there, in that machine
+        path = (_real_path(host, folder) if folder else host.root) / name
+        if path.is_symlink():  # its target is not there, on that machine
             raise
-        return place
+        return path
 
 
 def _stage(path: Path, change: Change, undo: ExitStack) -> _Staged:
@@ -97,12 +97,12 @@ def _stage(path: Path, change: Change, undo: ExitStack) -> _Staged:
     if now is not None:
         kept = path.with_name(path.name + BACKUP)
         if not kept.exists():
-            first = _write(path.parent, path.name, now, path.stat().st_mode & _NOT_RUN, path, undo)
+            first = _write(path, now, path.stat().st_mode & _NOT_RUN, path, undo)
             undo.callback(kept.unlink, missing_ok=True)
             first.replace(kept)
     mode = change.mode if now is None else path.stat().st_mode & 0o7777
-    fresh = _write(path.parent, path.name, change.after, mode, path if now is not None else None, undo)
-    return _Staged(path, fresh, now, kept)
+    made = _write(path, change.after, mode, path if now is not None else None, undo)
+    return _Staged(path, made, now, kept)
 
 
 def _make_folder(folder: Path, undo: ExitStack) -> None:
@@ -119,26 +119,26 @@ def _remove_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _write(folder: Path, name: str, text: str, mode: int, owner: Path | None, undo: ExitStack) -> Path:
-    """A file beside the one that it is to replace, on disk, with what that one has of mode and owner."""
-    fresh = stage(folder, name, text.encode(), mode=mode)
-    undo.callback(fresh.unlink, missing_ok=True)
+def _write(path: Path, text: str, mode: int, owner: Path | None, undo: ExitStack) -> Path:
+    """A file beside the one that it is to replace, on disk, with that one's mode, owner and label."""
+    made = stage(path.parent, path.name, text.encode(), mode=mode)
+    undo.callback(made.unlink, missing_ok=True)
     if owner is not None:
-        shutil.chown(fresh, owner.stat().st_uid, owner.stat().st_gid)
-        fresh.chmod(mode)  # giving a file away takes its set-user-ID bit
+        shutil.chown(made, owner.stat().st_uid, owner.stat().st_gid)
+        made.chmod(mode)  # giving a file away clears its set-user-ID bit
         with suppress(OSError):  # there is no SELinux here
-            os.setxattr(fresh, _LABEL, os.getxattr(owner, _LABEL))
-    return fresh
+            os.setxattr(made, _LABEL, os.getxattr(owner, _LABEL))
+    return made
 
 
 def _put_back(each: _Staged) -> None:
     """Undo a rename, if it came to that: the new file is no longer where it was staged."""
-    if each.fresh.exists():
+    if each.staged.exists():
         return
     if each.before is None:
         each.path.unlink(missing_ok=True)
         return
     with ExitStack() as undo:
         mode = each.path.stat().st_mode & 0o7777
-        old = _write(each.path.parent, each.path.name, each.before, mode, each.path, undo)
+        old = _write(each.path, each.before, mode, each.path, undo)
         old.replace(each.path)

@@ -1,4 +1,4 @@
-"""A file's new text, and the difference to what is there."""
+"""A file's new text, and the difference from what is there."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PROGRAM: Final = 0o755
 
 @dataclass(frozen=True)
 class Change:
-    """A file's new text; `path` is relative to the machine's root, `before` None where there was no file.
+    """A file's new text.
 
     Attributes:
-        path: Where.
-        before: What is there.
-        after: What is to be there.
+        path: The file, relative to the machine's root.
+        before: Its text now; None: there is no such file.
+        after: Its new text.
         mode: The permissions of a file that is new.
     """
 

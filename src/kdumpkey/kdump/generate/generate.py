@@ -1,4 +1,4 @@
-"""Making configuration for devices: which pieces there are, and for which devices they are made."""
+"""Generates configuration for encrypted devices: what can be generated, and for which devices."""
 
 from __future__ import annotations
 
@@ -9,55 +9,69 @@ from pathlib import Path
 from typing import Final
 
 from kdumpkey.errors import UsageError
-from kdumpkey.kdump import generate as pieces
-from kdumpkey.kdump.doctor import CryptDevice, Finding, Host, Verdict
-from kdumpkey.kdump.doctor.devices import find_devices
-from kdumpkey.kdump.generate import Change, Setup
+from kdumpkey.host.host import CryptDevice, Host
+from kdumpkey.host.system import read_system
+from kdumpkey.kdump.doctor.finding import Verdict
+from kdumpkey.kdump.doctor.header import check_header
+from kdumpkey.kdump.doctor.target import check_target
+from kdumpkey.kdump.facts.devices import read_dump_devices
+from kdumpkey.kdump.generate.change import Change
+from kdumpkey.kdump.generate.crypttab import crypttab
+from kdumpkey.kdump.generate.initramfs import dracut, initramfs_tools
+from kdumpkey.kdump.generate.kdump_conf import kdump_conf
+from kdumpkey.kdump.generate.setup import Setup
+from kdumpkey.kdump.generate.systemd import systemd
+from kdumpkey.kdump.generate.udev import udev
 
-PIECES: Final[dict[str, Callable[[Setup], list[Change]]]] = {
-    "crypttab": pieces.crypttab,
-    "dracut": pieces.dracut,
-    "initramfs-tools": pieces.initramfs_tools,
-    "kdump.conf": pieces.kdump_conf,
-    "systemd": pieces.systemd,
-    "udev": pieces.udev,
+GENERATORS: Final[dict[str, Callable[[Setup], list[Change]]]] = {
+    "crypttab": crypttab,
+    "dracut": dracut,
+    "initramfs-tools": initramfs_tools,
+    "kdump.conf": kdump_conf,
+    "systemd": systemd,
+    "udev": udev,
 }
-# What stands in configuration comes from headers: nothing in it may mean anything to whoever reads that.
+# These come from headers: nothing in them may mean anything to the programs that read the configuration.
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _MAPPING: Final = re.compile(r"[0-9A-Za-z_][0-9A-Za-z#+\-.:=@_]*")
 
 
-def generate(piece: str, root: Path, devices: Sequence[str] = ()) -> list[Change]:
-    """Make one piece of configuration.
+def generate(kind: str, root: Path, devices: Sequence[str] = ()) -> list[Change]:
+    """Generate one kind of configuration.
 
     Args:
-        piece: Of `PIECES`.
+        kind: One of `GENERATORS`.
         root: ``/``, or a directory with another machine's files.
         devices: The encrypted devices; default: those beneath the dump target.
 
     Returns:
-        The files of the piece; some of them may be as they should be already.
+        The changed files; some of them may be as they should be already.
 
     Raises:
-        UsageError: There is no such piece, no such root, or no device that can be named by a UUID.
+        UsageError: There is no such kind, no such root, or no device that can be named by a UUID.
     """
-    if piece not in PIECES:
-        *others, last = PIECES
-        raise UsageError(f"kdump generate makes {', '.join(others)} or {last}, not {piece!r}.")
+    if kind not in GENERATORS:
+        *others, last = GENERATORS
+        raise UsageError(f"kdump generate makes {', '.join(others)} or {last}, not {kind!r}.")
     if not root.is_dir():
         raise UsageError(f"{root} is not a directory.")
     host = Host(root.resolve())
     # By its interpreter: dracut, mkinitramfs and systemd look for programs in few directories.
     program = (sys.executable, "-I", "-m", "kdumpkey")
-    return PIECES[piece](Setup(host, _devices(host, devices), program))
+    return GENERATORS[kind](Setup(host, _devices(host, devices), program))
 
 
 def _devices(host: Host, named: Sequence[str]) -> tuple[CryptDevice, ...]:
-    found: list[Finding] = []
-    crypts = find_devices(host, named, found)
-    if not crypts:
+    devices, system = read_dump_devices(host, named), read_system(host)
+    headers = devices.headers or ()
+    found = [
+        *check_target(system, devices),
+        *(finding for each in headers for finding in check_header(system, each)),
+    ]
+    if not headers:
         said = " ".join(finding.what for finding in found)
         raise UsageError(f"{said} Name the encrypted devices.".lstrip())
+    crypts = [header.known for header in headers]
     for crypt in crypts:
         if not _UUID.fullmatch(crypt.uuid):
             bad = [finding.what for finding in found if finding.verdict is not Verdict.GOOD]

@@ -42,7 +42,7 @@ def initramfs_tools(setup: Setup) -> list[Change]:
 
 
 def _devices(setup: Setup) -> Change:
-    """A table, so that what came out of headers is data to the scripts and never part of them."""
+    """A table, so that text from headers is data for the scripts and never part of them."""
     lines = [f"{device.uuid} {device.mapping or f'luks-{device.uuid}'}\n" for device in setup.devices]
     text = "# What the kdump kernel opens: UUID, and the name to map it by.\n" + "".join(lines)
     return Change(_DEVICES, setup.host.text(_DEVICES), text, FILE)

@@ -1,4 +1,4 @@
-"""What kdump needs in its own configuration: kdump-utils in kdump.conf, kdump-tools in default/kdump-tools.
+"""kdump's own configuration: kdump.conf of kdump-utils, and default/kdump-tools of kdump-tools.
 
 Source: kdump.conf(5), mkdumprd(8); kdump-tools(5), kexec(8).
 """
@@ -12,21 +12,19 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from kdumpkey.errors import UsageError
 from kdumpkey.host.blocks import block_name, crypt_devices
 from kdumpkey.host.mounts import mount_at
-from kdumpkey.host.settings import KDUMP_TOOLS, SYSCONFIG
+from kdumpkey.host.settings import DUMPS, FILESYSTEMS, KDUMP_CONF, KDUMP_TOOLS, SYSCONFIG
 from kdumpkey.host.system import read_system
-from kdumpkey.kdump.doctor import Finding, Verdict
-from kdumpkey.kdump.doctor.target import dump_targets
+from kdumpkey.kdump.doctor.finding import Verdict
+from kdumpkey.kdump.doctor.target import check_settings
+from kdumpkey.kdump.facts.targets import read_targets
 from kdumpkey.kdump.generate.change import Change
 from kdumpkey.kdump.generate.setup import Setup
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
-PATH: Final = "etc/kdump.conf"
 _MODULE: Final = "kdumpkey"
-_DUMPS: Final = "/var/crash"  # where no configuration says otherwise
-_FILESYSTEMS: Final = ("ext2", "ext3", "ext4", "xfs", "btrfs", "minix")
-_TARGETS: Final = (*_FILESYSTEMS, "raw", "nfs", "ssh", "virtiofs")
+_TARGETS: Final = (*FILESYSTEMS, "raw", "nfs", "ssh", "virtiofs")
 
 
 class _Line(NamedTuple):
@@ -38,28 +36,28 @@ class _Line(NamedTuple):
 
 
 def kdump_conf(setup: Setup) -> list[Change]:
-    """Have the initramfs made with kdumpkey in it, and the dump go to one of the devices; other lines stay.
+    """Add kdumpkey to the initramfs, and send the dump to one of the devices; other lines stay.
 
-    A machine with kdump-tools has another file, which gets its load made by the call that hands keys over.
+    A machine with kdump-tools has another file, where kexec is told to use the call that hands keys over.
 
     Raises:
         UsageError: What is there cannot be read, or no filesystem on the devices can be dumped to.
     """
     host = setup.host
-    before = host.text(PATH)
+    before = host.text(KDUMP_CONF)
     if before is None and host.exists(KDUMP_TOOLS):
         return [_kdump_tools(host)]
     if before is None and read_system(host).is_suse:
         raise UsageError(
-            f"SUSE's kdump has no /{PATH}. Set KDUMP_SAVEDIR in /{SYSCONFIG} to a directory on the device; "
-            "then run mkdumprd -f."
+            f"SUSE's kdump has no /{KDUMP_CONF}. Set KDUMP_SAVEDIR in /{SYSCONFIG} to a directory on the "
+            "device; then run mkdumprd -f."
         )
     lines = (before or "").splitlines(keepends=True)
     _add_module(lines)
     target = _missing_target(setup)
     if target is not None:
         _put_target(lines, target)
-    return [Change(PATH, before, "".join(lines))]
+    return [Change(KDUMP_CONF, before, "".join(lines))]
 
 
 def _read(line: str) -> _Line | None:
@@ -79,10 +77,10 @@ def _lines_of(lines: list[str], *options: str) -> list[tuple[int, _Line]]:
 
 
 def _add_module(lines: list[str]) -> None:
-    """Have dracut add the module by name: it then makes no initramfs at all where there is no such module."""
+    """Add the module by name, so that dracut fails instead of building an initramfs without it."""
     found = _lines_of(lines, "dracut_args")
     if len(found) > 1:
-        raise UsageError(f"/{PATH} has dracut_args {len(found)} times, which kdumpctl refuses.")
+        raise UsageError(f"/{KDUMP_CONF} has dracut_args {len(found)} times, which kdumpctl refuses.")
     if not found:
         _append(lines, f"dracut_args --add {_MODULE}\n")
         return
@@ -90,7 +88,7 @@ def _add_module(lines: list[str]) -> None:
     try:
         words = shlex.split(line.value)
     except ValueError as error:
-        raise UsageError(f"The dracut_args of /{PATH} cannot be read: {error}.") from error
+        raise UsageError(f"The dracut_args of /{KDUMP_CONF} cannot be read: {error}.") from error
     pairs = zip(["", *words], words, strict=False)
     added = [word for option, word in pairs if option in ("-a", "--add")]
     added += [word.partition("=")[2] for word in words if word.startswith("--add=")]
@@ -106,41 +104,43 @@ def _append(lines: list[str], line: str) -> None:
 
 
 def _missing_target(setup: Setup) -> str | None:
-    """The line that sends the dump to a filesystem on the devices; None: it goes there as it is."""
+    """The line that sends the dump to a filesystem on the devices; None: it goes there already."""
     host = setup.host
     wanted = {device.uuid for device in setup.devices}
     if wanted & _beneath_target(host):
         return None
-    places: dict[str, str] = {}
+    candidates: dict[str, str] = {}
     for table in ("proc/mounts", "etc/fstab"):
         for line in (host.text(table) or "").splitlines():
             fields = line.split()
-            if len(fields) < 3 or fields[0].startswith("#") or fields[2] not in _FILESYSTEMS:
+            if len(fields) < 3 or fields[0].startswith("#") or fields[2] not in FILESYSTEMS:
                 continue
             if wanted & _beneath(host, fields[0]) and (block := block_name(host, fields[0])):
-                places.setdefault(block, f"{fields[2]} {fields[0]}")
+                candidates.setdefault(block, f"{fields[2]} {fields[0]}")
     names = ", ".join(device.name for device in setup.devices)
-    if not places:
+    if not candidates:
         raise UsageError(f"No filesystem on {names} is mounted or in fstab: no dump can go there.")
-    if len(places) > 1:
-        lines = " or ".join(sorted(places.values()))
-        raise UsageError(f"Several filesystems are on {names}; put the line of one into /{PATH}: {lines}.")
-    (line,) = places.values()
+    if len(candidates) > 1:
+        lines = " or ".join(sorted(candidates.values()))
+        raise UsageError(
+            f"Several filesystems are on {names}; put the line of one into /{KDUMP_CONF}: {lines}."
+        )
+    (line,) = candidates.values()
     if re.search(r"[\\#\"']", line):
-        raise UsageError(f"/{PATH} cannot name {line.partition(' ')[2]!r}; mount it by its UUID.")
+        raise UsageError(f"/{KDUMP_CONF} cannot name {line.partition(' ')[2]!r}; mount it by its UUID.")
     return f"{line}\n"
 
 
 def _beneath_target(host: Host) -> set[str]:
-    """The UUIDs of what the dump goes to as things are."""
-    found: list[Finding] = []
-    if host.text(PATH) is None:
-        mount = mount_at(host, _DUMPS)
+    """The UUIDs of what the dump goes to now."""
+    if host.text(KDUMP_CONF) is None:
+        mount = mount_at(host, DUMPS)
         return _beneath(host, mount.source) if mount is not None and not mount.remote else set()
-    targets = dump_targets(host, found) or []
-    for finding in found:
+    found = read_targets(host)
+    for finding in check_settings(read_system(host), found):
         if finding.verdict is Verdict.BROKEN:
             raise UsageError(finding.what)
+    targets = () if found.unknown else found.targets
     return {uuid for target in targets if not target.remote for uuid in _beneath(host, target.source)}
 
 
@@ -151,7 +151,9 @@ def _beneath(host: Host, source: str) -> set[str]:
 
 def _put_target(lines: list[str], target: str) -> None:
     if any("--mount" in line.value for _, line in _lines_of(lines, "dracut_args")):
-        raise UsageError(f"The dump's target is in the dracut_args of /{PATH}; put it on a line of its own.")
+        raise UsageError(
+            f"The dump's target is in the dracut_args of /{KDUMP_CONF}; put it on a line of its own."
+        )
     found = _lines_of(lines, *_TARGETS)
     if found:
         lines[found[0][0]] = target
@@ -160,7 +162,7 @@ def _put_target(lines: list[str], target: str) -> None:
 
 
 def _kdump_tools(host: Host) -> Change:
-    """Have kdump-config load by kexec_file_load: the older call hands no keys over."""
+    """Have kdump-config use kexec_file_load, because the older call hands no keys over."""
     before = host.text(KDUMP_TOOLS) or ""
     lines = before.splitlines(keepends=True)
     values = [(i, line.strip().partition("=")[2]) for i, line in enumerate(lines) if _is_kexec_args(line)]

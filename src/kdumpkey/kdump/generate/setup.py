@@ -1,4 +1,4 @@
-"""What pieces of configuration are made for."""
+"""What configuration is generated for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Setup:
     Attributes:
         host: Where the files are.
         devices: Each has a UUID, and a name for its mapping or none.
-        program: The words that run kdumpkey, whatever PATH its caller has.
+        program: The words that run kdumpkey, independent of PATH.
     """
 
     host: Host

@@ -1,4 +1,4 @@
-"""What systemd needs to know: whose keyring a load looks in, and the service that arms."""
+"""The units of systemd: whose keyring a load searches, and the service that arms."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.host.configfs import DIRECTORY
+from kdumpkey.host.units import ARM_SERVICE, KDUMP_SERVICES
 from kdumpkey.kdump.generate.change import Change
 from kdumpkey.kdump.generate.setup import Setup
 
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
-ARM: Final = "kdumpkey-arm.service"
-_UNITS: Final = ("kdump.service", "kdump-tools.service")
 _FOLDERS: Final = ("lib/systemd/system", "usr/lib/systemd/system", "etc/systemd/system")
 _DROP_IN: Final = """\
 # The load looks for volume keys in root's user keyring, where opening the devices has them linked.
@@ -51,19 +50,20 @@ WantedBy=multi-user.target
 def kdump_unit(host: Host) -> str:
     """The service that loads the crash image on this machine."""
     return next(
-        (unit for unit in _UNITS for folder in _FOLDERS if host.exists(f"{folder}/{unit}")), _UNITS[0]
+        (unit for unit in KDUMP_SERVICES for folder in _FOLDERS if host.exists(f"{folder}/{unit}")),
+        KDUMP_SERVICES[0],
     )
 
 
 def systemd(setup: Setup) -> list[Change]:
-    """Have kdump's service share root's keyring, and another one arm the devices once it is through.
+    """Have kdump's service share root's keyring, and another service arm the devices after it.
 
     Source: systemd.exec(5), KeyringMode; systemd.unit(5).
     """
     host = setup.host
     unit = kdump_unit(host)
     drop_in = f"etc/systemd/system/{unit}.d/kdumpkey.conf"
-    service = f"etc/systemd/system/{ARM}"
+    service = f"etc/systemd/system/{ARM_SERVICE}"
     # The UUIDs were checked: nothing in them means anything to systemd.
     words = " ".join(f"/dev/disk/by-uuid/{device.uuid}" for device in setup.devices)
     text = _ARM.format(unit=unit, interface=DIRECTORY, devices=words, program=_quoted(setup.program))

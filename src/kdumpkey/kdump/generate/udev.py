@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from kdumpkey.host.units import ARM_SERVICE
 from kdumpkey.kdump.generate.change import Change
 from kdumpkey.kdump.generate.setup import Setup
-from kdumpkey.kdump.generate.systemd import ARM
 
 # What reloads the image when processors or memory change: in kdump-utils and in kdump-tools.
 _RELOADING: Final = ("98-kexec.rules", "50-kdump-tools.rules")
@@ -29,7 +29,7 @@ LABEL="kdumpkey_end"
 
 
 def udev(setup: Setup) -> list[Change]:
-    """Have the devices armed when they are opened, and instead of every reload that would lose the keys.
+    """Arm the devices when they are opened, and in place of every reload that would lose the keys.
 
     A file in /etc/udev/rules.d takes the whole place of one by its name elsewhere: so the reload is replaced.
 
@@ -40,11 +40,11 @@ def udev(setup: Setup) -> list[Change]:
         digits = device.uuid.replace("-", "").lower()
         lines.append(
             f'ACTION!="remove", ENV{{DM_UUID}}=="CRYPT-LUKS?-{digits}-*", TAG+="systemd", '
-            f'ENV{{SYSTEMD_WANTS}}+="{ARM}"\n'
+            f'ENV{{SYSTEMD_WANTS}}+="{ARM_SERVICE}"\n'
         )
     found = [name for name in _RELOADING for folder in _FOLDERS if setup.host.exists(f"{folder}/{name}")]
     changes = [Change(_OPENED, setup.host.text(_OPENED), "".join(lines))]
     for name in dict.fromkeys(found or [_ALONE]):
-        text = _HOTPLUG.format(name=name if found else "a reload", service=ARM)
+        text = _HOTPLUG.format(name=name if found else "a reload", service=ARM_SERVICE)
         changes.append(Change(f"etc/udev/rules.d/{name}", setup.host.text(f"etc/udev/rules.d/{name}"), text))
     return changes

@@ -21,7 +21,7 @@ def mount_configfs(root: Path = Path("/")) -> None:
     """Mount configfs where it belongs, unless it is mounted already.
 
     Raises:
-        KernelError: EPERM: not for this user; ENOENT, ENODEV: there is none, or its module is not loaded.
+        KernelError: EPERM: not for this user; ENOENT, ENODEV: no configfs, or its module is not loaded.
     """
     if is_mounted(text_of(root / "proc/mounts") or ""):
         return

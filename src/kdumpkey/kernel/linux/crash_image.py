@@ -1,7 +1,7 @@
-"""Is this a kernel that can be loaded? Asked first, for a load that fails has destroyed the image before it.
+"""Whether a kernel can be loaded: checked first, because a failed load destroys the previous image.
 
-Linux takes a bzImage that was cut short without a word, and crashes into it. Other architectures' formats say
-less of themselves and are left to the kernel.
+Linux loads a truncated bzImage without an error, and then crashes into it. The formats of other architectures
+tell less, so those are left to the kernel.
 
 Source: the kernel's documentation of the x86 boot protocol, "The Real-Mode Kernel Header".
 """
@@ -32,14 +32,14 @@ _APPENDED: Final = len(" elfcorehdr=0x") + len(" dmcryptkeys=0x") + 2 * 16 + 1
 
 
 def check_image(image: CrashImage, architecture: str) -> None:
-    """Refuse what the kernel would refuse too late, or take and not boot.
+    """Refuse what the kernel would refuse too late, or load and not boot.
 
     Args:
         image: The kernel, the initramfs and the command line.
         architecture: As uname(2) names the machine.
 
     Raises:
-        KernelError: The errno that opening the file gave; ENOEXEC: it is no kernel, or not a whole one;
+        KernelError: The errno that opening the file gave; ENOEXEC: it is not a kernel, or not a whole one;
             EINVAL: no kernel is named, or the command line is too long for it.
     """
     if image.kernel is None:
@@ -55,15 +55,15 @@ def check_image(image: CrashImage, architecture: str) -> None:
 
 def _check_bzimage(image: CrashImage, head: bytes, size: int) -> None:
     if len(head) < _HEADER_BYTES or head[0x202:0x206] != b"HdrS":
-        raise kernel_error(errno.ENOEXEC, f"{image.kernel} is no bzImage")
+        raise kernel_error(errno.ENOEXEC, f"{image.kernel} is not a bzImage")
     (flag,) = struct.unpack_from("<H", head, 0x1FE)
     (protocol,) = struct.unpack_from("<H", head, 0x206)
     if flag != _BOOT_FLAG or protocol < _OLDEST:
-        raise kernel_error(errno.ENOEXEC, f"{image.kernel} is no bzImage that kexec loads")
+        raise kernel_error(errno.ENOEXEC, f"{image.kernel} is not a bzImage that kexec loads")
     (paragraphs,) = struct.unpack_from("<I", head, 0x1F4)
     whole = ((head[0x1F1] or 4) + 1) * _SECTOR + paragraphs * _PARAGRAPH
     if size < whole:
-        raise kernel_error(errno.ENOEXEC, f"{image.kernel} was cut short: it has {size} bytes of its {whole}")
+        raise kernel_error(errno.ENOEXEC, f"{image.kernel} is truncated: it has {size} of its {whole} bytes")
     (longest,) = struct.unpack_from("<I", head, 0x238)
     length = len(os.fsencode(image.command_line))
     if length + _APPENDED > longest:
@@ -76,7 +76,7 @@ def _check_bzimage(image: CrashImage, head: bytes, size: int) -> None:
 def _start(path: Path) -> tuple[bytes, int]:
     """The first bytes of a regular file, and its size."""
     try:
-        # A FIFO would hang the machine's arming for ever.
+        # Opening a FIFO would block forever.
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise kernel_error(error.errno or errno.EIO, f"cannot open {path}: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""The files by which Linux is told and asked, and kdumpkey's own of this boot under /run; errnos are kept."""
+"""Writes Linux's files and kdumpkey's own under /run, keeping each errno; and takes the locks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AGAIN_S: Final = 0.2
 
 
 def doing(step: Callable[[], object], what: str) -> None:
-    """Take a step; what the operating system refuses is a `KernelError` with its errno.
+    """Call a function; an error of the operating system becomes a `KernelError` with its errno.
 
     Raises:
         KernelError: The errno of the step.
@@ -35,7 +35,7 @@ def doing(step: Callable[[], object], what: str) -> None:
 
 
 def write_once(path: Path, text: str) -> None:
-    """Write a value into a file of the kernel's, in one write: configfs takes each for a whole value.
+    """Write a value into a file of the kernel's in one write, because configfs takes each for a whole value.
 
     Raises:
         OSError: As open(2) and write(2).
@@ -56,10 +56,10 @@ def text_of(path: Path) -> str | None:
 
 
 def replace_private(path: Path, text: str) -> None:
-    """Write a file that is its owner's alone, whole or not at all, in a folder that is, too.
+    """Write a file that only its owner can read, whole or not at all, in a directory of the same kind.
 
     Raises:
-        OSError: It cannot be written; EPERM: the folder is somebody else's.
+        OSError: It cannot be written; EPERM: others may write to the directory.
     """
     folder = _own_folder(path.parent)
     try:
@@ -70,13 +70,13 @@ def replace_private(path: Path, text: str) -> None:
 
 @contextmanager
 def alone(folder_path: Path) -> Iterator[None]:
-    """Be the only one who arms; the lock goes with the process, however that ends.
+    """Keep other kdumpkeys from naming and loading keys; the lock ends with the process.
 
     Args:
-        folder_path: Where the lock's file is; made where it is missing.
+        folder_path: Where the lock's file is; made if it is missing.
 
     Raises:
-        KernelError: EBUSY: another process arms; else the errno of making the lock.
+        KernelError: EBUSY: another process has the lock; else the errno of making it.
     """
     try:
         folder = _own_folder(folder_path)
@@ -100,16 +100,16 @@ def alone(folder_path: Path) -> Iterator[None]:
 
 @contextmanager
 def tools_waiting(path: Path, *, installed: bool, patience_s: float) -> Iterator[None]:
-    """Hold the lock by which kdumpctl keeps a second kdumpctl out: it loads and unloads the same image.
+    """Hold the lock by which one kdumpctl keeps out another, because both load and unload the same image.
 
     Args:
-        path: The lock's file; it is made where there is none yet, and never written to, so that its time of
-            change stays that of kdumpctl's last run.
+        path: The lock's file; it is made if it is missing, and never written to, so that its time of change
+            stays that of kdumpctl's last run.
         installed: Whether there is a kdumpctl on this machine.
-        patience_s: For how long to wait for a kdumpctl that is at work.
+        patience_s: For how long to wait for a running kdumpctl.
 
     Raises:
-        KernelError: EBUSY: it still was.
+        KernelError: EBUSY: it was still running after that.
     """
     lock = _tools_lock(path) if installed else None
     try:
@@ -122,7 +122,7 @@ def tools_waiting(path: Path, *, installed: bool, patience_s: float) -> Iterator
 
 
 def _tools_lock(path: Path) -> int | None:
-    """The open lock; None: nobody but root has anything to say in it, and it is not root's."""
+    """The open lock; None: it is not this user's, so this user cannot load an image either."""
     try:
         flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         lock = os.open(path, flags, _FILE_MODE)
@@ -148,7 +148,7 @@ def _wait_for(lock: int, path: Path, deadline: float) -> None:
 
 
 def _own_folder(path: Path) -> int:
-    """The open folder, made if it is not there; it must be this user's, or others could put links there."""
+    """The open directory, made if it is missing; if others could write to it, they could put links there."""
     path.mkdir(mode=_FOLDER_MODE, exist_ok=True)
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     found = os.fstat(folder)

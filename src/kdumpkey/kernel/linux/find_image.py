@@ -1,4 +1,4 @@
-"""The kdump kernel that kdump's own tools would load, where no other is named.
+"""The kdump kernel that kdump's own tools would load, if no other is named.
 
 Source: kdump-utils (kdumpctl, /etc/sysconfig/kdump) and kdump-tools (kdump-config, /etc/default/kdump-tools).
 """
@@ -6,7 +6,6 @@ Source: kdump-utils (kdumpctl, /etc/sysconfig/kdump) and kdump-tools (kdump-conf
 from __future__ import annotations
 
 import errno
-import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -14,7 +13,7 @@ from typing import Final
 from kdumpkey.errors import kernel_error
 from kdumpkey.host.host import Host
 from kdumpkey.host.kdump_files import INITRAMFS, KERNELS
-from kdumpkey.host.settings import KDUMP_TOOLS
+from kdumpkey.host.settings import KDUMP_TOOLS, SYSCONFIG, plain_settings
 from kdumpkey.host.uki import find_uki
 from kdumpkey.kernel.protocol import CrashImage
 
@@ -27,7 +26,7 @@ _NOT_FOR_KDUMP: Final = (
     "default_hugepagesz",
     "panic_on_warn",
 )
-# mkdumprd's initramfs knows what to mount and to open; by these it would wait for the running system's
+# mkdumprd's initramfs knows what to mount and to open. These would make it wait for the running system's
 # devices, and for somebody to type their passphrase.
 _KNOWN_TO_MKDUMPRD: Final = (
     "root",
@@ -46,8 +45,7 @@ _KNOWN_TO_MKDUMPRD: Final = (
 _FOR_KDUMP: Final = "irqpoll nr_cpus=1 reset_devices panic=10"
 # kdump-tools boots the machine's own root, where this unit writes the dump.
 _FOR_KDUMP_TOOLS: Final = f"{_FOR_KDUMP} systemd.unit=kdump-tools-dump.service"
-_SETTINGS: Final = ("etc/sysconfig/kdump", KDUMP_TOOLS)
-_MOST: Final = 1 << 20  # bytes of settings
+_SETTINGS: Final = (SYSCONFIG, KDUMP_TOOLS)
 
 
 def find_image(root: Path, release: str) -> CrashImage:
@@ -58,15 +56,16 @@ def find_image(root: Path, release: str) -> CrashImage:
         release: The running kernel's.
 
     Raises:
-        KernelError: ENOENT: there is none; the options that name one help.
+        KernelError: ENOENT: it is not there; the message says which options name another.
     """
-    settings = _settings(root)
+    host = Host(root.resolve())
+    settings = _settings(host)
     release = settings.get("KDUMP_KERNELVER") or release
     home = settings.get("KDUMP_BOOTDIR", "").strip("/")
     kernels = [f"{home}/vmlinuz-{{}}"] if home else []
     kernel = _first(
         root,
-        [settings.get("KDUMP_KERNEL", ""), *kernels, *KERNELS, find_uki(Host(root.resolve()), release)],
+        [settings.get("KDUMP_KERNEL", ""), *kernels, *KERNELS, find_uki(host, release)],
         release,
     )
     initrds = [f"{home}/initramfs-{{}}kdump.img"] if home else []
@@ -78,12 +77,12 @@ def find_image(root: Path, release: str) -> CrashImage:
 
 
 def _first(root: Path, names: Iterable[str], release: str) -> Path | None:
-    places = (root / name.replace("{}", release).lstrip("/") for name in names if name)
-    return next((place for place in places if place.exists()), None)
+    paths = (root / name.replace("{}", release).lstrip("/") for name in names if name)
+    return next((path for path in paths if path.exists()), None)
 
 
 def _command_line(root: Path, settings: Mapping[str, str]) -> str:
-    """The running kernel's, without what is not for the second, and with what is."""
+    """The running kernel's command line, without what is not for the kdump kernel, and with what is."""
     own = settings.get("KDUMP_COMMANDLINE") or settings.get("KDUMP_CMDLINE") or ""
     words = (own or (root / "proc/cmdline").read_text(encoding="utf-8", errors="surrogateescape")).split()
     by_kdump_tools = (root / KDUMP_TOOLS).exists()
@@ -96,23 +95,9 @@ def _command_line(root: Path, settings: Mapping[str, str]) -> str:
     return " ".join([*kept, *(word for word in added.split() if word not in kept)])
 
 
-def _settings(root: Path) -> dict[str, str]:
-    """The variables that the tools' files of settings assign; what only a shell could say is left out."""
-    found = {}
+def _settings(host: Host) -> dict[str, str]:
+    """What the tools' files of settings say, except what only a shell could work out."""
+    found: dict[str, str] = {}
     for name in _SETTINGS:
-        try:
-            with (root / name).open("rb") as file:
-                text = file.read(_MOST).decode("utf-8", "surrogateescape")
-        except (OSError, ValueError):
-            continue
-        for line in text.splitlines():
-            variable, assigned, value = line.strip().partition("=")
-            if not assigned or not variable.startswith("KDUMP_"):
-                continue
-            try:
-                words = shlex.split(value, comments=True)
-            except ValueError:
-                continue
-            if len(words) == 1 and "$" not in words[0] and "`" not in words[0]:
-                found[variable] = words[0]
+        found |= plain_settings(host.text(name) or "")
     return found

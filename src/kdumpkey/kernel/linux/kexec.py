@@ -29,11 +29,11 @@ _NO_FILE: Final = -1
 
 
 def load_crash_image(image: CrashImage) -> None:
-    """Load the kdump kernel; whatever was loaded before is lost, also where this fails.
+    """Load the kdump kernel; the previous image is lost, even if this fails.
 
     Raises:
-        KernelError: The kernel's errno; ENOENT, EACCES … where a file of the image cannot be opened, which is
-            found out before anything is lost.
+        KernelError: The kernel's errno; or ENOENT, EACCES …: a file of the image cannot be opened, which is
+            found before anything is lost.
     """
     if image.kernel is None:
         raise kernel_error(errno.EINVAL, "no kernel was named to be loaded")
@@ -46,7 +46,7 @@ def load_crash_image(image: CrashImage) -> None:
 
 
 def unload_crash_image() -> None:
-    """Give up the loaded image.
+    """Unload the image.
 
     Raises:
         KernelError: The kernel's errno.
@@ -56,7 +56,7 @@ def unload_crash_image() -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    """A file for the kernel to read; of a unified kernel image, the kernel in it, for it takes no other."""
+    """A file for the kernel to read; of a unified kernel image, the kernel in it."""
     with ExitStack() as opened:
         try:
             section = read_sections(path).get(KERNEL)

@@ -6,17 +6,8 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import KeyNotFoundError, KeyringError
-from kdumpkey.keyring import (
-    SpecialKeyring,
-    add_key,
-    find_key,
-    link_key,
-    never_expires,
-    read_key,
-    request_key,
-    set_timeout,
-    unlink_key,
-)
+from kdumpkey.keyring import SpecialKeyring, add_key, link_key, read_key, request_key, set_timeout, unlink_key
+from kdumpkey.keyring.find import find_key, never_expires
 
 if TYPE_CHECKING:
     from kdumpkey.secret import SecretBuffer
@@ -74,7 +65,7 @@ class LinuxKeys:
         if serial is not None:
             try:
                 unlink_key(serial, SpecialKeyring.USER)
-            except KeyringError:  # it is in another keyring, and somebody else's to drop
+            except KeyringError:  # it is in another keyring, where somebody else put it
                 return
 
     def read(self, key_type: str, description: str) -> SecretBuffer | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
 
 from kdumpkey.errors import kernel_error
@@ -21,7 +22,7 @@ def can_restore(root: Path = Path("/")) -> bool:
     return (root / DIRECTORY / "restore").exists()
 
 
-def restore_keys(root: Path = Path("/"), write: Callable[[Path, str], None] = write_once) -> None:
+def restore_keys(root: str | PathLike[str] = "/", write: Callable[[Path, str], None] = write_once) -> None:
     """Have the kernel put the keys into root's user keyring; Linux does not tell what came back.
 
     Args:
@@ -31,6 +32,7 @@ def restore_keys(root: Path = Path("/"), write: Callable[[Path, str], None] = wr
     Raises:
         KernelError: ENOENT: there is no interface; EPERM: this is not the kdump kernel; or the kernel's own.
     """
+    root = Path(root)
     folder = root / DIRECTORY
     path = folder / "restore"
     if not can_restore(root):

@@ -1,6 +1,6 @@
-"""The files of a simulated kernel's interface, as configfs shows them: the errno of each read and write.
+"""The files of a simulated kernel's interface, as configfs shows them, with the errno of each read and write.
 
-The commands go through `SimulatedKernel` itself; this is for holding it against a real kernel, file by file.
+The commands use `SimulatedKernel` itself; this serves to compare it with a real kernel, file by file.
 Source: what Linux was seen to do (tests/parity).
 """
 
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import kernel_error
+from kdumpkey.host.configfs import NO_DESCRIPTION
 from kdumpkey.kernel.protocol import Stage
 
 if TYPE_CHECKING:
     from kdumpkey.kernel.simulated.kernel import SimulatedKernel
 
-_NO_DESCRIPTION: Final = "(null)"
+_NO_DESCRIPTION: Final = NO_DESCRIPTION[-1]
 _TRUE: Final = ("y", "Y", "t", "T", "1")
 _FALSE: Final = ("n", "N", "f", "F", "0")
 
@@ -82,7 +83,7 @@ class SimulatedConfigfs:
                 image = self.kernel.state.image
                 value = parse_boolean(text) if image is not None and image.keys else None
                 if value is None:
-                    raise kernel_error(errno.EINVAL, "no image with keys is loaded, or it is no boolean")
+                    raise kernel_error(errno.EINVAL, "no image with keys is loaded, or it is not a boolean")
                 self.kernel.reuse(value)
             case "restore":
                 self._restore(text)
@@ -102,7 +103,7 @@ class SimulatedConfigfs:
 
 
 def parse_boolean(text: str) -> bool | None:
-    """A boolean as the kernel reads one, by its first letters; None: it is none. Source: kstrtobool."""
+    """A boolean as the kernel reads one, by its first letters; None: it is not one. Source: kstrtobool."""
     if text.startswith(_TRUE) or text[:2].lower() == "on":
         return True
     return False if text.startswith(_FALSE) or text[:2].lower() == "of" else None

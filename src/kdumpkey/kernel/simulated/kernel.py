@@ -40,8 +40,8 @@ from kdumpkey.keyring.service import SpecialKeyring
 from kdumpkey.region import handover
 from kdumpkey.region.handover import LONGEST_DESCRIPTION, LONGEST_KEY, MOST_KEYS
 from kdumpkey.region.memory import CrashRegion
-from kdumpkey.region.model import KEYS, Policy
-from kdumpkey.region.placement import lay_out
+from kdumpkey.region.model import KEYS, Policy, segments_of
+from kdumpkey.region.placement import Layout
 from kdumpkey.secret import SecretBuffer
 
 MERGED_PATH: Final = f"/{DIRECTORY}"
@@ -409,7 +409,8 @@ class SimulatedKernel:
         policy = self.state.policy
         with self._record([(held.description, payload) for held, payload in keys]) as record:
             sizes = self.state.sizes
-            parts = lay_out(policy, self.region.base, self.region.size, sizes, len(record), self.draw)
+            layout = Layout(policy, self.region.base, self.region.size, segments_of(sizes, len(record)))
+            parts = layout.place_at_random(self.draw)
             for part in parts:  # the new image overwrites what lay there
                 self.region.clear(part.start, part.nbytes)
             address = next((part.start for part in parts if part.name == KEYS), None)

@@ -12,6 +12,7 @@ import errno
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey.errors import keyring_error
 from kdumpkey.kernel.simulated.keys import (
     LINK_BYTES,
     ROOT_QUOTA,
@@ -22,10 +23,9 @@ from kdumpkey.kernel.simulated.keys import (
     Process,
     Quota,
     default_permissions,
-    keyring_error,
     may,
 )
-from kdumpkey.kernel.simulated.search import child_of, find, reaches, rings_under
+from kdumpkey.kernel.simulated.search import Search, child_of, reaches, rings_under
 from kdumpkey.keyring.service import Permission, SpecialKeyring
 from kdumpkey.secret import SecretBuffer
 
@@ -41,7 +41,7 @@ class SimulatedKeyrings:
     """All keys of one simulated kernel; `close` wipes them.
 
     Args:
-        clock: Seconds, by which keys expire.
+        clock: Seconds since the epoch, by which keys expire.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -63,7 +63,7 @@ class SimulatedKeyrings:
         return ring
 
     def new_session(self, process: Process, *, linked: bool = False) -> int:
-        """Give a process a fresh session keyring, linked to its @u only where that is asked for."""
+        """Give a process a new session keyring, linked to its @u only if that is asked for."""
         ring = self._make("keyring", "_ses", process.uid, SESSION_RING)
         process.session = ring.serial
         if linked:
@@ -91,7 +91,7 @@ class SimulatedKeyrings:
             raise keyring_error(errno.ENOKEY, f"there is no keyring {keyring}")
         return keyring
 
-    def add(
+    def add(  # noqa: PLR0913 - the arguments of add_key(2), the caller, and what setperm would set
         self,
         process: Process,
         key_type: str,
@@ -145,16 +145,17 @@ class SimulatedKeyrings:
         """Find a key as the kernel does: in the thread and session keyrings, and what is linked to them.
 
         Raises:
-            KeyNotFoundError: There is none, or it expired: request_key(2) passes over those.
-            KeyRevokedError, KeyAccessError: The one that there is may not be used.
+            KeyNotFoundError: There is no such key, or it expired: request_key(2) ignores expired keys.
+            KeyRevokedError, KeyAccessError: The key is there, but may not be used.
         """
         first: int | None = None
         other: int | None = None
+        search = Search(self.keys, process, key_type, description, self._expired, skips_expired=True)
         for root in self._roots(process):
-            found = find(self.keys, process, root, key_type, description, self._expired, skips_expired=True)
+            found = search.under(root)
             if isinstance(found, Key):
                 return found.serial
-            # As Linux settles it: a keyring that merely lacks the key decides, whatever the others said.
+            # As Linux decides: a keyring that merely lacks the key outweighs what the others said.
             if found == errno.EAGAIN:
                 first = errno.ENOKEY
             else:
@@ -171,7 +172,7 @@ class SimulatedKeyrings:
             KeyringError: ENOKEY, EKEYEXPIRED, EKEYREVOKED or EACCES.
         """
         ring = self._ring(process, keyring, Permission.SEARCH)
-        found = find(self.keys, process, ring, key_type, description, self._expired)
+        found = Search(self.keys, process, key_type, description, self._expired).under(ring)
         if isinstance(found, Key):
             return found.serial
         number = errno.ENOKEY if found == errno.EAGAIN else found
@@ -263,7 +264,7 @@ class SimulatedKeyrings:
             del self.keys[key.serial]
 
     def end_process(self, process: Process) -> None:
-        """A process ends: its thread keyring goes, with the keys that nothing else holds."""
+        """End a process: remove its thread keyring, with the keys that nothing else holds."""
         if process.thread is not None:
             del self.keys[process.thread]
             process.thread = None
@@ -296,10 +297,10 @@ class SimulatedKeyrings:
         return key
 
     def _set_payload(self, key: Key, payload: Buffer) -> None:
-        fresh = SecretBuffer.copy_of(payload)
+        copied = SecretBuffer.copy_of(payload)
         if key.payload is not None:
             key.payload.close()
-        key.payload, key.expires_at, key.changed_at = fresh, None, self._clock()
+        key.payload, key.expires_at, key.changed_at = copied, None, self._clock()
 
     def _check_quota(self, uid: int, more_keys: int, more_bytes: int, what: str) -> None:
         quota = self.quotas.get(uid, Quota())

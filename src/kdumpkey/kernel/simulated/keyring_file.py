@@ -1,4 +1,4 @@
-"""The keys of a simulated kernel in a file, for the next process; what is replaced is zeroed first."""
+"""The keys of a simulated kernel in a file, for the next process; an old file is zeroed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST: Final = 64 << 20
 
 
 def save_keyrings(keyrings: SimulatedKeyrings, path: Path) -> None:
-    """Write all keys: an index without secrets, then the payloads; the file before is zeroed and replaced."""
+    """Write all keys, an index without secrets and then the payloads, and zero the file that is replaced."""
     keys = sorted(keyrings.keys.values(), key=lambda key: key.serial)
     index = {
         "next": keyrings.next_serial,
@@ -32,9 +32,9 @@ def save_keyrings(keyrings: SimulatedKeyrings, path: Path) -> None:
         ],
     }
     head = json.dumps(index).encode()
-    fresh = path.with_name(f"{path.name}.new")
-    discard(fresh)
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    made = path.with_name(f"{path.name}.new")
+    discard(made)
+    fd = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         write_in_full(fd, _LENGTH.pack(len(head)) + head)
         for key in keys:
@@ -42,9 +42,9 @@ def save_keyrings(keyrings: SimulatedKeyrings, path: Path) -> None:
                 write_in_full(fd, key.payload)
     finally:
         os.close(fd)
-    # The old file stays whole until the new one is in its place: cut off in between, one of them is there.
+    # The old file stays whole until the new one has its name, so that one of them survives an interruption.
     with _opened(path) as old:
-        fresh.replace(path)
+        made.replace(path)
         _zero(old)
 
 

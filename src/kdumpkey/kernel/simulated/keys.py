@@ -5,34 +5,18 @@ Source: keyrings(7), keyctl_setperm(3), and kernel documentation security/keys/c
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass, field
 from typing import Final
 
-from kdumpkey.errors import (
-    KeyAccessError,
-    KeyExpiredError,
-    KeyNotFoundError,
-    KeyQuotaError,
-    KeyRevokedError,
-    KeyringError,
-)
 from kdumpkey.keyring.service import Permission
 from kdumpkey.secret import SecretBuffer
 
-POSSESSOR, USER, OTHER = 24, 16, 0  # where each class has its byte of a key's permissions
+POSSESSOR, USER, OTHER = 24, 16, 0  # the shift of each class's byte in a key's permissions
 ALL: Final = 0x3F
 USER_RING: Final = (ALL & ~Permission.SETATTR) << POSSESSOR | ALL << USER
 SESSION_RING: Final = ALL << POSSESSOR | (Permission.VIEW | Permission.READ) << USER
 THREAD_RING: Final = ALL << POSSESSOR | Permission.VIEW << USER
 LINK_BYTES: Final = 4
-_KINDS: Final = {
-    errno.ENOKEY: KeyNotFoundError,
-    errno.EKEYEXPIRED: KeyExpiredError,
-    errno.EKEYREVOKED: KeyRevokedError,
-    errno.EACCES: KeyAccessError,
-    errno.EDQUOT: KeyQuotaError,
-}
 
 
 @dataclass(frozen=True)
@@ -77,7 +61,7 @@ class Process:
 
 
 def default_permissions(key_type: str) -> int:
-    """What add_key(2) gives a fresh key: everything to who possesses it, but to read what cannot be read."""
+    """What add_key(2) gives a new key: its possessor may do everything, except read what cannot be read."""
     readable = Permission.READ if key_type == "user" else 0
     return (ALL & ~Permission.READ | readable) << POSSESSOR | Permission.VIEW << USER
 
@@ -88,8 +72,3 @@ def may(process: Process, key: Key, needed: Permission, *, possessed: bool) -> b
     if possessed:
         allowed |= key.permissions >> POSSESSOR
     return allowed & needed == needed
-
-
-def keyring_error(number: int, message: str) -> KeyringError:
-    """The error of the class that an errno belongs to, not yet raised."""
-    return _KINDS.get(number, KeyringError)(message, number)

@@ -1,4 +1,4 @@
-"""What a simulated machine is and where it stands, but for its secrets; and its form in a file."""
+"""The state of a simulated machine, except its secrets; and its form in a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LoadedImage:
     Attributes:
         parts: Where its parts lie, in the order of placement.
         keys: The keys in it, none if there is no part for them.
-        address: Where the keys' record begins; None: there is none.
+        address: Where the keys' record begins; None: the image holds no keys.
         nbytes: How long the record is.
         reused: Whether the keys came from the image before.
         loaded_at: Seconds since the epoch, by the machine's clock.
@@ -38,7 +38,7 @@ class LoadedImage:
 
 @dataclass
 class MachineState:
-    """A simulated machine's configuration, and where it stands.
+    """A simulated machine's configuration and state.
 
     Attributes:
         policy: How it hands keys over.
@@ -56,8 +56,8 @@ class MachineState:
         interrupted: A load began, and did not end: the keys' part of the region may hold anything.
         restored: Whether the kdump kernel restored its keys.
         command_line: The running kernel's.
-        throwaway: Whether its keys protect nothing, so that nobody need be warned of where they lie.
-        notes: What went wrong in silence since the boot.
+        throwaway: Whether its keys protect nothing, so that nobody needs a warning of where they lie.
+        notes: What Linux would have failed at silently since the boot.
     """
 
     policy: Policy
@@ -80,7 +80,7 @@ class MachineState:
     sizes: ImageSizes = field(default_factory=ImageSizes)
 
     def note(self, text: str) -> None:
-        """Write down, once, what went wrong in silence."""
+        """Note, once, what Linux would have failed at silently."""
         if text not in self.notes:
             self.notes.append(text)
 

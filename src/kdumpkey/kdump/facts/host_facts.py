@@ -1,4 +1,4 @@
-"""Everything that the checks judge by, read from the machine once; they look nothing up themselves."""
+"""Everything that the checks judge by, read from the machine once; they look up nothing themselves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import DeviceError, KdumpkeyError, KeyringError, NotAKernelError
-from kdumpkey.host.crypttab import CRYPTTAB, Entry, by_initramfs_tools, opening_of
+from kdumpkey.host.crypttab import CRYPTTAB, Entry, by_initramfs_tools, linked_name, opening_of
 from kdumpkey.host.host import CryptDevice, Host, Missing
 from kdumpkey.host.interface import Interface, read_interface
 from kdumpkey.host.kdump_test import KdumpTest, read_kdump_test
@@ -21,12 +21,13 @@ from kdumpkey.host.later_loads import loaded_after
 from kdumpkey.host.libraries import Libraries, read_libraries
 from kdumpkey.host.system import System, read_system
 from kdumpkey.host.uki import INITRD, KERNEL, read_sections, section_in_memory
-from kdumpkey.host.units import Unit, read_unit
-from kdumpkey.kdump.doctor.fixes import ARM
-from kdumpkey.kdump.doctor.kdump_image import KdumpImage, read_kdump_image
-from kdumpkey.kdump.estimate.machine import Machine, estimate_machine, kernel_size
-from kdumpkey.kdump.estimate.rules import Estimate, Keyslot
-from kdumpkey.kdump.freshness import Freshness, State, key_now
+from kdumpkey.host.units import ARM_SERVICE, KDUMP_SERVICES, Unit, read_unit
+from kdumpkey.kdump.estimate.keyslots import KeyslotMemory
+from kdumpkey.kdump.estimate.machine import MachineSpec, estimate_machine, kernel_size
+from kdumpkey.kdump.estimate.rules import Estimate
+from kdumpkey.kdump.facts.devices import DumpDevices, HeaderFacts, read_dump_devices
+from kdumpkey.kdump.facts.kdump_image import KdumpImage, read_kdump_image
+from kdumpkey.kdump.freshness import Freshness, KeyState, key_now
 from kdumpkey.kernel.record import RECORD, KeyOrigin, LoadRecord, parse_record
 from kdumpkey.key_description import PREFIX, description_of
 from kdumpkey.keyring import SpecialKeyring, request_key, search_keyring
@@ -34,11 +35,10 @@ from kdumpkey.keyring import SpecialKeyring, request_key, search_keyring
 if TYPE_CHECKING:
     from kdumpkey.kernel.record import RecordedImage
 
-_UNITS: Final = ("kdump.service", "kdump-tools.service")
 _OPTIONS: Final = ("CRASH_DM_CRYPT", "DM_CRYPT", "CONFIGFS_FS")
 _EVERY_USER: Final = ["0", "0", "4294967295"]  # the identity map: root here is the machine's root
 _TYPES: Final = ("logon", "user", "encrypted", "trusted")
-ROOTS: Final = "0"
+_ROOT: Final = "0"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Reach:
     """What a search in this machine's keyrings found, as root; None: it was not tried.
 
     Attributes:
-        caller: Whether this caller's keyrings lead to the key, or while there is none, to root's keyring.
+        caller: Whether this caller's keyrings lead to the key, or if there is no key, to root's keyring.
         user: Whether root's user keyring has the key, which is where the service looks.
     """
 
@@ -59,7 +59,7 @@ class DeviceFacts:
     """What is known of one encrypted device.
 
     Attributes:
-        device: The device.
+        header: What its header says of it.
         names: The descriptions by which its key is handed over, the tools' own first.
         entry: How it is opened at boot.
         by_initramfs_tools: It is opened by Debian's scripts, which do not know link-volume-key.
@@ -67,12 +67,17 @@ class DeviceFacts:
         origins: What the record says of its keys, each with how it stands to the device now.
     """
 
-    device: CryptDevice
+    header: HeaderFacts
     names: tuple[str, ...]
     entry: Entry | None
     by_initramfs_tools: bool
     reach: Reach
     origins: tuple[tuple[KeyOrigin, Freshness], ...]
+
+    @property
+    def device(self) -> CryptDevice:
+        """The device, with what its header says."""
+        return self.header.known
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class Record:
     """The record of the last load since boot.
 
     Attributes:
-        record: What it says; None: there is none that counts.
+        record: What it says; None: there is no record that counts.
         unreadable: There is a file, and it cannot be read.
         since: What another program did afterwards that may have loaded another image; empty: nothing.
     """
@@ -123,7 +128,8 @@ class HostFacts:
         kdump_utils: What the kdump-utils that are installed can do.
         test: What kdump's own test came to; None: none was made.
         kexec_calls: By which system call kdump's tools are set to load.
-        devices: The encrypted devices that a dump has to pass.
+        target: The dump target, and the devices that a dump has to pass.
+        devices: The encrypted ones among them.
     """
 
     system: System
@@ -144,6 +150,7 @@ class HostFacts:
     kdump_utils: KdumpUtils
     test: KdumpTest | None
     kexec_calls: tuple[KexecCall, ...]
+    target: DumpDevices
     devices: tuple[DeviceFacts, ...]
 
     @property
@@ -158,8 +165,19 @@ class HostFacts:
 
     def keys_named(self, names: Sequence[str]) -> list[ListedKey]:
         """Root's keys of some names, in the order of these."""
-        found = [key for key in self.keys or () if key.uid == ROOTS and key.type in _TYPES]
+        found = [key for key in self.keys or () if key.uid == _ROOT and key.type in _TYPES]
         return [key for name in names for key in found if key.description == name]
+
+    @property
+    def shares_keyring(self) -> bool:
+        """Whether what loads the image at boot finds keys in root's user keyring."""
+        return any(
+            unit is not None
+            and not unit.masked
+            and not unit.unread
+            and unit.setting("KeyringMode") == "shared"
+            for unit in (self.service, self.arming)
+        )
 
     def usable(self, names: Sequence[str]) -> list[ListedKey]:
         """Those of them that a load could use."""
@@ -167,9 +185,9 @@ class HostFacts:
 
     @property
     def is_prepared(self) -> bool:
-        """Whether somebody named the key of every device by hand, so that the next load takes them along.
+        """Whether the key of every device was named by hand, so that the next load includes them all.
 
-        What the tools left behind when they were killed does not count: they name, load and take back.
+        Leftovers of a killed arming do not count: arming names, loads, and removes the names again.
         """
         named = (item.description for item in self.interface.items)
         by_hand = {name for name in named if name and not name.startswith(PREFIX)}
@@ -178,14 +196,17 @@ class HostFacts:
         )
 
 
-def read_facts(host: Host, devices: Sequence[CryptDevice], now: float) -> HostFacts:
+def read_facts(host: Host, named: Sequence[str], now: float) -> HostFacts:
     """Read a machine; nothing is changed.
 
     Args:
         host: The machine.
-        devices: The encrypted devices that a dump has to pass.
+        named: The encrypted devices that a dump has to pass; empty: those beneath the dump target.
         now: Seconds since the epoch.
     """
+    target = read_dump_devices(host, named)
+    headers = {header.known: header for header in target.headers or ()}
+    devices = list(headers)
     system, memory = read_system(host), read_crash_memory(host)
     keys = listed_keys(host)
     record = _record(host, memory)
@@ -200,7 +221,7 @@ def read_facts(host: Host, devices: Sequence[CryptDevice], now: float) -> HostFa
         config={option: host.config(option) for option in _OPTIONS},
         builtin=_builtin(host),
         libraries=read_libraries(host),
-        arming=read_unit(host, ARM),
+        arming=read_unit(host, ARM_SERVICE),
         service=_service(host),
         crypttab=host.read(CRYPTTAB),
         keys=None if keys is None else tuple(keys),
@@ -209,22 +230,26 @@ def read_facts(host: Host, devices: Sequence[CryptDevice], now: float) -> HostFa
         kdump_utils=read_kdump_utils(host),
         test=read_kdump_test(host),
         kexec_calls=read_kexec_calls(host),
+        target=target,
         devices=(),
     )
     text = "" if isinstance(facts.crypttab, Missing) else facts.crypttab
     entries = {device: opening_of(host, device, text, system.command_line) for device in devices}
-    named = _names(facts, entries)
+    names = _names(facts, entries)
     return replace(
         facts,
-        devices=tuple(_device(host, facts, device, named[device], entries[device]) for device in devices),
+        devices=tuple(
+            _device(host, facts, headers[device], names[device], entries[device]) for device in devices
+        ),
     )
 
 
 def _device(
-    host: Host, facts: HostFacts, device: CryptDevice, names: tuple[str, ...], entry: Entry | None
+    host: Host, facts: HostFacts, header: HeaderFacts, names: tuple[str, ...], entry: Entry | None
 ) -> DeviceFacts:
+    device = header.known
     return DeviceFacts(
-        device,
+        header,
         names,
         entry,
         entry is not None and by_initramfs_tools(host, device, entry),
@@ -255,16 +280,10 @@ def _names(
     return found | _by_hand(facts, found)
 
 
-def linked_name(entry: Entry | None) -> str:
-    """The description of the logon key that a device's volume key is linked as; empty: it is not."""
-    link = (entry.value("link-volume-key") if entry else None) or ""
-    return link.partition("::")[2].removeprefix("%logon:") if "::%logon:" in link else ""
-
-
 def _by_hand(
     facts: HostFacts, found: Mapping[CryptDevice, tuple[str, ...]]
 ) -> dict[CryptDevice, tuple[str, ...]]:
-    """Where keys were named by hand, whose they are does not show: they go to the devices that have none."""
+    """Assign keys that were named by hand, whose device does not show, to the devices that have no key."""
     claimed = {name for names in found.values() for name in names}
     free = [
         item.description
@@ -291,7 +310,7 @@ def _is_root(host: Host) -> bool:
 def _record(host: Host, memory: CrashMemory) -> Record:
     text = host.read(RECORD)
     record = None if isinstance(text, Missing) else parse_record(text)
-    # A kernel without sysctl names no boot, and a record of it neither; /run does not outlast a boot.
+    # A kernel without sysctl has no boot ID, and neither has its record; /run does not survive a reboot.
     boot = host.word("proc/sys/kernel/random/boot_id") or ""
     if record is None or record.boot_id != boot or not memory.is_loaded:
         return Record(None, text is Missing.UNREADABLE, "")
@@ -307,7 +326,7 @@ def _estimate(host: Host, devices: Sequence[CryptDevice], image: RecordedImage |
         for name in ((image.kernel, image.initrd) if image else ("", ""))
     )
     kernel_bytes, initramfs_bytes = _in_uki(kernel)
-    machine = Machine(
+    machine = MachineSpec(
         root=host.root,
         release=host.release or None,
         arch=host.arch or None,
@@ -316,7 +335,7 @@ def _estimate(host: Host, devices: Sequence[CryptDevice], image: RecordedImage |
         kernel_bytes=kernel_bytes,
         initramfs_bytes=None if initramfs else initramfs_bytes,
     )
-    keyslots = [Keyslot(device.name, 0, device.memory_kib or 0) for device in devices]
+    keyslots = [KeyslotMemory(device.name, 0, device.memory_kib or 0) for device in devices]
     try:
         return estimate_machine(machine, [device.name for device in devices], keyslots).estimate
     except (KdumpkeyError, OSError) as error:
@@ -324,7 +343,7 @@ def _estimate(host: Host, devices: Sequence[CryptDevice], image: RecordedImage |
 
 
 def _in_uki(kernel: str | None) -> tuple[int | None, int | None]:
-    """How much the kernel and the initramfs of a unified kernel image take; None: it is none."""
+    """How much the kernel and the initramfs of a unified kernel image take; None: it is not one."""
     try:
         sections = read_sections(Path(kernel)) if kernel else {}
         if not sections or kernel is None:
@@ -340,14 +359,14 @@ def _in_uki(kernel: str | None) -> tuple[int | None, int | None]:
 
 
 def _builtin(host: Host) -> frozenset[str] | None:
-    places = (f"{folder}/{host.release}/modules.builtin" for folder in ("lib/modules", "usr/lib/modules"))
-    text = next((text for place in places if (text := host.text(place)) is not None), None)
+    paths = (f"{folder}/{host.release}/modules.builtin" for folder in ("lib/modules", "usr/lib/modules"))
+    text = next((text for path in paths if (text := host.text(path)) is not None), None)
     return None if text is None else frozenset(text.split())
 
 
 def _service(host: Host) -> Unit | None:
-    """The service that loads the image; None: there is none."""
-    found = [unit for name in _UNITS if (unit := read_unit(host, name)) is not None]
+    """The service that loads the image; None: the machine has no such service."""
+    found = [unit for name in KDUMP_SERVICES if (unit := read_unit(host, name)) is not None]
     return next((unit for unit in found if not unit.masked), found[0] if found else None)
 
 
@@ -361,7 +380,7 @@ def _reach(facts: HostFacts, device: CryptDevice, names: tuple[str, ...]) -> Rea
             _finds(lambda: request_key("logon", name)),
             _finds(lambda: search_keyring(SpecialKeyring.USER, "logon", name)),
         )
-    # There is no key yet: what is put into root's user keyring has to be found from here.
+    # There is no key yet, but a key in root's user keyring must be found from here.
     return Reach(_finds(lambda: request_key("keyring", f"_uid.{os.geteuid()}")))
 
 
@@ -391,9 +410,9 @@ def _freshness(host: Host, origin: KeyOrigin) -> Freshness:
         return key_now(host.root, origin)
     for name in (origin.header or origin.device, f"dev/disk/by-uuid/{origin.uuid}"):
         try:
-            place = str(host.path(name))
+            path = str(host.path(name))
         except OSError:
             continue
-        now = key_now(Path("/"), replace(origin, header=place))
+        now = key_now(Path("/"), replace(origin, header=path))
         return replace(now, reason=now.reason.replace(str(host.root), ""))
-    return Freshness(origin.description, State.UNKNOWN, f"{origin.device} is not there")
+    return Freshness(origin.description, KeyState.UNKNOWN, f"{origin.device} is not there")

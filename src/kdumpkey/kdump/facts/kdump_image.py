@@ -25,11 +25,11 @@ OUR_HOOKS: Final = ("kdumpkey-capture", "--from-kdump")  # or calls this program
 # What lists the devices that are opened: kdump-utils' rules, and kdump generate's table.
 TABLE: Final = "/etc/kdumpkey/devices"
 LISTS: Final = ("/70-luks-kdump.rules", TABLE)
-# What has configfs mounted in there, other than a unit of systemd's.
+# What mounts configfs in there, apart from systemd's unit.
 MOUNTING: Final = ("-t configfs", "configfs /sys/kernel/config", "/sys/kernel/config configfs")
 _TABLES: Final = ("etc/crypttab", "etc/cmdline")
 _ARGUMENTS: Final = "etc/cmdline.d/"
-# These name it, and ask for nothing: kdump-utils' own library, this program's sources.
+# These name the directory without restoring keys: kdump-utils' own library, and this program's sources.
 _NO_HOOK: Final = re.compile(r"(^|/)(kdump-lib[^/]*\.sh|kdump-udev-throttler|(?<!^etc/)kdumpkey/.*)$")
 
 
@@ -38,7 +38,7 @@ class KdumpImage:
     """The initramfs.
 
     Attributes:
-        place: Its path; empty: it cannot be found.
+        path: Its path; empty: it cannot be found.
         searched: Whether there was anything where such files are, so that its absence is sure.
         content: What is in it; a text: why that cannot be told.
         changed: It is another file than the one that was loaded.
@@ -47,7 +47,7 @@ class KdumpImage:
         waits_for: The encrypted devices that it opens by a passphrase, though no dump has to pass them.
     """
 
-    place: str
+    path: str
     searched: bool
     content: Initramfs | str
     changed: bool = False
@@ -67,17 +67,17 @@ def read_kdump_image(
         devices: What is to be opened in it.
         image: The files that are loaded, where that is sure.
     """
-    place = _place(host, system, image)
+    relative = _relative_path(host, system, image)
     searched = bool(host.names("boot", "*") or host.names("var/lib/kdump", "*"))
-    if not place:
+    if not relative:
         return KdumpImage("", searched, "")
     read = KdumpImage(
-        f"/{place}",
+        f"/{relative}",
         searched,
         "",
-        modified_at=_modified_at(host, place),
-        others_at=_others_at(host, place),
-        waits_for=_waits_for(host, place, devices, image),
+        modified_at=_modified_at(host, relative),
+        others_at=_others_at(host, relative),
+        waits_for=_waits_for(host, relative, devices, image),
     )
     return _with_content(host, read, devices, image) if devices else read
 
@@ -85,10 +85,10 @@ def read_kdump_image(
 def _with_content(
     host: Host, read: KdumpImage, devices: Sequence[CryptDevice], image: RecordedImage | None
 ) -> KdumpImage:
-    place = read.place.lstrip("/")
+    relative = read.path.lstrip("/")
     words = (HOOK, *OUR_HOOKS, *MOUNTING, *(device.uuid for device in devices if device.uuid))
     try:
-        path = host.path(place)
+        path = host.path(relative)
         content: Initramfs | str = _read(
             path,
             words,
@@ -98,29 +98,29 @@ def _with_content(
         stamp = (image.initrd_stamp if image.initrd else image.kernel_stamp) if image is not None else None
         changed = stamp is not None and stamp != file_stamp(path)
     except (UnreadableInitramfsError, OSError) as error:
-        content, changed = str(error).replace(str(host.root / place), f"/{place}"), False
+        content, changed = str(error).replace(str(host.root / relative), f"/{relative}"), False
         content = content.replace(str(host.root), "") if not host.is_here else content
     return replace(read, content=content, changed=changed)
 
 
-def _modified_at(host: Host, place: str) -> float | None:
+def _modified_at(host: Host, relative: str) -> float | None:
     try:
-        return host.path(place).stat().st_mtime
+        return host.path(relative).stat().st_mtime
     except OSError:
         return None
 
 
-def _others_at(host: Host, place: str) -> tuple[float, ...]:
+def _others_at(host: Host, relative: str) -> tuple[float, ...]:
     """When those of other kernels were made."""
-    folder = place.rpartition("/")[0]
+    folder = relative.rpartition("/")[0]
     found = [_modified_at(host, f"{folder}/{name}") for name in host.names(folder, "*kdump*")]
     return tuple(each for each in found if each is not None)
 
 
 def _waits_for(
-    host: Host, place: str, devices: Sequence[CryptDevice], image: RecordedImage | None
+    host: Host, relative: str, devices: Sequence[CryptDevice], image: RecordedImage | None
 ) -> tuple[CryptDevice, ...]:
-    """The devices beneath the machine's root that it would open as at every boot, by asking somebody.
+    """The devices beneath the machine's root whose passphrase it would ask for, as at every boot.
 
     Source: dracut's 90crypt and 90systemd-cryptsetup, which put crypttab and rd.luks.uuid into the image;
     openshift/os#1632.
@@ -132,7 +132,7 @@ def _waits_for(
         return ()
     try:
         found = _read(
-            host.path(place),
+            host.path(relative),
             tuple(word for each in words.values() for word in each),
             lambda _: False,
             lambda name: name in _TABLES or name.startswith(_ARGUMENTS),
@@ -151,23 +151,27 @@ def _waits_for(
 
 
 def _named_in_tables(device: CryptDevice) -> tuple[str, ...]:
-    """Other words for it in crypttab that mean no other device."""
+    """Its other names in crypttab that cannot mean another device."""
     return tuple(name for name in device.aliases if name.startswith("PART") or "/by-" in name)
 
 
-def _place(host: Host, system: System, image: RecordedImage | None) -> str:
+def _relative_path(host: Host, system: System, image: RecordedImage | None) -> str:
     if image is not None:
-        # A unified kernel image brings its own, where none was named.
-        place = (image.initrd or image.kernel).lstrip("/")
-        return place if place and host.exists(place) and (image.initrd or _brought(host, place)) else ""
-    places = [place.format(system.release) for place in INITRAMFS]
-    return next((place for place in places if host.exists(place)), "")
+        # A unified kernel image brings its own initramfs, if no other was named.
+        relative = (image.initrd or image.kernel).lstrip("/")
+        return (
+            relative
+            if relative and host.exists(relative) and (image.initrd or _brought(host, relative))
+            else ""
+        )
+    paths = [relative.format(system.release) for relative in INITRAMFS]
+    return next((relative for relative in paths if host.exists(relative)), "")
 
 
-def _brought(host: Host, place: str) -> bool:
+def _brought(host: Host, relative: str) -> bool:
     """Whether a kernel is a unified image with an initramfs."""
     try:
-        return INITRD in read_sections(host.path(place))
+        return INITRD in read_sections(host.path(relative))
     except OSError:
         return False
 
