@@ -102,7 +102,7 @@ def check_costs(kdf: KdfChoice) -> None:
     """Refuse costs that contradict each other.
 
     Raises:
-        UsageError: They do.
+        UsageError: Two costs contradict each other.
     """
     refuse_first(
         (

@@ -72,7 +72,7 @@ def status_line(streams: Streams) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def deriving_line(streams: Streams, clock: Callable[[], float] = time.monotonic) -> Iterator[Deriving | None]:
-    """Show on standard error what a passphrase waits for; None where that is no terminal.
+    """Show on standard error what a passphrase waits for; None: that is not a terminal.
 
     Args:
         streams: Where standard error is.
@@ -123,7 +123,7 @@ class _Bar:
     def _draw(self, now: float) -> None:
         """Draw the line anew; rich lays it out, but must not hide the cursor: a signal would leave it so."""
         from rich.console import Console  # noqa: PLC0415 - what is done at once draws nothing, and needs no rich
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn  # noqa: PLC0415
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn  # noqa: PLC0415 - as above
 
         self._drawn = True
         page = io.StringIO()

@@ -163,11 +163,11 @@ class _Rarer:
         self._sectors: CbcSectors | LanedSectors
         try:
             if spec.mode == "cbc":
-                from kdumpkey.crypto.cbc import CbcSectors  # noqa: PLC0415
+                from kdumpkey.crypto.cbc import CbcSectors  # noqa: PLC0415 - most ciphers are XTS
 
                 self._sectors = CbcSectors(spec, key, sector_size, iv_step)
             else:
-                from kdumpkey.crypto.modes import mode_sectors  # noqa: PLC0415
+                from kdumpkey.crypto.modes import mode_sectors  # noqa: PLC0415 - it imports cryptography
 
                 self._sectors = mode_sectors(spec, key, sector_size, iv_step, tier)
         except ModuleNotFoundError as error:

@@ -109,7 +109,7 @@ class ParallelCipher:
         with self._lock:
             if self._pool is None and not self._closed:
                 # It brings logging with it: a program that reads a header only need not wait for that.
-                from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+                from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - it imports logging
 
                 self._pool = ThreadPoolExecutor(self._threads - 1, thread_name_prefix="kdumpkey-cipher")
             return self._pool

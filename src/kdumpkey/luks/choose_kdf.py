@@ -1,4 +1,4 @@
-"""The key derivation function of a new keyslot: what was asked for, made into costs and a fresh salt."""
+"""The key derivation function of a new keyslot: the costs that were asked for, and a new salt."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ class LuksDevice:
             KdumpkeyError: As `kdumpkey.luks.unlock.unlock`.
         """
         # The kdump kernel's program, whose start is counted, opens no keyslot.
-        from kdumpkey.luks.unlock import Search, unlock  # noqa: PLC0415
+        from kdumpkey.luks.unlock import Search, unlock  # noqa: PLC0415 - a volume key opens no keyslot
 
         search = Search(keyslot, unbound, check_memory=check_memory, serialize=serialize)
         return unlock(self.header_device, self.header, passphrase, search)
@@ -231,7 +231,7 @@ class LuksDevice:
         They do if a detached header is named in place of the device that it is for.
 
         Raises:
-            OverlapError: They do.
+            OverlapError: They share one.
         """
         from kdumpkey.storage.extent import overlap  # noqa: PLC0415 - who only reads, as most starts do, never asks
 

@@ -38,7 +38,7 @@ def read_header(
         from kdumpkey.luks import luks1  # noqa: PLC0415 - one version's reader is enough
 
         return luks1.read(reader, cut_short=cut_short)
-    from kdumpkey.luks import luks2  # noqa: PLC0415
+    from kdumpkey.luks import luks2  # noqa: PLC0415 - as above
 
     return luks2.read(reader, cut_short=cut_short)
 
@@ -58,7 +58,7 @@ def read_uuid(reader: Reader, *, version: int | None = None) -> str:
         from kdumpkey.luks import luks1_rules  # noqa: PLC0415 - one version's rules are enough
 
         return layout.text(luks1_rules.read_judged(reader)[0].uuid)
-    from kdumpkey.luks import luks2_copies  # noqa: PLC0415
+    from kdumpkey.luks import luks2_copies  # noqa: PLC0415 - as above
 
     return layout.text(luks2_copies.read_copies(reader).used.binary.uuid)
 

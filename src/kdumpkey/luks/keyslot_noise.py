@@ -67,7 +67,7 @@ def suspicions(device: Reader, header: LuksHeader) -> list[Suspicion]:
 
 
 def _judged(stripes: bytearray) -> list[int] | None:
-    """Where parts of stripes are no noise; an empty list: somewhere; None: nowhere."""
+    """Where parts of stripes are not noise; an empty list: it cannot be said where; None: all is noise."""
     places: list[int] = []
     suspected = False
     for at_block in range(0, len(stripes), _BLOCK):

@@ -374,7 +374,8 @@ class Luks1Header(CommonHeader, _Luks1Fields):
     @property
     def areas_end(self) -> int:
         """The end of the last keyslot area in bytes, in use or not: a header device is at least this long."""
-        return layout.luks1_areas_end(self.key_size, self.slots)
+        areas = ((slot.key_material_offset, slot.stripes) for slot in self.slots)
+        return layout.luks1_areas_end(self.key_size, areas)
 
     @property
     def aligned_areas_end(self) -> int:

@@ -1,7 +1,7 @@
 """Making a keyslot's area: a key, spread over stripes and encrypted by what a passphrase derives.
 
-The inverse of `luks.unlock.open_keyslot`. What is made depends on no offset, so it can be made before anybody
-is locked out, and go wherever there is room.
+The inverse of `luks.unlock.open_keyslot`. The result depends on no offset, so it can be made before the
+header is locked, and written where there is room.
 
 Source: docs/spec/luks.md "Unlocking a keyslot"; LUKS1 on-disk format, section 2.
 """

@@ -1,7 +1,7 @@
 """The only writer of headers and keyslot areas.
 
-What is changed is read anew under the exclusive lock, a damaged or older copy is rewritten first, and each
-step is on the medium before the next begins, so that a cut at any write leaves a header that opens:
+The header is read anew under the exclusive lock, a damaged or older copy is rewritten first, and each step is
+on the medium before the next begins, so that a loss of power at any write leaves a header that opens:
 
     with open_store(path) as store:
         ...                                    # ask, unlock and derive by store.header: nothing is locked
@@ -156,7 +156,7 @@ class HeaderStore:
         return header
 
     def erase(self, header: LuksHeader) -> LuksHeader:
-        """Write a header that has no keyslots any more, so that a cut leaves all of them or none.
+        """Write a header that lost its keyslots, so that a loss of power leaves all of them or none.
 
         Args:
             header: Made from what `changing` gave.

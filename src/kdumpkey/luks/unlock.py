@@ -259,8 +259,8 @@ def _area_key(keyslot: Keyslot, passphrase: Buffer, search: Search) -> SecretBuf
     if not isinstance(function, kdf.Argon2):
         return kdf.derive(function, passphrase, keyslot.area.key_size)
     # Only Argon2 takes turns, and asks what memory is there.
-    from kdumpkey.luks import lock  # noqa: PLC0415
-    from kdumpkey.memory import available as memory  # noqa: PLC0415
+    from kdumpkey.luks import lock  # noqa: PLC0415 - PBKDF2 needs neither
+    from kdumpkey.memory import available as memory  # noqa: PLC0415 - as above
 
     alone = search.serialize and function.memory_kib > lock.MEMORY_HARD_KIB
     # What is available is asked when the one before has given its memory back.

@@ -1,4 +1,4 @@
-"""How a command line names a device, and the words for what is wrong with one, which are cryptsetup's."""
+"""How a command line names a device, and cryptsetup's words for what is wrong with one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def device_path(word: str) -> str:
 
 @contextmanager
 def refusing(path: str) -> Iterator[None]:
-    """Say of a header that cannot be read what cryptsetup says, after what is wrong with it."""
+    """Report a header that cannot be read: what is wrong with it, then what cryptsetup says."""
     try:
         yield
     except HeaderError as error:

@@ -41,6 +41,8 @@ _KINDS: Final = {
 _NO_TMPFILE: Final = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 # What a filesystem says that has no hard links.
 _NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
+# What a filesystem says that has no permissions of files, as many in user space.
+_NO_MODES: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 _DESCRIPTORS: Final = "/proc/self/fd"
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -138,7 +140,7 @@ def stage(folder: str | os.PathLike[str], name: str, content: Buffer, *, mode: i
     hidden = Path(folder) / _hidden(name)
     fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
     try:
-        os.fchmod(fd, mode)
+        _set_mode(fd, mode)
         write_in_full(fd, content)
         os.fsync(fd)
     except BaseException:
@@ -299,7 +301,7 @@ def _new_file(target: _Name, mode: int, *, replace: bool, sync: bool) -> Iterato
             yield fd
     else:
         try:
-            os.fchmod(fd, mode)
+            _set_mode(fd, mode)
             yield fd
             if sync:
                 os.fsync(fd)
@@ -308,6 +310,15 @@ def _new_file(target: _Name, mode: int, *, replace: bool, sync: bool) -> Iterato
             os.close(fd)
     if sync:
         _sync(os.open(".", _FOLDER, dir_fd=target.folder))
+
+
+def _set_mode(fd: int, mode: int) -> None:
+    """Give a file its permissions; where a filesystem keeps none, it has those of its mount."""
+    try:
+        os.fchmod(fd, mode)
+    except OSError as error:
+        if error.errno not in _NO_MODES:
+            raise
 
 
 def _unnamed_file(folder: int) -> int | None:
@@ -357,7 +368,7 @@ def _hidden_file(target: _Name, mode: int, *, replace: bool, sync: bool) -> Iter
             named = False
             try:
                 try:
-                    os.fchmod(fd, mode)
+                    _set_mode(fd, mode)
                     held.interrupting = True
                     yield fd
                     held.interrupting = False

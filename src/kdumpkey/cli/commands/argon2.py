@@ -91,7 +91,11 @@ def compare(
         _prove(measured, proving, unpacked, proofs)
     finally:  # what was measured before an interrupt took its time, and counts
         if measured:
-            _show(session, measured, proofs, reserved, unpacked, runs, as_json=as_json)
+            if as_json:
+                session.say(_json(measured, proofs, reserved, unpacked, runs))
+            else:
+                for line in (*text.table(measured, reserved, unpacked), *text.proof_lines(proofs)):
+                    session.say(line)
     if csv is not None:
         write_file(csv, text.csv_text(measured, reserved, unpacked).encode(), mode=0o644, replace=True)
     if plot is not None:
@@ -139,22 +143,11 @@ def advise(
         session.say(line)
 
 
-def _show(
-    session: Session,
-    measured: Sequence[Cost],
-    proofs: Sequence[Proof],
-    reserved: Sequence[int],
-    unpacked: int,
-    runs: int,
-    *,
-    as_json: bool,
-) -> None:
-    if as_json:
-        rows = [costs.as_row(cost, reserved, unpacked) for cost in measured]
-        session.say(json.dumps({"runs": runs, "costs": rows, "proofs": [text.proof_row(p) for p in proofs]}))
-        return
-    for line in (*text.table(measured, reserved, unpacked), *text.proof_lines(proofs)):
-        session.say(line)
+def _json(
+    measured: Sequence[Cost], proofs: Sequence[Proof], reserved: Sequence[int], unpacked: int, runs: int
+) -> str:
+    rows = [costs.as_row(cost, reserved, unpacked) for cost in measured]
+    return json.dumps({"runs": runs, "costs": rows, "proofs": [text.proof_row(proof) for proof in proofs]})
 
 
 def _measure(session: Session, cells: Sequence[Cell], runs: int, measured: list[Cost]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
@@ -114,14 +114,8 @@ def open_device(
 ) -> None:
     """Map a volume, or with --test-passphrase check a passphrase or key alone."""
     kind = header.type
-    _check_open(
-        others,
-        "luks" if kind is None else kind,
-        test=test_passphrase,
-        unbound=unbound,
-        persistent=persistent,
-        refresh=refresh,
-    )
+    mode = _OpenMode(test_passphrase, unbound, persistent, refresh)
+    _check_open(others, "luks" if kind is None else kind, mode)
     refuse_first(
         (
             disable_keyring and link_vk_to_keyring is not None,
@@ -194,7 +188,7 @@ def unlock(
     as_json: Json = False,
 ) -> None:
     """Check a key, and with --to decrypt, with --map map; --json tells what was found."""
-    _check_unlock(output, keys, test=test, map_name=map_name, unbound=unbound, as_json=as_json)
+    _check_unlock(output, keys, _UnlockMode(test, map_name, unbound, as_json))
     session = run.begin()
     keys = _with_passphrase_key(keys, passphrase_key)
     link = _link_target(session, link_vk_to_keyring, keys.machine)
@@ -228,10 +222,18 @@ def _with_passphrase_key(keys: KeySource, description: str | None) -> KeySource:
     return replace(keys, unlock=replace(keys.unlock, passphrase=passphrase))
 
 
-def _check_open(
-    others: OtherTypes, kind: str, *, test: bool, unbound: bool, persistent: bool, refresh: bool
-) -> None:
+class _OpenMode(NamedTuple):
+    """What open does besides mapping a volume, as options say."""
+
+    test: bool
+    unbound: bool
+    persistent: bool
+    refresh: bool
+
+
+def _check_open(others: OtherTypes, kind: str, mode: _OpenMode) -> None:
     plain = kind in ("plain", "loopaes")
+    test, unbound, persistent, refresh = mode
     refuse_first(
         (persistent and test, "Option --persistent is not allowed with --test-passphrase."),
         (refresh and test, "Options --refresh and --test-passphrase are mutually exclusive."),
@@ -286,10 +288,18 @@ def _check_open(
     )
 
 
-def _check_unlock(
-    output: Output, keys: KeySource, *, test: bool, map_name: str | None, unbound: bool, as_json: bool
-) -> None:
+class _UnlockMode(NamedTuple):
+    """What unlock does besides decrypting a volume, as options say."""
+
+    test: bool
+    map_name: str | None
+    unbound: bool
+    as_json: bool
+
+
+def _check_unlock(output: Output, keys: KeySource, mode: _UnlockMode) -> None:
     to = output.to
+    test, map_name, unbound, as_json = mode
     refuse_first(
         (test and to is not None, "Options --test and --to are mutually exclusive."),
         (map_name is not None and unbound, "Option --unbound is not allowed with --map."),
