@@ -25,16 +25,18 @@ if child == 0:
     finally:
         os._exit(127)
 _, status, usage = os.wait4(child, 0)
-print(json.dumps([time.perf_counter() - began, usage.ru_maxrss, os.waitstatus_to_exitcode(status)]))
+took, cpu = time.perf_counter() - began, usage.ru_utime + usage.ru_stime
+print(json.dumps([took, usage.ru_maxrss, cpu, os.waitstatus_to_exitcode(status)]))
 """
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run took: wall-clock seconds, and its peak resident memory in KiB."""
+    """What one run took: wall-clock seconds, its peak resident memory in KiB, and processor time."""
 
     seconds: float
     peak_kib: int
+    cpu_seconds: float
 
 
 def run(command: list[str | Path], stdin: bytes = b"") -> Run:
@@ -45,10 +47,10 @@ def run(command: list[str | Path], stdin: bytes = b"") -> Run:
     """
     launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, *map(str, command)]
     done = subprocess.run(launcher, input=stdin, capture_output=True, check=True)
-    seconds, peak_kib, code = json.loads(done.stdout)
+    seconds, peak_kib, cpu_seconds, code = json.loads(done.stdout)
     if code != 0:
         raise RuntimeError(f"{command[0]} ended with {code}: {done.stderr.decode(errors='replace')}")
-    return Run(seconds, peak_kib)
+    return Run(seconds, peak_kib, cpu_seconds)
 
 
 @cache
