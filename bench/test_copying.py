@@ -85,7 +85,9 @@ def record(
 ) -> None:
     for kind in ("wall", "CPU"):
         times = [
-            (ours.seconds, peer.seconds) if kind == "wall" else (ours.processor_seconds, peer.processor_seconds)
+            (ours.seconds, peer.seconds)
+            if kind == "wall"
+            else (ours.processor_seconds, peer.processor_seconds)
             for ours, peer in pairs
         ]
         figure(
