@@ -138,6 +138,7 @@ setup(
         extension("aescbc", "common/kdk_cpu.c", "secret/kdk_secret.c", headers=("aes",)),
         extension("aesxts", "common/kdk_cpu.c", "secret/kdk_secret.c", headers=("aes",)),
         extension("argon2", "common/kdk_cpu.c", "secret/kdk_secret.c", libraries=("pthread",)),
+        extension("fileio"),
         extension("pbkdf2", "common/kdk_cpu.c", "secret/kdk_secret.c"),
         extension("region", libraries=("m",)),
         extension("secret", "common/kdk_cpu.c"),

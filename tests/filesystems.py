@@ -28,3 +28,12 @@ def refuse_links(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "link", refuse)
+
+
+def refuse_modes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No permissions of files, as on many in user space."""
+
+    def refuse(_fd: int, _mode: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "fchmod", refuse)

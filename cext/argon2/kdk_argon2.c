@@ -21,21 +21,25 @@
 #define HUGE_PAGE ((size_t)2 << 20)
 #define SMALL_PAGE ((size_t)4 << 10)
 #define PAGED_FROM ((size_t)32 << 20) /* bytes of memory from which on it matters which pages they are */
-#define WALKS 250000 /* ns in a pass that small pages cost more than one huge page, measured */
-#define SAMPLED 32   /* how often the other kind of page is tried again */
+#define WALKS 250000     /* ns in a pass that small pages cost more than one huge page, measured */
+#define SHORTEST_PAUSE 4 /* huge pages' worth of memory before a huge page is tried again, */
+#define LONGEST_PAUSE 64 /* twice as much after each one that was too dear, up to this */
 #define THREAD_STACK ((size_t)512 << 10)
 #define NEVER UINT64_MAX
 
 #ifndef MLOCK_ONFAULT
 #define MLOCK_ONFAULT 1
 #endif
+#ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
+#define MADV_POPULATE_WRITE 23
+#endif
 
 struct team;
 
-/* What the last pages of each kind cost, in ns for each 2 MiB. */
-struct page_costs {
-    uint64_t huge, small;
-    uint32_t tried;
+/* What 2 MiB of small pages cost, in ns, and when the next huge page is due. */
+struct paging {
+    uint64_t small_cost;
+    uint32_t pause, left;
 };
 
 struct member {
@@ -207,31 +211,43 @@ static uint64_t thread_nanoseconds(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* Has the kernel bring in the memory from `from` up to `to`, in huge pages if they are worth their price.
+/* Brings 2 MiB in, and returns what that cost, in ns. */
+static uint64_t bring_in_piece(uint8_t *piece)
+{
+    const uint64_t began = thread_nanoseconds();
+    if (madvise(piece, HUGE_PAGE, MADV_POPULATE_WRITE)) /* one call is cheaper than a fault for each page */
+        for (size_t page = 0; page < HUGE_PAGE; page += SMALL_PAGE)
+            *(volatile uint8_t *)(piece + page) = 0;
+    return thread_nanoseconds() - began;
+}
+
+/* Has the kernel bring in the memory from `from` up to `to`, in huge pages while they are worth their price.
  *
  * Usually they cost a fraction of what small ones do, and spare the processor most page walks. But a virtual
- * machine that gives free memory back to its host gives back the large pieces, and to fetch those again can
- * take longer than all the walks that they spare. So the cost is looked at while it is paid. */
-static void bring_in(struct page_costs *costs, uint8_t *from, const uint8_t *to, uint32_t passes)
+ * machine that gives free memory back to its host gives back the large pieces, and to fetch one of those
+ * again can take longer than all the walks that it spares. Such pieces come in long runs, so the last one
+ * tells what to expect of the next. */
+static void bring_in(struct paging *paging, uint8_t *from, const uint8_t *to, uint32_t passes)
 {
     uint8_t *at = from + ((HUGE_PAGE - ((uintptr_t)from & (HUGE_PAGE - 1))) & (HUGE_PAGE - 1));
 
     for (; at < to && (size_t)(to - at) >= HUGE_PAGE; at += HUGE_PAGE) {
-        const int cheaper = costs->huge <= costs->small + (uint64_t)WALKS * passes;
-        const int huge = costs->tried++ % SAMPLED == 1 ? !cheaper : cheaper;
-        uint64_t *const cost = huge ? &costs->huge : &costs->small;
-        if (!huge)
+        if (!paging->small_cost || paging->left) {
             (void)madvise(at, HUGE_PAGE, MADV_NOHUGEPAGE);
-        const uint64_t began = thread_nanoseconds();
-        for (size_t page = 0; page < HUGE_PAGE; page += SMALL_PAGE)
-            *(volatile uint8_t *)(at + page) = 0;
-        const uint64_t took = thread_nanoseconds() - began;
-        *cost = *cost ? (*cost + took) / 2 : took;
+            paging->small_cost = bring_in_piece(at);
+            paging->left -= paging->left > 0;
+        } else if (bring_in_piece(at) <= paging->small_cost + (uint64_t)WALKS * passes) {
+            paging->pause = SHORTEST_PAUSE;
+        } else {
+            paging->left = paging->pause;
+            if (paging->pause < LONGEST_PAUSE)
+                paging->pause *= 2;
+        }
     }
 }
 
 /* The same for one slice of lanes `from` up to `to`, before it is filled for the first time. */
-static void bring_in_slice(struct page_costs *costs, const struct kdk_argon2_matrix *m, uint64_t slice,
+static void bring_in_slice(struct paging *paging, const struct kdk_argon2_matrix *m, uint64_t slice,
                            uint32_t from, uint32_t to)
 {
     const size_t segment = (size_t)m->segment_blocks * BLOCK_BYTES;
@@ -240,7 +256,7 @@ static void bring_in_slice(struct page_costs *costs, const struct kdk_argon2_mat
         return;
     for (uint32_t lane = from; lane < to; lane++) {
         uint8_t *const start = (uint8_t *)lane_start(m, lane) + slice * segment;
-        bring_in(costs, start, start + segment, m->passes);
+        bring_in(paging, start, start + segment, m->passes);
     }
 }
 
@@ -251,11 +267,11 @@ static void work(struct member *member)
     const uint64_t all = all_slices(team);
     const uint32_t from = (uint32_t)((uint64_t)job->lanes * member->number / team->size);
     const uint32_t to = (uint32_t)((uint64_t)job->lanes * (member->number + 1) / team->size);
-    struct page_costs costs = {0, 0, 0};
+    struct paging paging = {0, SHORTEST_PAUSE, 0};
     uint64_t slice = 0;
 
     while (!is_stopped(team, slice)) {
-        bring_in_slice(&costs, &team->matrix, slice, from, to);
+        bring_in_slice(&paging, &team->matrix, slice, from, to);
         for (uint32_t lane = from; lane < to && slice == 0; lane++)
             first_blocks(team, lane);
         fill_slice(team, slice, from, to);

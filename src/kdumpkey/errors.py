@@ -33,6 +33,10 @@ class CannotTellError(KdumpkeyError):
     exit_code = 10
 
 
+class CancelledError(KdumpkeyError):
+    """Ctrl-C ended the derivation of a key; the exit code is cryptsetup's."""
+
+
 class NothingToReadError(UsageError):
     """A passphrase was to come from an input that is at its end."""
 

@@ -19,6 +19,7 @@ from kdumpkey import keyring
 from kdumpkey.errors import KeyringError
 from kdumpkey.kernel.linux.load_keys import LinuxKeys
 from kdumpkey.keyring import SpecialKeyring
+from kdumpkey.keyring.find import never_expires
 from tools import unavailable
 
 CHEAP = ("--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000")
@@ -79,7 +80,7 @@ def test_a_passphrase_arms_also_from_a_session_that_leads_nowhere(
         done = _arm(path, "--json")
         assert (done.code, json.loads(done.out)["keys"]) == (0, [name])
         key = keyring.request_key("logon", name)
-        assert not keyring.never_expires(key)
+        assert not never_expires(key)
         listed = next(line for line in Path("/proc/keys").read_text().splitlines() if name in line)
         assert listed.split()[3] in ("4m", "5m", "299s", "300s")
         origin = fake.kernel.record()

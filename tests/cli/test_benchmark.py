@@ -38,6 +38,13 @@ def test_argon2_lines_are_cryptsetups() -> None:
     assert re.sub(figures, "", mine) == re.sub(figures, "", theirs)
 
 
+def test_whose_key_derivation_was_measured_is_said_on_standard_error() -> None:
+    said = benchmark("-h", "sha256").err
+    assert "with the implementations that cryptsetup uses: OpenSSL's PBKDF2 and the reference Argon2" in said
+    assert re.search(r"kdumpkey's own is up to [\d.]+ times as fast here; count on an attacker", said)
+    assert benchmark("-c", "aes-xts", "-s", "512").err == ""
+
+
 def test_a_cipher_has_a_row_of_the_table() -> None:
     lines = benchmark("-c", "aes-xts", "-s", "512").out.splitlines()
     assert lines[:2] == [FIRST, TABLE]

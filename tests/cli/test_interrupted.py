@@ -8,14 +8,23 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from both import ours
 from kdumpkey.cli.commands import argon2 as command
+from kdumpkey.cli.interruptible import cancellable
+from kdumpkey.errors import CancelledError
 from kdumpkey.kdump.cost.measure import Cell, Cost
 from tools import HANGS_AFTER_S
+
+if TYPE_CHECKING:
+    from kdumpkey.luks.model import LuksHeader
 
 # Interrupts the program when it imports a module, or, with a *, when it calls into the system the first time.
 INTERRUPTING = """
@@ -145,6 +154,68 @@ def test_an_interrupted_demo_prints_no_traceback() -> None:
     code, said = interrupted(["demo"], "kdumpkey kdump name", fills_memory=True)
     assert code == 130
     assert "Traceback" not in said
+
+
+# -- a passphrase's key derivation
+
+# It lasts long enough to be seen, and takes more memory than anything else does.
+DEAR = ["--pbkdf", "argon2id", "--pbkdf-memory", "307200", "--pbkdf-force-iterations", "12"]
+
+
+@pytest.fixture(scope="module")
+def dear(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A device whose keyslot takes a while to open, and its key file."""
+    home = tmp_path_factory.mktemp("dear")
+    image, key_file = home / "dear.img", home / "pass"
+    key_file.write_bytes(b"correct horse")
+    image.touch()
+    os.truncate(image, 20 << 20)
+    assert ours(["luksFormat", "-q", *DEAR, "--pbkdf-parallel", "1", image, key_file]).code == 0
+    return image, key_file
+
+
+def resident_kib(process: int) -> int:
+    """The memory that a process has filled."""
+    resident = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
+    return int(resident[1]) if resident else 0
+
+
+def interrupted_while_it_derives(program: list[str], dear: tuple[Path, Path]) -> tuple[int, str]:
+    image, key_file = dear
+    words = [*program, "open", "--test-passphrase", str(image), "--key-file", str(key_file)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True) as job:
+        while job.poll() is None and resident_kib(job.pid) < 100 << 10:
+            time.sleep(0.005)
+        job.send_signal(signal.SIGINT)
+        assert job.stderr is not None
+        said = job.stderr.read()
+    return job.returncode, said
+
+
+def test_an_interrupted_derivation_is_cancelled_with_cryptsetups_exit_code(
+    dear: tuple[Path, Path], cryptsetup: str
+) -> None:
+    code, said = interrupted_while_it_derives([sys.executable, "-m", "kdumpkey"], dear)
+    assert (code, said) == (1, "Interrupted.\n")
+    assert code == interrupted_while_it_derives([cryptsetup], dear)[0]
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """Stands for the signal that ends the process."""
+    raise SystemExit
+    yield
+
+
+@pytest.mark.parametrize(("name", "ends"), [("sha512", CancelledError), ("ripemd160", SystemExit)])
+def test_a_derivation_that_cannot_be_cancelled_lets_the_signal_end_the_process(
+    name: str, ends: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = SimpleNamespace(hash=name)
+    header = cast("LuksHeader", SimpleNamespace(keyslots={}, digests={0: digest}))
+    monkeypatch.setattr("kdumpkey.cli.interruptible.interruptible", ending)
+    with pytest.raises(ends), cancellable(header):
+        raise KeyboardInterrupt
 
 
 # -- argon2 compare: what was measured counts

@@ -125,11 +125,11 @@ def test_it_is_not_combined_with_other_dumps(device: Path, option: str) -> None:
 
 def test_benchmark_gives_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     from kdumpkey.cli.commands import benchmark
-    from kdumpkey.crypto.benchmark import Argon2Speed, CipherSpeed
+    from kdumpkey.crypto.benchmark import Argon2Speed, CipherSpeed, Pbkdf2Speed
 
-    monkeypatch.setattr(benchmark, "pbkdf2_speed", lambda _name, _bits: 1000)
+    monkeypatch.setattr(benchmark, "pbkdf2_speed", lambda name, _bits: Pbkdf2Speed(name, 1000, 5000))
     monkeypatch.setattr(
-        benchmark, "argon2_speed", lambda variant, ms, *_: Argon2Speed(variant, 4, 65536, 2, ms)
+        benchmark, "argon2_speed", lambda variant, ms, *_: Argon2Speed(variant, 4, 65536, 2, ms, 600)
     )
     monkeypatch.setattr(benchmark, "cipher_speed", lambda name, bits, _tier: CipherSpeed(name, bits, 1.25, 2))
     result = ours(["benchmark", "--json"])
@@ -141,7 +141,9 @@ def test_benchmark_gives_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         "hash": "sha1",
         "key_bits": 256,
         "iterations_per_second": 1000,
+        "own_iterations_per_second": 5000,
     }
+    assert value["kdfs"][-1]["own_time_ms"] == 600
     assert value["kdfs"][-1]["memory_kib"] == 65536
     assert [row["cipher"] for row in value["ciphers"]] == ["aes-cbc", "aes-cbc", "aes-xts", "aes-xts"]
     documented = set(re.findall("`([a-z0-9_]+)`", DOCS.read_text()))

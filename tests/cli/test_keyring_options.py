@@ -17,6 +17,7 @@ from forked import in_child
 from kdumpkey import keyring
 from kdumpkey.errors import KeyringError
 from kdumpkey.keyring import Permission, SpecialKeyring
+from kdumpkey.keyring.find import find_key
 from tools import unavailable
 
 PASSPHRASE = b"correct horse"
@@ -58,7 +59,7 @@ def test_the_volume_key_is_linked_as_a_user_key_and_opens_again(action: list[str
         link = ["--link-vk-to-keyring", "@s::vk"]
         assert ours([*action, name, *link], PASSPHRASE) == Result(0, "", "")
         assert linked() == [("user", "vk")]
-        with keyring.read_key(keyring.find_key("user", "vk")) as read:
+        with keyring.read_key(find_key("user", "vk")) as read:
             assert read.equals(volume_key(name))
         assert ours([*action[:-2], name, "--volume-key-keyring", "vk"]) == Result(0, "", "")
 

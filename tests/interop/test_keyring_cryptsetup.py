@@ -19,6 +19,8 @@ from forked import in_child
 from kdumpkey import keyring
 from kdumpkey.errors import KeyAccessError, KeyNotFoundError, UsageError
 from kdumpkey.keyring import SpecialKeyring
+from kdumpkey.keyring.find import find_key, link_volume_key, read_volume_key, resolve_keyring
+from kdumpkey.keyring.names import KeyName, parse_keyring, parse_link_target, parse_volume_key_source
 from kdumpkey.secret import SecretBuffer
 
 PASSPHRASE = b"correct horse"
@@ -91,12 +93,12 @@ def test_a_user_key_that_cryptsetup_linked_is_read_with_its_payload(volume: Volu
     def body() -> None:
         opened = volume.open("--link-vk-to-keyring", f"@s::{name}")
         assert opened.returncode == 0, opened.stderr
-        target = keyring.parse_link_target(f"@s::{name}")
+        target = parse_link_target(f"@s::{name}")
         (number,) = keyring.keys_of(SpecialKeyring.SESSION)
         described = keyring.describe_key(number)
         assert (described.type, described.description) == (target.key.type, target.key.description)
         for text in (name, str(target.key), str(number)):
-            with keyring.read_volume_key(keyring.parse_volume_key_source(text)) as read:
+            with read_volume_key(parse_volume_key_source(text)) as read:
                 assert read.equals(volume.volume_key)
 
     in_fresh_session(body)
@@ -107,7 +109,7 @@ def test_a_logon_key_that_cryptsetup_linked_is_found_as_one(volume: Volume) -> N
 
     def body() -> None:
         assert volume.open("--link-vk-to-keyring", f"@s::%logon:{name}").returncode == 0
-        number = keyring.find_key("logon", name)
+        number = find_key("logon", name)
         assert keyring.keys_of(SpecialKeyring.SESSION) == (number,)
         described = keyring.describe_key(number)
         assert (described.type, described.description) == ("logon", name)
@@ -122,7 +124,7 @@ def test_both_find_the_same_keyring_by_its_name_or_number(volume: Volume, spelli
         name = f"kdumpkey test:{uuid4()}"
         number = keyring.add_keyring(name, outer)
         text = spelling.format(name=name, number=number)
-        assert keyring.resolve_keyring(keyring.parse_keyring(text)) == number
+        assert resolve_keyring(parse_keyring(text)) == number
         assert volume.open("--link-vk-to-keyring", f"{text}::vk").returncode == 0
         assert len(keyring.keys_of(number)) == 1
 
@@ -138,12 +140,12 @@ def test_both_find_the_same_of_two_keyrings_that_only_proc_keys_shows(volume: Vo
             found_and_not_possessed(name, hidden)
 
     def found_and_not_possessed(name: str, hidden: list[int]) -> None:
-        found = keyring.resolve_keyring(keyring.parse_keyring(name))
+        found = resolve_keyring(parse_keyring(name))
         assert found == min(hidden)
         # Found is not possessed: neither may write there.
-        key = keyring.KeyName("user", "vk")
+        key = KeyName("user", "vk")
         with pytest.raises(KeyAccessError), SecretBuffer.copy_of(volume.volume_key) as volume_key:
-            keyring.link_volume_key(found, key, volume_key)
+            link_volume_key(found, key, volume_key)
         opened = volume.open("--link-vk-to-keyring", f"{name}::vk")
         assert opened.returncode == 1
         assert opened.stderr == b"Failed to link volume key in user defined keyring.\n"
@@ -179,7 +181,7 @@ def test_both_refuse_the_same_link_targets_in_the_same_words(volume: Volume, opt
     def body() -> None:
         opened = volume.open("--link-vk-to-keyring", option)
         with pytest.raises(UsageError) as refused:
-            keyring.parse_link_target(option)
+            parse_link_target(option)
         assert (opened.returncode, opened.stderr.decode()) == (1, f"{refused.value}\n")
 
     in_fresh_session(body)
@@ -191,7 +193,7 @@ def test_both_name_a_keyring_that_does_not_exist_in_the_same_words(volume: Volum
     def body() -> None:
         opened = volume.open("--link-vk-to-keyring", f"{name}::vk")
         with pytest.raises(KeyNotFoundError) as refused:
-            keyring.resolve_keyring(keyring.parse_link_target(f"{name}::vk").keyring)
+            resolve_keyring(parse_link_target(f"{name}::vk").keyring)
         assert opened.returncode == 1
         assert opened.stderr.decode().splitlines()[0] == str(refused.value)
 
@@ -223,9 +225,9 @@ def test_cryptsetup_replaces_a_key_of_ours_in_place(volume: Volume) -> None:
 @pytest.mark.parametrize("name", ["vk", "%user:vk", "a:b", "12345"])
 def test_cryptsetup_opens_with_a_key_that_kdumpkey_linked(volume: Volume, name: str) -> None:
     def body() -> None:
-        target = keyring.parse_link_target(f"@s::{name}")
+        target = parse_link_target(f"@s::{name}")
         with SecretBuffer.copy_of(volume.volume_key) as volume_key:
-            keyring.link_volume_key(keyring.resolve_keyring(target.keyring), target.key, volume_key)
+            link_volume_key(resolve_keyring(target.keyring), target.key, volume_key)
         opened = volume.open("--volume-key-keyring", name)
         assert opened.returncode == 0, opened.stderr
 
@@ -246,7 +248,7 @@ def test_both_refuse_the_same_volume_key_sources_in_the_same_words(volume: Volum
     def body() -> None:
         opened = volume.open("--volume-key-keyring", name)
         with pytest.raises(UsageError) as refused:
-            keyring.parse_volume_key_source(name)
+            parse_volume_key_source(name)
         assert (opened.returncode, opened.stderr.decode()) == (1, f"{refused.value}\n")
 
     in_fresh_session(body)

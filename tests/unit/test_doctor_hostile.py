@@ -93,7 +93,9 @@ def _instead(root: Path, name: str, kind: str) -> list[Finding]:
     roots.build(root, roots.fedora())
     (root / name).unlink()
     KINDS[kind](root / name)
-    return examine(root)
+    found = examine(root)
+    assert "Errno" not in str(found)  # what is said is said in words
+    return found
 
 
 @pytest.mark.parametrize("kind", KINDS)

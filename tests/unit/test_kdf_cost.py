@@ -221,6 +221,7 @@ def test_the_product_counts_memory_twice_and_passes_once() -> None:
 
 def _costing(monkeypatch: pytest.MonkeyPatch, cost_of: Callable[[Cell], Cost]) -> None:
     monkeypatch.setattr("kdumpkey.kdump.cost.advice.measure", lambda cell, _runs: cost_of(cell))
+    monkeypatch.setattr("kdumpkey.kdump.cost.advice.measure_reference", lambda _cell: 3.0)
 
 
 def test_advice_never_has_fewer_passes_than_cryptsetup_takes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,6 +239,7 @@ def test_advice_never_has_fewer_passes_than_cryptsetup_takes(monkeypatch: pytest
     # 1 s / 4 passes / 0.4 s × 64 MiB = 40 MiB at the most.
     assert 36 * 1024 <= found.cost.cell.memory_kib <= 40 * 1024
     assert found.cost.seconds <= 1.0
+    assert found.cost.reference_seconds == 3.0
 
 
 def test_advice_is_not_made_of_what_could_not_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,8 @@ from kdumpkey.errors import (
 )
 from kdumpkey.kernel.linux import kexec
 from kdumpkey.keyring import Permission, SpecialKeyring, _calls
+from kdumpkey.keyring.find import find_key, link_volume_key, read_volume_key, resolve_keyring
+from kdumpkey.keyring.names import parse_keyring, parse_link_target, parse_volume_key_source
 from kdumpkey.secret import SecretBuffer
 from tools import HANGS_AFTER_S, unavailable
 
@@ -86,7 +88,7 @@ def test_a_revoked_key_of_the_same_name_is_replaced_by_a_new_one(ring: int) -> N
     name = unique()
     keyring.revoke_key(keyring.add_key("user", name, b"old", ring))
     fresh = keyring.add_key("user", name, b"new", ring)
-    assert keyring.find_key("user", name) == fresh
+    assert find_key("user", name) == fresh
     assert content(fresh) == b"new"
 
 
@@ -155,11 +157,11 @@ def test_a_found_key_can_be_linked_to_a_destination(ring: int) -> None:
 
 @pytest.mark.usefixtures("ring")
 def test_an_absent_key_is_not_found_whoever_asks() -> None:
-    for ask in (keyring.request_key, keyring.find_key):
+    for ask in (keyring.request_key, find_key):
         with pytest.raises(KeyNotFoundError, match="was not found"):
             ask("user", unique())
     with pytest.raises(KeyNotFoundError, match="Could not find keyring described by"):
-        keyring.resolve_keyring(keyring.parse_keyring(unique()))
+        resolve_keyring(parse_keyring(unique()))
 
 
 def test_a_keyring_resolves_by_its_name_its_number_and_its_shorthand(ring: int) -> None:
@@ -167,8 +169,8 @@ def test_a_keyring_resolves_by_its_name_its_number_and_its_shorthand(ring: int) 
     inner = keyring.add_keyring(name, ring)
     keyring.add_keyring(f"{name}-and-more", ring)
     for text in (name, f"%:{name}", f"%keyring:{name}", str(inner), hex(inner)):
-        assert keyring.resolve_keyring(keyring.parse_keyring(text)) == inner
-    assert keyring.resolve_keyring(keyring.parse_keyring("@u")) == SpecialKeyring.USER
+        assert resolve_keyring(parse_keyring(text)) == inner
+    assert resolve_keyring(parse_keyring("@u")) == SpecialKeyring.USER
 
 
 def test_a_keyring_that_no_link_leads_to_is_found_in_proc_keys(ring: int) -> None:
@@ -180,13 +182,13 @@ def test_a_keyring_that_no_link_leads_to_is_found_in_proc_keys(ring: int) -> Non
         keyring.join_session()  # the child has no process keyring of its parent's either
         with pytest.raises(KeyNotFoundError):
             keyring.request_key("keyring", name)
-        assert keyring.find_key("keyring", name) == hidden
+        assert find_key("keyring", name) == hidden
 
     in_child(elsewhere)
 
 
 def test_the_numbers_of_special_keyrings_are_the_kernels(ring: int) -> None:
-    assert keyring.keyring_id(SpecialKeyring.USER) == keyring.find_key("keyring", f"_uid.{os.getuid()}")
+    assert keyring.keyring_id(SpecialKeyring.USER) == find_key("keyring", f"_uid.{os.getuid()}")
     assert ring in keyring.keys_of(keyring.keyring_id(SpecialKeyring.PROCESS))
 
 
@@ -223,7 +225,7 @@ def test_a_revoked_key_says_so() -> None:
             lambda: keyring.read_key(key),
             lambda: keyring.describe_key(key),
             lambda: keyring.request_key("user", name),
-            lambda: keyring.find_key("user", name),
+            lambda: find_key("user", name),
             lambda: keyring.search_keyring(session, "user", name),
         ):
             with pytest.raises(KeyRevokedError) as refused:
@@ -335,18 +337,18 @@ def test_a_number_that_no_key_has_is_not_found(use: Callable[[], object]) -> Non
 
 def test_a_linked_volume_key_is_read_again_by_name_and_by_number(ring: int) -> None:
     name = unique()
-    target = keyring.parse_link_target(f"{ring}::{name}")
+    target = parse_link_target(f"{ring}::{name}")
     with SecretBuffer.random(64) as volume_key:
-        key = keyring.link_volume_key(keyring.resolve_keyring(target.keyring), target.key, volume_key)
+        key = link_volume_key(resolve_keyring(target.keyring), target.key, volume_key)
         for text in (name, f"%user:{name}", str(key), hex(key)):
-            with keyring.read_volume_key(keyring.parse_volume_key_source(text)) as read:
+            with read_volume_key(parse_volume_key_source(text)) as read:
                 assert read.equals(memoryview(volume_key))
 
 
 def test_a_key_whose_name_is_a_number_goes_before_the_number(ring: int) -> None:
     number = keyring.add_key("user", unique(), b"by number", ring)
     keyring.add_key("user", str(number), b"by name", ring)
-    with keyring.read_volume_key(keyring.parse_volume_key_source(str(number))) as read:
+    with read_volume_key(parse_volume_key_source(str(number))) as read:
         assert read.equals(b"by name")
 
 
@@ -354,7 +356,7 @@ def test_a_key_whose_name_is_a_number_goes_before_the_number(ring: int) -> None:
 def test_a_volume_key_that_is_nowhere_is_not_found() -> None:
     for text in (unique(), "1"):
         with pytest.raises(KeyNotFoundError):
-            keyring.read_volume_key(keyring.parse_volume_key_source(text))
+            read_volume_key(parse_volume_key_source(text))
 
 
 # --- the system call numbers ------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdumpkey.errors import UsageError
-from kdumpkey.keyring import (
+from kdumpkey.keyring.names import (
     KeyName,
     KeyringName,
     LinkTarget,

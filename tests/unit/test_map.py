@@ -19,6 +19,7 @@ from kdumpkey.errors import (
     WrongKeyError,
 )
 from kdumpkey.keyring import SpecialKeyring
+from kdumpkey.keyring.find import find_key
 from kdumpkey.luks.activation import (
     MappingOptions,
     check_mappable,
@@ -100,7 +101,7 @@ def test_the_key_reaches_dm_crypt_by_a_keyring_and_nothing_else(
 
 def assert_no_key() -> None:
     with pytest.raises(KeyNotFoundError):
-        keyring.find_key("logon", f"cryptsetup:{UUID}-d0")
+        find_key("logon", f"cryptsetup:{UUID}-d0")
 
 
 def test_a_key_of_that_name_in_the_session_is_another_and_stays(fake: FakeDmsetup, images: Path) -> None:
@@ -108,7 +109,7 @@ def test_a_key_of_that_name_in_the_session_is_another_and_stays(fake: FakeDmsetu
     other = keyring.add_key("logon", name, b"x" * 64, SpecialKeyring.PROCESS)
     try:
         mapped(fake, images, "luks2")
-        assert keyring.find_key("logon", name) == other
+        assert find_key("logon", name) == other
     finally:
         keyring.unlink_key(other, SpecialKeyring.PROCESS)
 

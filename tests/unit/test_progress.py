@@ -10,7 +10,9 @@ import termios
 
 import pytest
 
-from kdumpkey.cli.progress import progress_bar
+from kdumpkey.cli.progress import deriving_line, progress_bar
+from kdumpkey.crypto.kdf import Argon2
+from kdumpkey.luks.model import Area, Keyslot
 from kdumpkey.streams import Streams
 
 MIB = 1 << 20
@@ -109,3 +111,56 @@ def test_a_terminal_that_goes_away_stops_no_work() -> None:
         advance(5)
         advance(5)
     os.close(terminal)
+
+
+# -- what a passphrase waits for
+
+SLOT = 3
+KEYSLOT = Keyslot(
+    id=SLOT,
+    type="luks2",
+    key_size=64,
+    area=Area(type="raw", offset=32768, size=258048, encryption="aes-xts-plain64", key_size=64),
+    kdf=Argon2("argon2id", 4, 1024 * 1024, 4, bytes(32)),
+)
+
+
+def derived(steps: list[float]) -> str:
+    """What stands on the terminal after slices that took so many seconds."""
+    clock = Clock()
+    screen, terminal = pty.openpty()
+    try:
+        with deriving_line(Streams(stderr=terminal), clock) as show:
+            assert show is not None
+            for done, seconds in enumerate(steps, 1):
+                clock.now += seconds
+                show(KEYSLOT, done, len(steps))
+        os.write(terminal, b"|")
+        text = b""
+        while not text.endswith(b"|"):
+            text += os.read(screen, 100_000)
+        return text.decode().removesuffix("|")
+    finally:
+        os.close(screen)
+        os.close(terminal)
+
+
+def test_a_long_derivation_says_what_it_derives_and_leaves_nothing() -> None:
+    first, second, last = lines(derived([0.4, 0.4, 0.4, 0.4])[: -len("\r\x1b[K")])
+    assert first == "Deriving the key of keyslot 3 (argon2id, 1.0 GiB)… 50 %"
+    assert (second[-4:], last[-5:]) == ("75 %", "100 %")
+    assert derived([0.4, 0.4]).endswith("\r\x1b[K")
+
+
+def test_a_short_derivation_writes_nothing() -> None:
+    assert derived([0.1, 0.1, 0.1, 0.1]) == ""
+
+
+def test_a_derivation_is_shown_on_a_terminal_alone() -> None:
+    reading, writing = os.pipe()
+    try:
+        with deriving_line(Streams(stderr=writing)) as show:
+            assert show is None
+    finally:
+        os.close(reading)
+        os.close(writing)

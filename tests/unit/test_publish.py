@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from filesystems import refuse_links, refuse_unnamed_files
+from filesystems import refuse_links, refuse_modes, refuse_unnamed_files
 from kdumpkey.errors import OutputError, OutputExistsError
 from kdumpkey.storage import publish
 from kdumpkey.storage.publish import new_file, open_output, write_file
@@ -59,6 +59,17 @@ def test_a_file_appears_whole_with_its_mode(
     assert (tmp_path / "out").read_bytes() == b"content"
     assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o640
     assert names(tmp_path) == ["out"]
+
+
+@FILESYSTEMS
+def test_a_file_is_written_where_files_have_no_permissions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacking: Lacking
+) -> None:
+    lacking(monkeypatch)
+    refuse_modes(monkeypatch)
+    with new_file(tmp_path / "out", mode=0o640) as fd:
+        os.write(fd, b"content")
+    assert (tmp_path / "out").read_bytes() == b"content"
 
 
 @FILESYSTEMS

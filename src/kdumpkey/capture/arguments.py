@@ -58,7 +58,7 @@ def parse_arguments(words: Sequence[str]) -> Arguments:
     Raises:
         UsageError: It has no action or an unknown one, too few or too many arguments, or an option that the
             action does not take.
-        OptionError: An option is unknown, lacks its value, or has one and takes none.
+        OptionError: An option is unknown, lacks its value, or has a value and takes none.
     """
     options, operands = _taken_apart(words)
     if "--help" in options or "--version" in options:

@@ -1,7 +1,5 @@
 """Declaring actions: typer commands that take groups of options as dataclasses, loaded when they run."""
 
-from __future__ import annotations
-
 import dataclasses
 import importlib
 import inspect
@@ -20,6 +18,8 @@ from typing import (
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from kdumpkey.cli.declaring import Declared
 
 if TYPE_CHECKING:
     from typing import ParamSpec
@@ -61,7 +61,7 @@ def action(
     *,
     ignores: Sequence[Any] | None = None,
     example: str = "",
-) -> Callable[[Callable[_P, None]], Callable[_P, None]]:
+) -> "Callable[[Callable[_P, None]], Callable[_P, None]]":
     """Declare a function to be an action, a command of a typer app.
 
     The function takes the `Run`, the arguments and options as annotated types, and dataclasses of them.
@@ -104,8 +104,8 @@ class Option(NamedTuple):
 
 def option_of(annotation: Any) -> Option:
     """What an annotated type says of an option."""
-    kind, info = get_args(annotation)
-    return Option((info.default, *(info.param_decls or ())), kind is bool, info.parser)
+    kind, declared = get_args(annotation)
+    return Option(declared.names, kind is bool, declared.parser)
 
 
 def options_in(namespace: Mapping[str, Any]) -> Iterator[Option]:
@@ -176,7 +176,7 @@ class LazyGroup(TyperGroup):
         return super().shell_complete(ctx, incomplete)
 
 
-def built(info: CommandInfo, entry: Entry) -> Any:
+def built(info: "CommandInfo", entry: Entry) -> Any:
     """The command of an action, with its dataclasses taken apart into options."""
     function = info.callback
     if function is None:
@@ -217,13 +217,24 @@ def flattened(function: Callable[..., None]) -> Callable[..., None]:
 
 def _taken_apart(name: str, hint: Any, default: Any) -> list[inspect.Parameter]:
     if not dataclasses.is_dataclass(hint):
-        return [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)]
+        annotation = _for_typer(hint)
+        return [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        ]
     hints = get_type_hints(hint, include_extras=True)
     return [
         parameter
         for each in dataclasses.fields(hint)
         for parameter in _taken_apart(f"{name}_{each.name}", hints[each.name], each.default)
     ]
+
+
+def _for_typer(hint: Any) -> Any:
+    """An annotated type with typer's own option in the place of the declared one."""
+    if get_origin(hint) is not Annotated:
+        return hint
+    kind, declared = get_args(hint)
+    return Annotated[kind, declared.for_typer()] if isinstance(declared, Declared) else hint
 
 
 def _put_together(name: str, hint: Any, given: Mapping[str, Any]) -> Any:

@@ -54,6 +54,9 @@ def table(measured: Sequence[Cost], reserved: Sequence[int], unpacked_bytes: int
         *folded("opens from ", f"the smallest reserved memory in which it opens, of {sizes}"),
         *folded("killed in  ", "reserved memory in which it gets its memory, and is killed while it runs"),
         "With less memory than that, kdumpkey refuses to start.",
+        *folded(
+            "", "An attacker has at least kdumpkey's speed: judge a passphrase by seconds, not by reference."
+        ),
     ]
 
 
@@ -122,6 +125,7 @@ def advice_lines(advice: Advice, device: str | None, available_kib: int) -> list
         ),
         f"  {cell.memory_kib // 1024} MiB, {cell.passes} passes, {cell.parallel} lanes: "
         f"{advice.cost.seconds:.2f} s, peak {advice.cost.peak_kib / 1024:.0f} MiB",
+        *_reference_lines(advice.cost),
         "",
         *folded("", worth),
         *folded(
@@ -143,6 +147,17 @@ def advice_lines(advice: Advice, device: str | None, available_kib: int) -> list
     ]
 
 
+def _reference_lines(cost: Cost) -> list[str]:
+    """What the same takes others, and an attacker."""
+    if not cost.reference_seconds:
+        return []
+    return folded(
+        "  ",
+        "This is the time of kdumpkey's own implementation, and an attacker has at least its speed; "
+        f"the implementation that cryptsetup uses takes {cost.reference_seconds:.2f} s here.",
+    )
+
+
 def convert_line(cell: Cell, device: str | None) -> str:
     """The command that gives a keyslot these parameters."""
     return (
@@ -160,6 +175,7 @@ def advice_json(advice: Advice, device: str | None) -> dict[str, object]:
         "passes": cell.passes,
         "parallel": cell.parallel,
         "seconds": advice.cost.seconds,
+        "reference_seconds": advice.cost.reference_seconds,
         "peak_kib": advice.cost.peak_kib,
         "reserved_bytes": advice.reserved_bytes,
         "seconds_allowed": advice.seconds,

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey import __version__
 from kdumpkey._native.aesxts import tier_status, tiers
-from kdumpkey.cli.opening import device_path
 from kdumpkey.crypto.kdf import Argon2, Pbkdf2
 from kdumpkey.errors import KdumpkeyError
 from kdumpkey.luks import read_header, strict_json
 from kdumpkey.luks.model import Luks2Header
+from kdumpkey.luks.words import device_path
 from kdumpkey.memory.available import available
 from kdumpkey.storage.device import open_readonly
 

@@ -3,14 +3,44 @@
 An option without help does nothing here and is not shown.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import typer
 
 from kdumpkey.cli import parsers
+
+
+class Declared(NamedTuple):
+    """An option as it was declared: every start makes all 170, and typer's own takes ten times as long.
+
+    Attributes:
+        names: All spellings, the usual one first.
+        metavar: What stands for the value in help.
+        parser: What makes the value from its text; None: the text is the value.
+        help: One imperative sentence without its full stop; empty: help does not show the option.
+        panel: The heading under which help lists it.
+        completion: What completes a value.
+    """
+
+    names: tuple[str, ...]
+    metavar: str | None = None
+    parser: Callable[[str], Any] | None = None
+    help: str = ""
+    panel: str | None = None
+    completion: Callable[[str], list[str]] | None = None
+
+    def for_typer(self) -> Any:
+        """The option as typer has it, for an action that takes it."""
+        return typer.Option(
+            *self.names,
+            metavar=self.metavar,
+            parser=self.parser,
+            help=self.help,
+            hidden=not self.help,
+            rich_help_panel=self.panel,
+            autocompletion=self.completion,
+        )
 
 
 def completing(*words: str) -> Callable[[str], list[str]]:
@@ -30,7 +60,7 @@ def flag(*names: str, help: str = "", panel: str | None = None) -> Any:
         help: One imperative sentence without its full stop.
         panel: The heading under which help lists it.
     """
-    return typer.Option(*names, help=help, hidden=not help, rich_help_panel=panel)
+    return Declared(names, help=help, panel=panel)
 
 
 def text(
@@ -49,14 +79,7 @@ def text(
         help: One imperative sentence without its full stop.
         words: Values to offer when a shell completes.
     """
-    return typer.Option(
-        *names,
-        metavar=metavar,
-        parser=parser,
-        help=help,
-        hidden=not help,
-        autocompletion=completing(*words) if words else None,
-    )
+    return Declared(names, metavar, parser, help, completion=completing(*words) if words else None)
 
 
 def number(
@@ -89,16 +112,8 @@ def like(option: Any, *, metavar: str | None = None, help: str = "") -> Any:
         metavar: What stands for the value in help; default: as there.
         help: What it does on that action; default: nothing, and help does not show it.
     """
-    info = get_args(option)[1]
-    return typer.Option(
-        info.default,
-        *(info.param_decls or ()),
-        metavar=metavar or info.metavar,
-        parser=info.parser,
-        help=help,
-        hidden=not help,
-        autocompletion=info.autocompletion,
-    )
+    declared: Declared = get_args(option)[1]
+    return declared._replace(metavar=metavar or declared.metavar, help=help)
 
 
 def _word(names: tuple[str, ...]) -> str:

@@ -35,14 +35,14 @@ def header_text(header: Luks2Header, shown: Shown = str) -> str:
         header: The header.
         shown: What becomes of each text that the header holds before it is shown.
     """
-    return "".join(piece for piece in _pieces(header, shown) if _is_logged(piece))
+    return "".join(block for block in _blocks(header, shown) if _is_logged(block))
 
 
-def _is_logged(piece: str) -> bool:
-    return len(piece) <= _LONGEST // 4 or len(piece.encode("utf-8", "surrogateescape")) <= _LONGEST
+def _is_logged(block: str) -> bool:
+    return len(block) <= _LONGEST // 4 or len(block.encode("utf-8", "surrogateescape")) <= _LONGEST
 
 
-def _pieces(header: Luks2Header, shown: Shown) -> Iterator[str]:
+def _blocks(header: Luks2Header, shown: Shown) -> Iterator[str]:
     yield "LUKS header information\nVersion:       \t2\n"
     yield f"Epoch:         \t{header.seqid}\n"
     yield f"Metadata area: \t{header.metadata_size} [bytes]\n"
@@ -178,7 +178,7 @@ def _digest(digest: Digest, shown: Shown) -> Iterator[str]:
 
 
 def _octets(value: bytes | None) -> Iterator[str]:
-    """The lines of octets; where there is no value, not even the end of the line begun: as cryptsetup."""
+    """The lines of octets; without a value not even the line that was begun ends, as with cryptsetup."""
     if value is not None:
         yield from hex_lines(value, _INDENT).splitlines(keepends=True) or ["\n"]
 

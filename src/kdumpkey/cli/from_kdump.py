@@ -11,7 +11,7 @@ from kdumpkey.kernel.protocol import Stage
 if TYPE_CHECKING:
     from kdumpkey.cli.key_source import MachineChoice
     from kdumpkey.cli.session import Session
-    from kdumpkey.keyring import LinkTarget
+    from kdumpkey.keyring.names import LinkTarget
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
 
@@ -44,7 +44,7 @@ def read_simulated(session: Session, source: str, choice: MachineChoice) -> Secr
     Raises:
         KeyringError: There is no such key, or it may not be read.
     """
-    from kdumpkey.keyring import parse_volume_key_source  # noqa: PLC0415 - keys handed over have one known name
+    from kdumpkey.keyring.names import parse_volume_key_source  # noqa: PLC0415 - keys handed over have one known name
 
     description = parse_volume_key_source(source).key.description
     with open_machine(session, choice) as machine:

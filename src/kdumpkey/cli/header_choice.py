@@ -1,10 +1,12 @@
 """Which header an action is about, as its options say."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import Final
 
 from kdumpkey.cli.options import DeviceType, Header
+from kdumpkey.errors import NotLuksError
+
+VERSIONS: Final = {None: None, "luks": None, "luks1": 1, "luks2": 2}
 
 
 @dataclass(frozen=True)
@@ -13,3 +15,14 @@ class HeaderChoice:
 
     header: Header = None
     type: DeviceType = None
+
+    @property
+    def version(self) -> int | None:
+        """The version of LUKS that --type demands; None: either.
+
+        Raises:
+            NotLuksError: It is another type of device.
+        """
+        if self.type not in VERSIONS:
+            raise NotLuksError(f"{self.type} is not a type of LUKS device.")
+        return VERSIONS[self.type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kdumpkey.cli.options import (
+    Calibrate,
     Hash,
     IterTime,
     KeyslotCipher,
@@ -23,6 +24,7 @@ class KdfChoice:
     pbkdf: Pbkdf = None
     hash: Hash = None
     iter_time_ms: IterTime = None
+    calibrate: Calibrate = None
     force_iterations: PbkdfForceIterations = None
     memory_kib: PbkdfMemory = None
     parallel: PbkdfParallel = None

@@ -76,9 +76,9 @@ def _put_device_key(
 ) -> tuple[str, tuple[str, ...]]:
     """Unlock a LUKS device and put its key into the keyring; the key's name, and warnings."""
     # A key from a file, or one that is only named, opens no device.
-    from kdumpkey.cli.opening import open_data_and_header  # noqa: PLC0415
-    from kdumpkey.cli.unlocking import volume_key  # noqa: PLC0415
-    from kdumpkey.luks.data_access import check_data_opens  # noqa: PLC0415
+    from kdumpkey.cli.opening import open_data_and_header  # noqa: PLC0415 - as above
+    from kdumpkey.cli.unlocking import volume_key  # noqa: PLC0415 - as above
+    from kdumpkey.luks.data_access import check_data_opens  # noqa: PLC0415 - as above
 
     with (
         open_data_and_header(device, wanted.header) as luks,

@@ -100,7 +100,7 @@ def _is_utf16(key: memoryview) -> bool:
 
 
 def _are(octets: memoryview, expected: bytes) -> bool:
-    """Whether octets are the expected ones, without a copy of them that nobody wipes."""
+    """Whether octets are the expected ones, without making a copy that would not be wiped."""
     return len(octets) == len(expected) and all(map(operator.eq, octets, expected))
 
 

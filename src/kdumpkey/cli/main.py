@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from kdumpkey.cli.app import app
-from kdumpkey.cli.outcome import PROGRAM, exit_code
+from kdumpkey.cli.outcome import PROGRAM, describe, exit_code
 from kdumpkey.cli.session import Run
 from kdumpkey.streams import Streams
 
@@ -22,6 +22,6 @@ def main(argv: Sequence[str], streams: Streams) -> int:
     Returns:
         The exit code: 0, one of cryptsetup's 1 to 5, 10 where the doctor cannot tell, or 130: interrupted.
     """
-    run = Run(streams)
+    run = Run(streams, describe)
     command = typer.main.get_command(app)
     return exit_code(run, lambda: command.main(list(argv), prog_name=PROGRAM, standalone_mode=False, obj=run))

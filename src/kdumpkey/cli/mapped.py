@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import KdumpkeyError
 from kdumpkey.luks.activation import FLAGS, MappingOptions, map_volume, mapper_for
+from kdumpkey.luks.configure import set_flags
+from kdumpkey.luks.store import open_store
 from kdumpkey.mapping.dmsetup import DIRECTORY
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def mapping_to(
 
     Raises:
         OverlapError: The data would begin inside the header.
-        DeviceMapperError: There is no device-mapper, or not for this user.
+        DeviceMapperError: Device-mapper is missing, or this user may not use it.
         KdumpkeyError: As `mapper_for`.
     """
     mapper = mapper_for(luks, name, session.streams.environment.get("PATH"))
@@ -63,9 +65,6 @@ def mapping_to(
 
 def _keep_flags(session: Session, luks: LuksDevice, flags: Sequence[str]) -> None:
     """Write the flags into the header for the next time; the device is open whether that succeeds or not."""
-    from kdumpkey.luks.configure import set_flags  # noqa: PLC0415
-    from kdumpkey.luks.store import open_store  # noqa: PLC0415 - nothing else here writes a header
-
     try:
         with open_store(luks.header_device.name, version=2) as store:
             set_flags(store, flags)

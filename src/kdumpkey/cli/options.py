@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from kdumpkey.cli import parsers
 from kdumpkey.cli.declaring import choice, flag, like, number, size, text
 
+CALIBRATIONS: Final = ("cryptsetup", "fast")
 KDFS: Final = ("pbkdf2", "argon2i", "argon2id")
 POLICIES: Final = ("v1", "upstream", "hardened")
 _CIPHERS: Final = ("aes-xts-plain64", "aes-cbc-essiv:sha256", "aes-cbc-plain64")
@@ -221,6 +222,16 @@ IterTime = Annotated[
         "-i",
         metavar="MS",
         help="Make unlocking the keyslot take this many milliseconds (2000)",
+    ),
+]
+Calibrate = Annotated[
+    str | None,
+    text(
+        "--calibrate",
+        metavar="IMPLEMENTATION",
+        parser=parsers.one_of("calibrate", CALIBRATIONS),
+        help="Let --iter-time mean cryptsetup's own speed, or kdumpkey's: cryptsetup (default) or fast",
+        words=CALIBRATIONS,
     ),
 ]
 Pbkdf = Annotated[

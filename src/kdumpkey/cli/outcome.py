@@ -49,6 +49,13 @@ def exit_code(run: Run, work: Callable[[], object]) -> int:
     )
 
 
+def describe(run: Run) -> None:
+    """Say with --debug what runs where, and what the device of the command line is."""
+    from kdumpkey.cli.debugging import describe_run  # noqa: PLC0415 - it looks at far more than is used
+
+    describe_run(run)
+
+
 def _explain(run: Run, error: Exception) -> None:
     """Say with --debug where an error came from."""
     if run.debug and run.begun:

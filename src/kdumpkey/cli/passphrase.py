@@ -36,7 +36,7 @@ def read_passphrase(
         verify: Ask twice there, also without --verify-passphrase.
 
     Raises:
-        UsageError: There is none to be had.
+        UsageError: No passphrase can be read.
         PermissionDeniedError: The two typed were not the same.
     """
     if isinstance(source, KeyringPassphrase):

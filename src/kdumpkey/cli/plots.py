@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -56,8 +57,6 @@ def save(figure: Figure, path: str) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    import io  # noqa: PLC0415
-
     picture = io.BytesIO()
     how: dict[str, Any] = {"metadata": {"Date": None}} if path.lower().endswith(".svg") else {}
     figure.savefig(picture, format=_FORMATS[Path(path).suffix.lower()], **how)

@@ -7,10 +7,15 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from kdumpkey.crypto.kdf import Argon2
 from kdumpkey.storage.transfer import write_in_full
 from kdumpkey.streams import Streams, encode
+
+if TYPE_CHECKING:
+    from kdumpkey.luks.model import Keyslot
+    from kdumpkey.luks.unlock import Deriving
 
 _PERIOD_S: Final = 0.2
 _FIRST_S: Final = 0.5  # what is done by then needs no bar
@@ -22,7 +27,7 @@ _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 def progress_bar(
     streams: Streams, total: int, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[int], None] | None]:
-    """Draw a bar on standard error while the block runs; None where that is no terminal.
+    """Draw a bar on standard error while the block runs; None: that is not a terminal.
 
     Args:
         streams: Where standard error is.
@@ -50,14 +55,47 @@ def status_line(streams: Streams) -> Iterator[Callable[[str], None]]:
         yield lambda _text: None
         return
 
+    shown = False
+
     def put(text: str) -> None:
+        nonlocal shown
+        shown = True
         with suppress(OSError):  # the terminal is gone; the work is not for it
             write_in_full(streams.stderr, encode(f"\r{text}\x1b[K"))
 
     try:
         yield put
     finally:
-        put("")
+        if shown:
+            put("")
+
+
+@contextmanager
+def deriving_line(streams: Streams, clock: Callable[[], float] = time.monotonic) -> Iterator[Deriving | None]:
+    """Show on standard error what a passphrase waits for; None: that is not a terminal.
+
+    Args:
+        streams: Where standard error is.
+        clock: Seconds.
+    """
+    if not streams.stderr_is_terminal:
+        yield None
+        return
+    begun = clock()
+    with status_line(streams) as put:
+
+        def show(keyslot: Keyslot, done: int, of: int) -> None:
+            if clock() - begun >= _FIRST_S:
+                put(f"Deriving the key of keyslot {keyslot.id}{_costs(keyslot)}… {100 * done // of} %")
+
+        yield show
+
+
+def _costs(keyslot: Keyslot) -> str:
+    function = keyslot.kdf
+    if not isinstance(function, Argon2):
+        return ""
+    return f" ({function.variant}, {_size(function.memory_kib * 1024)})"
 
 
 class _Bar:
@@ -85,7 +123,7 @@ class _Bar:
     def _draw(self, now: float) -> None:
         """Draw the line anew; rich lays it out, but must not hide the cursor: a signal would leave it so."""
         from rich.console import Console  # noqa: PLC0415 - what is done at once draws nothing, and needs no rich
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn  # noqa: PLC0415
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn  # noqa: PLC0415 - as above
 
         self._drawn = True
         page = io.StringIO()

@@ -1,8 +1,6 @@
 """One run of the program: whom it talks to, how, and whether its action has begun."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from kdumpkey.cli.speech import Speech
@@ -14,7 +12,7 @@ class NothingDone(Exception):  # noqa: N818 - not an error: the arguments are ri
     """The arguments were all that was to be checked."""
 
 
-class Reported(Exception):  # noqa: N818 - it carries an error, and is none of the tree itself
+class Reported(Exception):  # noqa: N818 - it carries an error, and is not one
     """An error that was reported already, or that cryptsetup reports by its exit code alone.
 
     Attributes:
@@ -31,6 +29,8 @@ class Run:
 
     Until an action has begun, what is refused is the command line itself, and a line of usage helps.
 
+    `describe` says what a bug report needs, with --debug.
+
     Attributes:
         streams: What is read and written.
         speech: How the program is to speak.
@@ -38,8 +38,9 @@ class Run:
         given: The action's arguments and options, by their parameters' names.
     """
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: Streams, describe: "Callable[[Run], None]" = lambda _run: None) -> None:
         self.streams = streams
+        self._describe = describe
         self.speech = Speech()
         self.begun = False
         self.given: Mapping[str, object] = {}
@@ -49,7 +50,7 @@ class Run:
         """Whether what a bug report needs is wanted."""
         return self.speech.debug or self.speech.debug_json
 
-    def begin(self) -> Session:
+    def begin(self) -> "Session":
         """Say that the arguments are right; what follows is the action's work.
 
         Raises:
@@ -59,9 +60,7 @@ class Run:
             raise NothingDone
         self.begun = True
         if self.debug:
-            from kdumpkey.cli.debugging import describe_run  # noqa: PLC0415 - it looks at far more than is used
-
-            describe_run(self)
+            self._describe(self)
         return Session(self.streams, self.speech.verbose or self.debug, self.speech.batch)
 
 

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from kdumpkey.cli.interruptible import interruptible
+from kdumpkey.cli.interruptible import cancellable
 from kdumpkey.cli.key_hint import hinting
 from kdumpkey.cli.key_source import THIS_MACHINE, KeySource, MachineChoice, UnlockSource
 from kdumpkey.cli.passphrase import is_typed, read_passphrase
+from kdumpkey.cli.progress import deriving_line
 from kdumpkey.cli.session import Reported
 from kdumpkey.errors import KeyslotError, ResourceError, WrongKeyError
 from kdumpkey.luks.unlock import Search, Unlocked, check_other_keys, unlock
@@ -123,10 +124,11 @@ def unlocked(
 
     def attempt(passphrase: SecretBuffer) -> Unlocked:
         try:
-            with interruptible():
-                opened = unlock(luks.header_device, luks.header, passphrase, search)
+            with cancellable(luks.header), deriving_line(session.streams) as deriving:
+                how = search._replace(deriving=deriving)
+                opened = unlock(luks.header_device, luks.header, passphrase, how)
                 if request.every_key and request.key_slot is None:
-                    _check_other_keys(luks, passphrase, opened, search)
+                    _check_other_keys(luks, passphrase, opened, how)
                 return opened
         except ResourceError:
             from kdumpkey.cli.from_kdump import keys_are_handed_over  # noqa: PLC0415 - when all else has failed
@@ -187,8 +189,9 @@ def by_token(
         from kdumpkey.luks.unlock_by_token import unlock_by_token  # noqa: PLC0415 - few headers have tokens
 
         try:
-            with interruptible():
-                opened = unlock_by_token(luks, request.search(source), token_id=number, token_type=wanted)
+            with cancellable(luks.header), deriving_line(session.streams) as deriving:
+                search = request.search(source)._replace(deriving=deriving)
+                opened = unlock_by_token(luks, search, token_id=number, token_type=wanted)
         except WrongKeyError as error:
             if number is not None or wanted:
                 which = f"(type {wanted})" if number is None else number

@@ -8,6 +8,7 @@ from typing import Final
 
 from kdumpkey.crypto import calibrate
 from kdumpkey.crypto.cipher import CipherSpec, sector_cipher
+from kdumpkey.crypto.kdf import Argon2
 from kdumpkey.secret import SecretBuffer
 
 _MIB: Final = 1 << 20
@@ -31,13 +32,28 @@ class CipherSpeed:
 
 @dataclass(frozen=True)
 class Argon2Speed:
-    """What Argon2 of a time costs: passes, memory in KiB, lanes."""
+    """What Argon2 of a time costs: passes, memory in KiB, lanes.
+
+    Attributes:
+        time_ms: The time that the implementation of cryptsetup was to take.
+        own_ms: What kdumpkey's own takes for it.
+    """
 
     variant: str
     passes: int
     memory_kib: int
     parallel: int
     time_ms: int
+    own_ms: int
+
+
+@dataclass(frozen=True)
+class Pbkdf2Speed:
+    """Iterations of PBKDF2 a second: by OpenSSL, as cryptsetup counts them, and by kdumpkey itself."""
+
+    hash: str
+    per_second: int
+    own_per_second: int
 
 
 def cipher_speed(name: str, key_bits: int, tier: str | None = None) -> CipherSpeed:
@@ -66,13 +82,16 @@ def cipher_speed(name: str, key_bits: int, tier: str | None = None) -> CipherSpe
     return CipherSpeed(name, key_bits, *speeds)
 
 
-def pbkdf2_speed(hash_name: str, key_bits: int = _KEY_BITS) -> int:
+def pbkdf2_speed(hash_name: str, key_bits: int = _KEY_BITS) -> Pbkdf2Speed:
     """Iterations of PBKDF2 a second, for a key of so many bits.
 
     Raises:
         CipherError: There is no such hash.
     """
-    return calibrate.pbkdf2_per_second(hash_name, key_bits // 8)
+    theirs, ours = (
+        calibrate.pbkdf2_per_second(hash_name, key_bits // 8, fast=fast) for fast in (False, True)
+    )
+    return Pbkdf2Speed(hash_name, theirs, ours)
 
 
 def argon2_speed(
@@ -90,4 +109,6 @@ def argon2_speed(
     lanes = min(parallel or _LANES, _LANES)
     most = calibrate.memory_cap_kib(memory_kib or _ARGON2_MEMORY_KIB)
     passes, memory = calibrate.argon2_costs(variant, key_bits // 8, time_ms, most, lanes)
-    return Argon2Speed(variant, passes, memory, lanes, time_ms)
+    function = Argon2(variant, passes, memory, lanes, bytes(32))
+    own = calibrate.own_seconds(function, key_bits // 8)
+    return Argon2Speed(variant, passes, memory, lanes, time_ms, round(1000 * own))

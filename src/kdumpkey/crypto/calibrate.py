@@ -116,10 +116,29 @@ def _least_memory(max_memory_kib: int, parallel: int) -> int:
     return max(min(_FIRST_MEMORY_KIB, max_memory_kib), _MIN_MEMORY_KIB, 8 * parallel)
 
 
+def own_seconds(function: Kdf, key_bytes: int) -> float:
+    """How long a function takes here, by kdumpkey's own implementation.
+
+    Raises:
+        ResourceError: The memory cannot be had.
+    """
+    return _seconds(function, key_bytes, time.perf_counter, fast=True)
+
+
+def both_seconds(function: Kdf, key_bytes: int) -> tuple[float, float]:
+    """How long a function takes here: by kdumpkey's own implementation, and by cryptsetup's.
+
+    Raises:
+        KdfError: The reference implementation of Argon2 is not installed.
+        ResourceError: The memory cannot be had.
+    """
+    return own_seconds(function, key_bytes), _seconds(function, key_bytes, time.perf_counter, fast=False)
+
+
 def memory_cap_kib(wanted_kib: int) -> int:
     """The memory that a benchmark takes: what is wanted, but no more than half of the machine's.
 
-    Where that half is less than 2 GiB and there is no swap, half of what is free, if that is worth having.
+    If that half is less than 2 GiB and there is no swap, half of what is free, unless that is very little.
     """
     numbers = {}
     try:

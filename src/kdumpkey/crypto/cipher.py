@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SECTOR", "SECTOR_SIZES", "CipherSpec", "SectorCipher", "check_tier", "sector_cipher"]
 
-SECTOR: Final = 512  # the unit in which dm-crypt and LUKS count, whatever the sector size
+SECTOR: Final = 512  # the unit in which dm-crypt and LUKS count, also with larger sectors
 SECTOR_SIZES: Final = (512, 1024, 2048, 4096)
 _NUMBERS: Final = 2**64  # sector numbers wrap here, as the kernel's do
 _NO_WRAP_BELOW: Final = _NUMBERS - 2**48  # no buffer has as many sectors
@@ -163,11 +163,11 @@ class _Rarer:
         self._sectors: CbcSectors | LanedSectors
         try:
             if spec.mode == "cbc":
-                from kdumpkey.crypto.cbc import CbcSectors  # noqa: PLC0415
+                from kdumpkey.crypto.cbc import CbcSectors  # noqa: PLC0415 - most ciphers are XTS
 
                 self._sectors = CbcSectors(spec, key, sector_size, iv_step)
             else:
-                from kdumpkey.crypto.modes import mode_sectors  # noqa: PLC0415
+                from kdumpkey.crypto.modes import mode_sectors  # noqa: PLC0415 - it imports cryptography
 
                 self._sectors = mode_sectors(spec, key, sector_size, iv_step, tier)
         except ModuleNotFoundError as error:

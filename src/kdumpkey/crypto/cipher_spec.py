@@ -135,7 +135,7 @@ def is_null_cipher(text: str) -> bool:
 
 
 def dm_crypt_refusal(text: str) -> str:
-    """Why dm-crypt would refuse a specification, whatever ciphers its kernel has; empty: it would not.
+    """Why dm-crypt would refuse a specification with any kernel; empty: it would not.
 
     Args:
         text: The specification of a volume's data.

@@ -93,7 +93,7 @@ class ParallelCipher:
                 others.extend(pool.submit(work, *part) for part in parts[1:])
                 work(*parts[0])
             finally:
-                # Nobody may touch the buffers any more when this returns, whatever went wrong.
+                # No helper may touch the buffers after this returns, even if one has failed.
                 errors = [other.exception() for other in others]
                 for part_source, part_target, _ in parts:
                     part_source.release()
@@ -109,7 +109,7 @@ class ParallelCipher:
         with self._lock:
             if self._pool is None and not self._closed:
                 # It brings logging with it: a program that reads a header only need not wait for that.
-                from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+                from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - it imports logging
 
                 self._pool = ThreadPoolExecutor(self._threads - 1, thread_name_prefix="kdumpkey-cipher")
             return self._pool

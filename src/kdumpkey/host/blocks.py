@@ -16,7 +16,7 @@ from kdumpkey.host.mounts import mount_at
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
-_MOST: Final = 256  # devices beneath one: more is a tree made to mislead
+_MOST: Final = 256  # devices beneath one: a tree with more was made to mislead
 _TAGS: Final = ("UUID", "LABEL", "PARTUUID", "PARTLABEL", "ID")
 _UNESCAPED: Final = re.compile(r"[^0-9A-Za-z#+.:=@_-]")  # what udev writes as \xHH into the names of links
 _NOT_ENCRYPTED: Final = ("CRYPT-VERITY-", "CRYPT-INTEGRITY-", "CRYPT-SUBDEV-")
@@ -119,7 +119,7 @@ def aliases(host: Host, device: str) -> frozenset[str]:
 
 
 def _step(host: Host, block: str, made: Beneath) -> list[str]:
-    """Note a mapping that is encrypted; the devices right beneath."""
+    """Note an encrypted mapping; the devices directly beneath."""
     folder = folder_of(host, block)
     if not folder:
         made.unseen.append(f"/sys does not show {block}")
@@ -147,7 +147,7 @@ def _step(host: Host, block: str, made: Beneath) -> list[str]:
 
 
 def _with_the_header(host: Host, block: str) -> str:
-    """The device that a mapping was opened from: an authenticated one has dm-integrity's in between."""
+    """The device that a mapping was opened from: below an authenticated one lies dm-integrity's."""
     folder = folder_of(host, block)
     lower = host.names(f"{folder}/slaves", "*")
     between = (host.word(f"{folder}/dm/uuid") or "").startswith(_NOT_ENCRYPTED)
@@ -164,7 +164,7 @@ def _disk_of(host: Host, folder: str) -> str:
 
 
 def _mapped_name(spec: str) -> str:
-    """The name that device-mapper has a path under, by its form: /dev/mapper/NAME, /dev/GROUP/VOLUME."""
+    """The name of a path in device-mapper, by its form: /dev/mapper/NAME, /dev/GROUP/VOLUME."""
     parts = spec.split("/")[2:]
     if len(parts) != len(("group", "volume")) or parts[0] == "disk":
         return ""

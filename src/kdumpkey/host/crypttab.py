@@ -1,4 +1,4 @@
-"""How devices are opened at boot: the lines of crypttab, and what the kernel's command line says of the same.
+"""How devices are opened at boot: the lines of crypttab, and what the kernel's command line says.
 
 Source: crypttab(5) of systemd 256 and of Debian's cryptsetup; systemd-cryptsetup-generator(8).
 """
@@ -32,7 +32,7 @@ class Entry:
         name: The mapping's.
         device: The device as it is named.
         options: Its options.
-        argument: What on the command line says them; empty: they stand in crypttab.
+        argument: The argument on the command line that gives them; empty: crypttab does.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Entry:
     argument: str = ""
 
     def value(self, option: str) -> str | None:
-        """What an option is set to; the last counts. None: it is not there."""
+        """An option's value, the last one; None: it is not there."""
         start = f"{option}="
         found = [each[len(start) :] for each in self.options if each.startswith(start)]
         return found[-1] if found else None
@@ -75,8 +75,8 @@ def entry_of(host: Host, device: CryptDevice, text: str) -> Entry | None:
 def opening_of(host: Host, device: CryptDevice, text: str, words: Sequence[str]) -> Entry | None:
     """How a device is opened, by crypttab and by the kernel's command line, which takes precedence.
 
-    Options that the command line gives for a UUID take the place of those in crypttab; those that it gives
-    for no device in particular are of the devices that nothing else names.
+    Options that the command line gives for a UUID replace those in crypttab; options without a UUID are for
+    the devices that nothing else names.
 
     Args:
         host: The machine.
@@ -109,7 +109,7 @@ def unread_by(words: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class _CommandLine:
-    """What systemd-cryptsetup-generator takes from it; in an initrd, those that begin with rd. as well."""
+    """The arguments for systemd-cryptsetup-generator; in an initrd, also those that begin with rd."""
 
     words: Sequence[str]
     initrd: bool
@@ -119,7 +119,7 @@ class _CommandLine:
         return self._flag("luks") and self._flag("luks.crypttab")
 
     def is_off(self, word: str) -> bool:
-        """Whether an argument turns crypttab off, and none behind it turns it on again."""
+        """Whether an argument turns crypttab off, and no later one turns it on again."""
         name, _, value = word.partition("=")
         key = name.removeprefix("rd.")
         return key in ("luks", "luks.crypttab") and value.lower() in _OFF and not self._flag(key)
@@ -190,7 +190,7 @@ def is_line_of(host: Host, device: CryptDevice, line: str) -> bool:
 def by_initramfs_tools(host: Host, device: CryptDevice, entry: Entry) -> bool:
     """Whether Debian's scripts open it before systemd does, and do not know the option.
 
-    Source: cryptsetup-initramfs 2.8.8, which warns of an option that it does not know, and goes on.
+    Source: cryptsetup-initramfs 2.8.8, which warns about unknown options, and ignores them.
     """
     scripts = host.text("usr/lib/cryptsetup/functions") or host.text("lib/cryptsetup/functions")
     if not scripts or "crypttab_parse_options" not in scripts or "link-volume-key" in scripts:

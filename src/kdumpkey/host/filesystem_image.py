@@ -1,7 +1,7 @@
 """The files of a squashfs or EROFS image, by those filesystems' own programs, within bounds.
 
 dracut packs nearly everything of a kdump initramfs into such an image. Nothing is mounted: an image is read
-by this user, as any other file that may have been made to do harm.
+as this user, like any other file that may be hostile.
 
 Source: kernel documentation, filesystems/squashfs and filesystems/erofs; unsquashfs(1), fsck.erofs(1).
 """
@@ -24,7 +24,7 @@ from typing import Final, Protocol
 
 from kdumpkey.host.unpack import CHUNK, MEMORY_BYTES, DamagedStreamError, NoToolError
 
-MAGIC_BYTES: Final = 1028  # from the beginning of an image to the end of what says of which kind it is
+MAGIC_BYTES: Final = 1028  # at the beginning of an image, which tell its kind
 _SQUASHFS: Final = b"hsqs"
 _EROFS: Final = b"\xe2\xe1\xf5\xe0"
 _EROFS_AT: Final = 1024
@@ -51,7 +51,7 @@ class FilesystemImage(Protocol):
 
 
 def is_image(beginning: bytes) -> bool:
-    """Whether a file whose first `MAGIC_BYTES` are these is an image."""
+    """Whether a file that begins with these `MAGIC_BYTES` is an image."""
     return beginning.startswith(_SQUASHFS) or beginning[_EROFS_AT:].startswith(_EROFS)
 
 
@@ -76,7 +76,7 @@ def opened(fd: int, deadline: float) -> Iterator[FilesystemImage]:
 
 
 def scratch() -> str | None:
-    """Where large files may lie for a moment: on a disk rather than in memory; None: the usual place."""
+    """Where to put large temporary files: on a disk rather than in memory; None: the default directory."""
     folder = "/var/tmp"  # noqa: S108 - what is made there has a name that nobody can guess, or none
     return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
@@ -153,7 +153,7 @@ class _Erofs:
             count += 1
             try:
                 total += path.lstat().st_size
-            except OSError:  # it was there a moment ago
+            except OSError:  # it was removed meanwhile
                 continue
         if total > _MOST_UNPACKED or count > _MOST_FILES:
             raise DamagedStreamError(f"its image unpacks to more than {_MOST_UNPACKED >> 20} MiB")
@@ -177,7 +177,7 @@ class _Erofs:
 
 @contextmanager
 def _started(program: str, words: list[str], fd: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program on an image; it is ended with the `with` block, whatever it is doing."""
+    """Run a program on an image; leaving the `with` block ends it."""
     path = shutil.which(program)
     if path is None:
         raise NoToolError(program)

@@ -17,10 +17,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-_MOST: Final = 8 << 20  # bytes: no text that is read here is longer
+_MOST: Final = 8 << 20  # bytes: no file that is read here is longer
 _CHUNK: Final = 64 << 10  # bytes: /proc/sys refuses to read millions at once, with ENOMEM
 _MOST_NAMES: Final = 20_000  # of one directory
-_MOST_LINKS: Final = 40  # as the kernel has it
+_MOST_LINKS: Final = 40  # the kernel's own limit
 _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
@@ -127,7 +127,7 @@ class Host:
         return None if text is None else text.strip()
 
     def exists(self, relative: str) -> bool:
-        """Whether there is such a file, as far as this caller may see."""
+        """Whether there is such a file that this user can see."""
         try:
             self.path(relative).lstat()
         except (OSError, ValueError):

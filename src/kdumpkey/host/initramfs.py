@@ -1,7 +1,7 @@
 """The names in an initramfs, and whether some words are in its files, without unpacking it to disk.
 
-It is read in one pass, a chunk at a time, so that neither a large one nor one made to burst takes memory; the
-filesystem images in it, into which dracut packs most of a kdump initramfs, are read after that.
+It is read in one pass, a chunk at a time, so that neither a large nor a hostile one takes much memory; then
+the filesystem images in it are read, into which dracut packs most of a kdump initramfs.
 
 Source: kernel documentation, driver-api/early-userspace/buffer-format: cpio archives in "newc" form, each
 plain or compressed, one after another, zeros between them.
@@ -75,7 +75,7 @@ class Initramfs:
     texts: Mapping[str, bytes] = field(default_factory=dict)
 
     def has(self, *endings: str) -> bool:
-        """Whether a path ends so."""
+        """Whether a path ends with one of these."""
         return any(f"/{name}".endswith(endings) for name in self.names)
 
 
@@ -98,7 +98,7 @@ class _Found:
     texts: dict[str, bytes] = field(default_factory=dict)
 
     def keep(self, name: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Pass the content of a file on, and note its beginning where that was asked for."""
+        """Pass the content of a file on, and note its beginning if that is wanted."""
         wanted = self.kept(name) and len(self.texts) < _MOST_TEXTS
         for chunk in chunks:
             if wanted:
@@ -107,7 +107,7 @@ class _Found:
             yield chunk
 
     def use(self, nbytes: int) -> None:
-        """Count what was unpacked, up to the most that is."""
+        """Count what was unpacked, up to the limit."""
         self.left -= nbytes
         if self.left < 0:
             raise DamagedStreamError(f"it unpacks to more than {_MOST >> 20} MiB")
@@ -143,7 +143,7 @@ class _Plain:
 
 
 class _Window:
-    """A stream with what was read and not yet used; `position` counts what was used."""
+    """A stream that can be peeked into; `position` counts the bytes that were taken."""
 
     def __init__(self, source: _Bytes, found: _Found) -> None:
         self._source, self._found = source, found
@@ -179,7 +179,7 @@ class _Window:
         return self.take(min(most, max(self._held, 1)))
 
     def skip_zeros(self) -> None:
-        """Go on to what is not zero, or to the end."""
+        """Skip zeros, up to the end."""
         while self.peek(1) == b"\0":
             held = self._data[self._at :]
             self.take(len(held) - len(held.lstrip(b"\0")))
@@ -326,7 +326,7 @@ def _skipped(chunks: Iterable[bytes]) -> set[bytes]:
 
 
 def _words(chunks: Iterable[bytes], found: _Found) -> set[bytes]:
-    """Which words are in some content: searched with the end of each chunk in front of the next."""
+    """Which words occur in some content, also across the boundaries of chunks."""
     before, words = b"", set[bytes]()
     for chunk in chunks:
         data = before + chunk

@@ -30,7 +30,7 @@ class Interface:
     Attributes:
         present: Whether the directory is there; `Missing.UNREADABLE` is neither.
         configfs: Whether configfs is mounted in its place.
-        reuse: Whether loads copy the keys of the image before.
+        reuse: Whether loads copy the keys of the previous image.
         items: The keys that are named.
     """
 

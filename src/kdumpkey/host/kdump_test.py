@@ -23,12 +23,12 @@ _LINE: Final = re.compile(r"(\w+)\s+(?:kdump_test_id=)?(\d{1,12})(?:-(\d+))?(?:\
 
 
 class TestOutcome(Enum):
-    """What came of a test."""
+    """The outcome of a test."""
 
     SUCCESS = "success"
     FAIL = "fail"
-    PENDING = "pending"  # nobody has looked yet
-    MANUAL = "manual"  # kdumpctl could not look
+    PENDING = "pending"  # kdumpctl has not checked it yet
+    MANUAL = "manual"  # kdumpctl could not check it
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class KdumpTest:
     """A test.
 
     Attributes:
-        outcome: What came of it.
+        outcome: Its outcome.
         made_at: When, in seconds since the epoch.
         release: The kernel that was tested; empty: it is not named.
     """
@@ -47,7 +47,7 @@ class KdumpTest:
 
 
 def read_kdump_test(host: Host) -> KdumpTest | None:
-    """Read what the last test left; of one that nobody has looked into, what the kdump kernel wrote."""
+    """Read the result of the last test; if kdumpctl has not checked it, what the kdump kernel wrote."""
     matched = _LINE.match(host.text(STATUS) or "")
     if matched is None:
         return None
@@ -62,7 +62,7 @@ def read_kdump_test(host: Host) -> KdumpTest | None:
 
 
 def _beside_the_dump(host: Host, folder: str) -> TestOutcome:
-    """What the kdump kernel says; on a target that is not mounted here, nobody can tell."""
+    """What the kdump kernel wrote; still pending if the target is not mounted here."""
     lines = [line.split() for line in (host.text(KDUMP_CONF) or "").splitlines()]
     path = next((words[1] for words in lines if words[:1] == ["path"] and len(words) > 1), DUMPS)
     for point in ("/", *mount_points(host)):

@@ -31,11 +31,11 @@ class KdumpUtils:
     """kdump-utils, as installed.
 
     Attributes:
-        configured: kdump.conf is there, so that they have the say.
+        configured: kdump.conf exists, so that they manage kdump here.
         knows_keys: They are of a version that can hand keys over.
-        only_x86_64: They do so on x86_64 alone; where kdumpctl is not there to be asked, as all so far.
-        forgets_on_hotplug: Processors or memory coming or going have the image loaded again, without its keys
-            once these are no longer in the keyring.
+        only_x86_64: They do so on x86_64 alone, or kdumpctl cannot be read, and all so far do.
+        forgets_on_hotplug: A hot-plug of processors or memory reloads the image, without its keys once these
+            are no longer in the keyring.
     """
 
     configured: bool
@@ -57,7 +57,7 @@ def read_kdump_utils(host: Host) -> KdumpUtils:
 
 
 def _forgets(host: Host) -> bool:
-    """Whether a reload on hot-plug is left to a script that means to reuse the keys, and never does."""
+    """Whether hot-plug reloads by a script that should reuse the keys, and never does."""
     text = next((text for path in _THROTTLERS if (text := host.text(path))), "")
     if _INVERTED.search(text) is None:
         return False

@@ -15,7 +15,7 @@ from kdumpkey.host.settings import KDUMP_CONF, KDUMP_TOOLS, SYSCONFIG, shell_set
 if TYPE_CHECKING:
     from kdumpkey.host.host import Host
 
-# Each with its variables, and whether what is empty there still makes for the options of a load.
+# Each file with its variables, and whether an empty value still decides the options of a load.
 _SETTINGS: Final = (
     (SYSCONFIG, ("KEXEC_ARGS",), True),
     (SYSCONFIG, ("KEXEC_OPTIONS",), False),
@@ -38,13 +38,13 @@ class SystemCall(Enum):
 
 @dataclass(frozen=True)
 class KexecCall:
-    """What a file of settings has kexec called with.
+    """The options for kexec in a file of settings.
 
     Attributes:
         file: The file.
         variable: Its variable.
         options: What it is set to.
-        call: What that comes to.
+        call: The system call that they choose.
     """
 
     file: str
@@ -54,7 +54,7 @@ class KexecCall:
 
 
 def read_kexec_calls(host: Host) -> tuple[KexecCall, ...]:
-    """Read the settings of every kdump that this machine has; what is not set is not in it."""
+    """Read the settings of every kdump that this machine has; variables that are not set are left out."""
     found = []
     for file, variables, counts_empty in _SETTINGS:
         settings = shell_settings(host.text(file) or "")
@@ -66,7 +66,7 @@ def read_kexec_calls(host: Host) -> tuple[KexecCall, ...]:
 
 
 def _call(host: Host, file: str, options: str) -> SystemCall:
-    # kdump-utils add -s behind all others, where only signed kernels may be loaded.
+    # kdump-utils append -s if only signed kernels may be loaded.
     if file == SYSCONFIG and host.exists(KDUMP_CONF) and _only_signed(host):
         return SystemCall.FILE
     call = None
@@ -97,7 +97,7 @@ def _chosen(word: str) -> SystemCall | None:
 
 
 def _default(host: Host) -> SystemCall:
-    """What kexec does when it is not told: of old kexec_load, since 2021 whichever works."""
+    """What kexec does by default: kexec_load, or since 2021 whichever call works."""
     texts = (host.content(path) for path in _PROGRAMS)
     return SystemCall.EITHER if any(text and _AUTO_IS_DEFAULT in text for text in texts) else SystemCall.OLD
 

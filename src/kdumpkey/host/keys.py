@@ -29,7 +29,7 @@ class ListedKey:
 
     @property
     def remaining_s(self) -> int | None:
-        """How long it lasts at least, as far as its line tells; None: for ever, or it is over."""
+        """How long it lasts at least, by its line; None: for ever, or it has expired."""
         unit = _UNITS_S.get(self.timeout[-1:])
         return int(self.timeout[:-1]) * unit if unit and self.timeout[:-1].isdecimal() else None
 

@@ -2,7 +2,7 @@
 
 The versions stand in the names of the libraries, so that nothing has to be run: libcryptsetup's 12.10 is
 cryptsetup 2.7; ``libsystemd-shared-256.so`` is systemd 256, with any suffix of the package.
-Distributions give older versions newer options, so the programs' own text is asked as well.
+Distributions give older versions newer options, so the programs' own text is searched as well.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class InstalledLibrary:
     """A program by its library.
 
     Attributes:
-        version: The newest that is installed; of cryptsetup, the minor version of 2. None: none is.
-        knows: Whether its text names what links a volume key; None: it cannot be asked.
+        version: The newest installed; of cryptsetup, the minor version of 2. None: it is not installed.
+        knows: Whether its text has the option that links a volume key; None: it cannot be read.
     """
 
     version: int | None

@@ -1,4 +1,4 @@
-"""What a machine runs: its kernel, its architecture, its distribution, and whose commands that has."""
+"""What a machine runs: its kernel, architecture and distribution, and whose commands that has."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ class System:
 
     @property
     def is_debian(self) -> bool:
-        """Whether kdump-tools has the say."""
+        """Whether kdump-tools manages kdump."""
         return self.family is Family.DEBIAN
 
     @property
     def is_suse(self) -> bool:
-        """Whether SUSE's kdump has the say."""
+        """Whether SUSE's kdump manages kdump."""
         return self.family is Family.SUSE
 
 
@@ -86,7 +86,7 @@ def read_system(host: Host) -> System:
 
 
 def split_command_line(text: str) -> tuple[str, ...]:
-    """The words of a kernel's command line; blanks within double quotes part none."""
+    """The words of a kernel's command line; blanks within double quotes do not separate words."""
     return tuple(word.replace('"', "") for word in re.findall(r'(?:[^\s"]|"[^"]*"?)+', text))
 
 
@@ -106,7 +106,7 @@ def suse_settings(host: Host) -> dict[str, str]:
 
 
 def _family(host: Host, names: tuple[str, ...]) -> Family:
-    # Which of kdump's tools is set up says more than the distribution's name.
+    # Which of kdump's tools is configured counts for more than the distribution's name.
     if host.exists(KDUMP_CONF):
         return Family.RED_HAT
     if host.exists(KDUMP_TOOLS):

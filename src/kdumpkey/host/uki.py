@@ -80,7 +80,7 @@ def section_in_memory(path: Path, section: Section) -> Iterator[int]:
 
 
 def find_uki(host: Host, release: str) -> str:
-    """The unified kernel image that a machine boots; empty: it boots a kernel of its own.
+    """The unified kernel image that a machine boots; empty: it boots a plain kernel.
 
     Args:
         host: The machine.
@@ -111,7 +111,7 @@ def command_line_of(host: Host, relative: str) -> str:
 
 
 def _booted(host: Host) -> str:
-    """What systemd-stub says that the firmware started, wherever its partition is mounted."""
+    """The image that the firmware started, as systemd-stub says, under any mount point of its partition."""
     value = (host.content(_BOOTED) or b"")[_VALUE:]
     name = value.decode("utf-16-le", "replace").replace("\\", "/").strip("\0/ ")
     paths = [f"{partition}/{name}" for partition in _PARTITIONS] if name else []
@@ -142,7 +142,7 @@ def _sections(fd: int) -> dict[str, Section]:
         entry = table[number * _ENTRY_BYTES : (number + 1) * _ENTRY_BYTES]
         name = entry[:8].rstrip(b"\0").decode("latin-1")
         virtual, _, raw, offset = struct.unpack_from("<IIII", entry, 8)
-        # What is virtual and not raw is zeros; what is raw and not virtual is padding.
+        # Beyond the raw size are zeros, beyond the virtual size padding.
         length = min(virtual, raw)
         if length and length <= _MOST_BYTES and offset + length <= size:
             found.setdefault(name, Section(offset, length))

@@ -88,7 +88,7 @@ def _prefixes(name: str) -> list[str]:
 
 
 def _is_null(host: Host, path: str) -> bool:
-    """Whether a unit's file is a link to /dev/null, which need not be there: how systemd masks."""
+    """Whether a unit's file is a link to /dev/null, even a dangling one: how systemd masks."""
     try:
         link = host.root / path
         return stat.S_ISLNK(link.lstat().st_mode) and str(link.readlink()) == "/dev/null"
@@ -97,7 +97,7 @@ def _is_null(host: Host, path: str) -> bool:
 
 
 def _settings(text: str) -> list[tuple[str, str, str]]:
-    """Section, key and value of each line; a backslash goes on in the next, past comments."""
+    """Section, key and value of each line; a backslash continues a line, past comments."""
     found: list[tuple[str, str, str]] = []
     section, begun = "", ""
     for line in text.splitlines():

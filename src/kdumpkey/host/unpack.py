@@ -35,11 +35,11 @@ _XZ_HEADERS: Final = 1100  # bytes, with the stream's and the first block's head
 
 
 class DamagedStreamError(Exception):
-    """What was read is no such stream, or not a whole one."""
+    """The stream is damaged, truncated, or of another kind."""
 
 
 class NeedsMemoryError(Exception):
-    """Unpacking it takes more memory than is given to it; the message is how many MiB."""
+    """Unpacking it takes more memory than is allowed; the message is how many MiB."""
 
 
 class NoToolError(Exception):
@@ -81,7 +81,7 @@ class Unpacked:
         return self._by_python() if self._made is not None else self._by_tool()
 
     def succeeded(self) -> bool:
-        """Whether a tool, read to its end, had nothing to complain of: the file ended there too."""
+        """Whether a tool, read to its end, succeeded: then the file ended there too."""
         if self._process is None:
             return True
         try:
@@ -90,7 +90,7 @@ class Unpacked:
             return False
 
     def close(self) -> None:
-        """End the tool, whatever it is doing."""
+        """End the tool."""
         if self._process is not None:
             if self._process.stdout is not None:
                 self._process.stdout.close()
@@ -140,7 +140,7 @@ class Unpacked:
 
 
 def is_packed(magic: bytes) -> bool:
-    """Whether a stream that begins so is one that is known here."""
+    """Whether a stream that begins like this can be unpacked here."""
     return magic.startswith((*_PYTHON, *(start for start, _, _ in _TOOLS)))
 
 
@@ -190,7 +190,7 @@ def _zstd_window(header: bytes) -> int:
 
 
 def _xz_memory(made: _Decompressor, data: bytes) -> int:
-    """The memory that an xz stream asks for, where that is why it was refused; 0: it is damaged."""
+    """The memory that an xz stream asks for, if it was refused for that; 0: it is damaged."""
     if not isinstance(made, lzma.LZMADecompressor):
         return 0
     for limit in _XZ_TRIED:

@@ -77,7 +77,7 @@ def mapper_for(luks: LuksDevice, name: str, search_path: str | None = None) -> D
 
     Raises:
         OverlapError: The data would begin inside the header.
-        DeviceMapperError: There is no device-mapper, or not for this user.
+        DeviceMapperError: Device-mapper is missing, or this user may not use it.
         KdumpkeyError: As `check_mappable`.
     """
     luks.check_data_apart()
@@ -211,13 +211,13 @@ def close_mapping(mapper: DeviceMapper, word: str, *, deferred: bool = False) ->
     Args:
         mapper: Device-mapper.
         word: The mapping's name or path.
-        deferred: Where it is in use, have it go as soon as nobody uses it.
+        deferred: If it is in use, have it go when its last user leaves.
 
     Returns:
         Whether it is still there, to go later.
 
     Raises:
-        InactiveError: There is none.
+        InactiveError: There is no such mapping.
         BusyError: It is in use.
         MappingError: Device-mapper refuses.
     """

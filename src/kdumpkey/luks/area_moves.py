@@ -1,10 +1,10 @@
 """The writes that move the keyslots' areas of a LUKS1 header, after each of which the header opens.
 
-The header has eight areas, used or not, and none may overlap another. An area that moves by less than its
+The header has eight areas, in use or not, and none may overlap another. An area that moves by less than its
 length overwrites itself. So its content first goes to the area of a keyslot that is not in use, and the two
-keyslots change places, which is one sector of the header; then it goes where it is to be. Only where all the
-keyslots of the same sector are in use is an area overwritten in its place. The other keyslots open meanwhile:
-there is at least one more in that sector.
+keyslots change places, which takes one sector of the header; then it goes to its final offset. An area is
+overwritten in place only if all keyslots of its sector are in use. The others open meanwhile: there is at
+least one more in that sector.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kdumpkey.storage.device import Device
 
 _TRIES: Final = 3
-_MODE: Final = 0o400  # with a passphrase that was changed since, it opens what that passphrase opened
+_MODE: Final = 0o400  # with a passphrase that was changed since, the backup still opens the volume
 
 
 def header_size(header: LuksHeader) -> int:

@@ -1,8 +1,8 @@
 """luksChangeKey and luksConvertKey: another passphrase or other costs for a keyslot that is open.
 
-The new keyslot is on the medium before the old one goes, wherever there is room for both. Where there is none
-the area is overwritten in place, and from its first byte on the keyslot opens by neither passphrase, until
-one more sector of the header is written: nothing can be done about that in the space there is.
+If there is room for both, the new keyslot is on the medium before the old one goes. If there is not, the area
+is overwritten in place: from the first byte on, the keyslot opens by neither passphrase until one more sector
+of the header is written. That cannot be avoided in the space there is.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ _HASHLIB_ONLY = frozenset({"blake2b", "blake2s"})
 
 
 def digest_size(name: str) -> int:
-    """Return the length in bytes of a hash that a header may name, or 0 where there is no such hash."""
+    """Return the length in bytes of a hash that a header may name; 0: there is no such hash."""
     lowered = name.lower()
     if lowered in _EXTENDABLE:
         return _EXTENDABLE[lowered]

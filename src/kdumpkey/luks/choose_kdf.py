@@ -1,9 +1,9 @@
-"""The key derivation function of a new keyslot: what was asked for, made into costs and a fresh salt."""
+"""The key derivation function of a new keyslot: the costs that were asked for, and a new salt."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from kdumpkey.crypto import hashes
@@ -30,7 +30,8 @@ _UNSET: Final = "Failed to set pbkdf parameters."
 class KdfRequest:
     """What is wanted of a new keyslot's key derivation function; None: the default.
 
-    `iterations` forces the costs, and nothing is measured; otherwise they are to take `time_ms`.
+    `iterations` forces the costs, and nothing is measured; otherwise they are to take `time_ms`: by the
+    implementation that cryptsetup uses or, with `fast`, by kdumpkey's own.
     """
 
     kind: str | None = None
@@ -39,10 +40,11 @@ class KdfRequest:
     time_ms: int | None = None
     memory_kib: int | None = None
     parallel: int | None = None
+    fast: bool = False
 
     @property
     def af_hash(self) -> str:
-        """The hash of the anti-forensic splitter of a LUKS2 keyslot, whatever its function."""
+        """The hash of the anti-forensic splitter of a LUKS2 keyslot, with any function."""
         return DEFAULT_HASH if self.hash is None else self.hash
 
 
@@ -62,7 +64,7 @@ def choose_kdf(request: KdfRequest, header: LuksHeader) -> Kdf:
     if kind == "pbkdf2":
         iterations = checked.iterations
         if iterations is None:
-            iterations = measured_iterations(checked.af_hash, _KEY_BYTES, time_ms)
+            iterations = measured_iterations(checked.af_hash, _KEY_BYTES, time_ms, fast=checked.fast)
         return Pbkdf2(checked.af_hash, iterations, salt)
     memory_kib, lanes = checked.memory_kib or _DEFAULT_MEMORY_KIB, threads(checked.parallel)
     if checked.iterations is not None:
@@ -70,21 +72,22 @@ def choose_kdf(request: KdfRequest, header: LuksHeader) -> Kdf:
     from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
 
     most = calibrate.memory_cap_kib(memory_kib)
-    passes, memory_kib = calibrate.argon2_costs(kind, _KEY_BYTES, time_ms, most, lanes)
+    passes, memory_kib = calibrate.argon2_costs(kind, _KEY_BYTES, time_ms, most, lanes, fast=checked.fast)
     return Argon2(kind, passes, memory_kib, lanes, salt)
 
 
-def measured_iterations(hash_name: str, key_bytes: int, time_ms: int) -> int:
+def measured_iterations(hash_name: str, key_bytes: int, time_ms: int, *, fast: bool = False) -> int:
     """The iterations of PBKDF2 that take a time on this machine.
 
     Args:
         hash_name: PBKDF2's hash.
         key_bytes: Length of the key to be derived.
         time_ms: What it is to take.
+        fast: By kdumpkey's own implementation, not cryptsetup's.
     """
     from kdumpkey.crypto import calibrate  # noqa: PLC0415 - forced costs are not measured
 
-    return calibrate.pbkdf2_iterations(hash_name, key_bytes, time_ms)
+    return calibrate.pbkdf2_iterations(hash_name, key_bytes, time_ms, fast=fast)
 
 
 def checked_request(request: KdfRequest, header: LuksHeader) -> KdfRequest:
@@ -110,9 +113,7 @@ def checked_request(request: KdfRequest, header: LuksHeader) -> KdfRequest:
         except CipherError as error:
             raise KdfError(f"Requested hash {name} is not supported.\n{_UNSET}") from error
     _check_costs(request, kind)
-    return KdfRequest(
-        kind, hash_name, request.iterations, request.time_ms, request.memory_kib, request.parallel
-    )
+    return replace(request, kind=kind, hash=hash_name)
 
 
 def _check_costs(request: KdfRequest, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""What a header says beside its keys: names, priorities, tokens; read anew and changed under the lock."""
+"""Changes to a header besides its keys: names, priorities, flags and tokens, each made under the lock."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def set_names(store: HeaderStore, label: str | None, subsystem: str | None) -> N
 
 
 def set_priority(store: HeaderStore, keyslot: int, priority: str) -> None:
-    """Say how eagerly a keyslot is tried: ``ignore``, ``normal`` or ``prefer``.
+    """Set when a keyslot is tried: ``ignore``, ``normal`` or ``prefer``.
 
     Raises:
         KeyslotError: There is no such keyslot.

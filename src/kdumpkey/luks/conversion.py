@@ -1,4 +1,4 @@
-"""A header of one version of LUKS as a header of the other, if the other can say the same.
+"""A header of one version of LUKS as a header of the other, if the other can express it.
 
 The keyslots' stripes stay as they are. They only move: a LUKS1 header's begin at byte 4096, those of a LUKS2
 header behind its two copies at byte 32768.

@@ -40,8 +40,8 @@ def convert(
 ) -> None:
     """Convert a header, which is backed up first.
 
-    At least one keyslot opens after every write; see `write_order.converted`. Whatever happens, `keep` has
-    the header as it was, and luksHeaderRestore puts it back.
+    At least one keyslot opens after every write; see `write_order.converted`. In any case, `keep` has the
+    header as it was, and luksHeaderRestore puts it back.
 
     Args:
         store: The open header.

@@ -1,7 +1,7 @@
-"""Whether the data behind a header can be opened, by whom, and if not, why not.
+"""Whether the data behind a header can be opened, by which program, and if not, why not.
 
-A key that fits says nothing of the data: the header may name a cipher, a kind of segment or a feature that
-nothing at hand opens. Whoever relies on the data later, as after a crash, asks here first.
+A key that fits does not mean that the data can be opened: the header may name a cipher, a kind of segment or
+a feature that neither kdumpkey nor dm-crypt supports. Check here before you rely on the data after a crash.
 """
 
 from typing import TYPE_CHECKING, Final, NamedTuple

@@ -1,6 +1,6 @@
 """What a header says, as values for JSON: one schema for both versions, documented in docs/json.md.
 
-Salts and digests are left out: they are nobody's business but a program's that opens the device.
+Salts and digests are left out: only a program that opens the device needs them.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ class LuksDevice:
             KdumpkeyError: As `kdumpkey.luks.unlock.unlock`.
         """
         # The kdump kernel's program, whose start is counted, opens no keyslot.
-        from kdumpkey.luks.unlock import Search, unlock  # noqa: PLC0415
+        from kdumpkey.luks.unlock import Search, unlock  # noqa: PLC0415 - a volume key opens no keyslot
 
         search = Search(keyslot, unbound, check_memory=check_memory, serialize=serialize)
         return unlock(self.header_device, self.header, passphrase, search)
@@ -192,7 +192,7 @@ class LuksDevice:
     def missing_end(self) -> str:
         """What of the data the device does not have, as a sentence; empty: it has all of them.
 
-        A device that ends in the middle of a sector was cut short, whatever its header says of sizes.
+        A device that ends in the middle of a sector was cut short, even if its header names no size.
         """
         cut = f"Device {self.device.name} was cut short: it ends at byte {self.device.size}"
         for segment in self.header.data_segments:
@@ -226,12 +226,12 @@ class LuksDevice:
         return segments, digest
 
     def check_data_apart(self) -> None:
-        """Refuse data that share a byte with their own header, by whatever names the two were opened.
+        """Refuse data that share a byte with their own header, even if the two were opened by other names.
 
-        So they do where a detached header is given in the place of the device that it is for.
+        They do if a detached header is named in place of the device that it is for.
 
         Raises:
-            OverlapError: They do.
+            OverlapError: They share one.
         """
         from kdumpkey.storage.extent import overlap  # noqa: PLC0415 - who only reads, as most starts do, never asks
 

@@ -1,4 +1,4 @@
-"""Where LUKS is in what is not LUKS itself: in a partition of a whole disk, or within a container."""
+"""Where LUKS is if not at the start of a device: in a partition, in a container, or in what is left of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kdumpkey.errors import DeviceError
 from kdumpkey.luks import layout
+from kdumpkey.luks.salvage import is_salvageable
 from kdumpkey.storage.containers import container_of
 from kdumpkey.storage.device import open_readonly
 from kdumpkey.storage.partitions import partitions
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def hint(path: str | os.PathLike[str]) -> str:
-    """Say which part of a file or disk holds LUKS, and what to type to open it; nothing where none does.
+    """Say which part of a file or disk holds LUKS, and what to type to open it; empty if no part does.
 
     Args:
         path: The file or disk, which has no LUKS header itself.
@@ -35,6 +36,16 @@ def hint(path: str | os.PathLike[str]) -> str:
             )
     except DeviceError:
         return ""
+
+
+def way_out(path: str) -> str:
+    """How to read a device both of whose headers are damaged; empty if not enough of either is left."""
+    if not is_salvageable(path):
+        return ""
+    return (
+        f"Its metadata are still there: kdumpkey unlock {path} reads them, and "
+        f"kdumpkey repair {path} --header-backup-file FILE makes a detached header of them."
+    )
 
 
 def _has_luks(reader: Reader, offset: int) -> bool:

@@ -19,7 +19,7 @@ def read_header(
     version: int | None = None,
     cut_short: bool = False,
 ) -> LuksHeader:
-    """Read the LUKS header of a device without writing anything, whatever state its copies are in.
+    """Read the LUKS header of a device without writing anything, even if a copy needs to be rewritten.
 
     Args:
         device: The encrypted device, with its header unless that is detached.
@@ -38,7 +38,7 @@ def read_header(
         from kdumpkey.luks import luks1  # noqa: PLC0415 - one version's reader is enough
 
         return luks1.read(reader, cut_short=cut_short)
-    from kdumpkey.luks import luks2  # noqa: PLC0415
+    from kdumpkey.luks import luks2  # noqa: PLC0415 - as above
 
     return luks2.read(reader, cut_short=cut_short)
 
@@ -58,7 +58,7 @@ def read_uuid(reader: Reader, *, version: int | None = None) -> str:
         from kdumpkey.luks import luks1_rules  # noqa: PLC0415 - one version's rules are enough
 
         return layout.text(luks1_rules.read_judged(reader)[0].uuid)
-    from kdumpkey.luks import luks2_copies  # noqa: PLC0415
+    from kdumpkey.luks import luks2_copies  # noqa: PLC0415 - as above
 
     return layout.text(luks2_copies.read_copies(reader).used.binary.uuid)
 
@@ -74,7 +74,7 @@ def _version_to_read(reader: Reader, wanted: int | None) -> int:
 
 
 def primary_version(reader: Reader) -> int:
-    """Return the version that the header at the start of a device has, or 0 where there is no LUKS magic."""
+    """Return the version that the header at the start of a device has; 0: it has no LUKS magic."""
     head = bytearray(8)
     if reader.size < layout.LUKS2_HEADER_SIZE // 4:
         return 0

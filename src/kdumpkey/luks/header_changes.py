@@ -151,7 +151,7 @@ def with_digest(
 
 
 def without_keyslot(header: Luks2Header, number: int) -> Luks2Header:
-    """Remove a keyslot from wherever it is named; a digest of nothing goes with it."""
+    """Remove a keyslot and all that names it; a digest that is left with nothing goes, too."""
     json = copy.deepcopy(header.json)
     del section(json, "keyslots")[str(number)]
     _unassign(json, number)
@@ -200,7 +200,7 @@ def with_token(header: Luks2Header, number: int, token: JsonObject) -> Luks2Head
     """Add a token, or put another in its place.
 
     Raises:
-        HeaderError: It is no token, or names a keyslot that does not exist.
+        HeaderError: It is not a token, or names a keyslot that does not exist.
     """
     json = copy.deepcopy(header.json)
     section(json, "tokens")[str(number)] = token

@@ -1,6 +1,6 @@
 """Whether keyslot areas still look like the noise that encrypted stripes are.
 
-A filesystem or a partition table that was written over a keyslot is no noise. Blocks are judged by the
+A filesystem or a partition table that was written over a keyslot is not noise. Blocks are judged by the
 chi-squared test over their bytes; where one fails, its parts are, by that over their bits, to say where. One
 block of a thousand fails by chance, so this is a hint, never a reason to write anything.
 
@@ -67,7 +67,7 @@ def suspicions(device: Reader, header: LuksHeader) -> list[Suspicion]:
 
 
 def _judged(stripes: bytearray) -> list[int] | None:
-    """Where parts of stripes are no noise; an empty list: somewhere; None: nowhere."""
+    """Where parts of stripes are not noise; an empty list: it cannot be said where; None: all is noise."""
     places: list[int] = []
     suspected = False
     for at_block in range(0, len(stripes), _BLOCK):

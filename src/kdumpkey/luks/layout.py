@@ -1,12 +1,10 @@
-"""The binary headers as they stand on a device, packed and unpacked, judged by nobody."""
+"""The binary headers as they are on a device, packed and unpacked without any judgement."""
 
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kdumpkey.luks.model import Luks1Slot
+    from collections.abc import Iterable
 
 SECTOR = 512
 SALT_BYTES = 32  # of keyslots and digests
@@ -131,7 +129,7 @@ def pack_luks1(header: Luks1Binary, slots: tuple[Luks1BinarySlot, ...]) -> bytes
 
 
 def text(field: bytes) -> str:
-    """Return a fixed-width text field up to its NUL, which its last byte counts as whatever it is.
+    """Return a fixed-width text field up to its NUL; its last byte counts as one in any case.
 
     Bytes that are not UTF-8 become surrogates.
     """
@@ -148,6 +146,11 @@ def label(value: str) -> str:
     return text(field(value, LUKS2_LABEL_BYTES))
 
 
-def luks1_areas_end(key_size: int, slots: "Sequence[Luks1BinarySlot | Luks1Slot]") -> int:
-    """Return the end in bytes of the last area of a LUKS1 header's slots, in use or not."""
-    return max(slot.key_material_offset * SECTOR + stripes_bytes(key_size, slot.stripes) for slot in slots)
+def luks1_areas_end(key_size: int, areas: "Iterable[tuple[int, int]]") -> int:
+    """Return the end in bytes of the last area of a LUKS1 header, in use or not.
+
+    Args:
+        key_size: Bytes of the volume key.
+        areas: Of each slot the sector at which its area begins, and its stripes.
+    """
+    return max(sector * SECTOR + stripes_bytes(key_size, stripes) for sector, stripes in areas)

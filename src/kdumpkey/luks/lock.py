@@ -78,7 +78,7 @@ def named(folder: Path, name: str) -> Iterator[None]:
     """Hold the lock that is a file `name` in `folder`.
 
     Raises:
-        DeviceError: The folder is none, or the file cannot be made or locked.
+        DeviceError: The folder is not a directory, or the file cannot be made or locked.
     """
     directory = _open_folder(folder)
     try:

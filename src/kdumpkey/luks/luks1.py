@@ -35,7 +35,7 @@ def read(reader: Reader, *, cut_short: bool = False) -> Luks1Header:
         cut_short: Take a device that ends before the keyslots' areas do.
 
     Raises:
-        NotLuksError: There is none.
+        NotLuksError: There is no LUKS1 header.
         HeaderError: It is inconsistent, or the device too small for it.
         DeviceError: The device cannot be read.
     """
@@ -46,7 +46,7 @@ def parse(block: bytes | bytearray | memoryview) -> Luks1Header:
     """Read a LUKS1 header from its first 1024 bytes, and judge all of it that does not need the device.
 
     Raises:
-        NotLuksError: There is none.
+        NotLuksError: There is no LUKS1 header.
         HeaderError: It is inconsistent; the message names the slot.
     """
     return _build(*luks1_rules.judged(block))

@@ -1,7 +1,7 @@
-"""What can be mended of a LUKS1 header that is not valid: the keyslots that nobody uses.
+"""What can be mended of a LUKS1 header that is not valid: the keyslots that are not in use.
 
-Where they are follows from the key's size. What an active keyslot says cannot be known from elsewhere, so it
-is left alone, and a header that is not valid because of one stays as it is.
+Their offsets follow from the key's size. What an active keyslot says is known from nowhere else, so it is
+left alone, and a header that is not valid because of one stays as it is.
 
 Source: what cryptsetup 2.6.1 repairs, header by header.
 """

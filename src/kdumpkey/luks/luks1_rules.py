@@ -36,7 +36,8 @@ def read_judged(
     block = bytearray(layout.LUKS1_HEADER_SIZE)
     reader.pread_into(block, 0)
     binary, slots = judged(block)
-    needed = layout.luks1_areas_end(binary.key_bytes, slots)
+    areas = ((slot.key_material_offset, slot.stripes) for slot in slots)
+    needed = layout.luks1_areas_end(binary.key_bytes, areas)
     if reader.size < needed and not cut_short:
         raise HeaderError(f"Device {reader.name} is too small. (LUKS1 requires at least {needed} bytes.)")
     return binary, slots

@@ -60,7 +60,7 @@ def parse_copy(reader: "Reader", offset: int) -> Luks2Header:
     """Read the one copy at `offset` (0: a primary, else a secondary) and nothing else.
 
     Raises:
-        NotLuksError: There is none.
+        NotLuksError: There is no copy.
         HeaderError: It is not valid.
         DeviceError: The device cannot be read.
     """

@@ -1,4 +1,4 @@
-"""What a LUKS header says: frozen values, the same for both versions wherever both have the thing.
+"""What a LUKS header says: frozen values, the same for both versions where both have them.
 
 A LUKS1 header is given the segment, the digest and the keyslots that the same volume would have in LUKS2, so
 that one keyslot loop and one dump of plaintext serve both; its own fields are kept beside them.
@@ -126,7 +126,7 @@ class Keyslot(NamedTuple):
 
 
 class EncryptionClaim(NamedTuple):
-    """What a segment says of its encryption whatever its type, for those who show it; None: nothing."""
+    """What a segment of any type says of its encryption, to be shown; None: nothing."""
 
     encryption: str | None = None
     sector_size: int | None = None
@@ -374,7 +374,8 @@ class Luks1Header(CommonHeader, _Luks1Fields):
     @property
     def areas_end(self) -> int:
         """The end of the last keyslot area in bytes, in use or not: a header device is at least this long."""
-        return layout.luks1_areas_end(self.key_size, self.slots)
+        areas = ((slot.key_material_offset, slot.stripes) for slot in self.slots)
+        return layout.luks1_areas_end(self.key_size, areas)
 
     @property
     def aligned_areas_end(self) -> int:

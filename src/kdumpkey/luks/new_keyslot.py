@@ -1,4 +1,4 @@
-"""A keyslot in the making: sealed before the header is locked, placed while it is."""
+"""A new keyslot: sealed before the header is locked, and written while it is."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _NOT_IN_LUKS1: Final = "Requested PBKDF type is not supported for LUKS1."
 
 
 def area_cipher(encryption: str, key_size: int) -> AreaCipher:
-    """The encryption that somebody wants for a keyslot's area of LUKS2, if that is possible.
+    """Check the encryption that was asked for the area of a LUKS2 keyslot.
 
     Args:
         encryption: The cipher's specification.
         key_size: Bytes of its key.
 
     Raises:
-        CipherError: It protects nothing, is not implemented, or cryptsetup takes it for no keyslot.
+        CipherError: It protects nothing, is not implemented, or cryptsetup does not take it for keyslots.
     """
     if is_null_cipher(encryption) or encryption.startswith("capi:"):
         raise CipherError("Keyslot encryption parameters are not compatible with LUKS2 keyslot encryption.")

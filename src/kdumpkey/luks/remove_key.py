@@ -57,7 +57,7 @@ def check_active(header: LuksHeader, keyslot: int) -> None:
     """Refuse a keyslot that does not exist, or cannot go alone.
 
     Raises:
-        KeyslotError: It is one of these.
+        KeyslotError: It does not exist, or belongs to a reencryption.
     """
     if keyslot not in header.keyslots:
         raise KeyslotError(f"Keyslot {keyslot} is not active.")
@@ -71,7 +71,7 @@ def keyslot_to_remove(store: HeaderStore, passphrase: Buffer, *, check_memory: b
     """Find the keyslot that luksRemoveKey removes for a passphrase.
 
     While a volume is reencrypted, the passphrase must open a keyslot of the old volume key and one of the new
-    key, and the latter goes. So does cryptsetup: the data open with both keys only.
+    key, and the latter goes, as with cryptsetup: the data open with both keys only.
 
     Args:
         store: The open header.

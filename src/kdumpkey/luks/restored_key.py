@@ -20,7 +20,7 @@ def restored_key(
 ) -> SecretBuffer:
     """Have the kdump kernel put the keys back, and take the device's: no passphrase, no Argon2.
 
-    Linux reports a restore as done whatever happened, so the keyring is what tells.
+    Linux reports every restore as done, so only the keyring tells.
 
     Args:
         restore: Has the kdump kernel do so.

@@ -99,8 +99,8 @@ def uint64(text: str, path: str) -> int:
 def strtoull_member(parent: JsonObject, name: str, path: str) -> int:
     """Return the number in a member that must be a string of which C's strtoull takes all.
 
-    Nobody asks these fields to be digits alone: white space and a sign may stand before, and what is negative
-    wraps.
+    No rule asks for digits alone in these fields: white space and a sign may come first, and a negative
+    number wraps.
     """
     digits, path = text_member(parent, name, path).lstrip(_SPACE), join(path, name)
     negative = digits.startswith("-")

@@ -37,7 +37,7 @@ class Salvage:
 
 
 def salvaged(reader: Reader) -> Salvage | None:
-    """Put a header together from a JSON area that is whole; None: there is none.
+    """Put a header together from a JSON area that is whole; None: no area is.
 
     Args:
         reader: A device that has no valid LUKS2 header.

@@ -1,7 +1,7 @@
 """Making a keyslot's area: a key, spread over stripes and encrypted by what a passphrase derives.
 
-The inverse of `luks.unlock.open_keyslot`. What is made depends on no offset, so it can be made before anybody
-is locked out, and go wherever there is room.
+The inverse of `luks.unlock.open_keyslot`. The result depends on no offset, so it can be made before the
+header is locked, and written where there is room.
 
 Source: docs/spec/luks.md "Unlocking a keyslot"; LUKS1 on-disk format, section 2.
 """
@@ -16,6 +16,7 @@ from kdumpkey.crypto.cipher import SECTOR, CipherSpec, sector_cipher
 from kdumpkey.crypto.kdf import Kdf
 from kdumpkey.errors import KeyslotError
 from kdumpkey.luks.layout import LUKS1_STRIPES
+from kdumpkey.memory import available
 from kdumpkey.secret import SecretBuffer
 
 if TYPE_CHECKING:
@@ -76,11 +77,9 @@ def seal(volume_key: Buffer, passphrase: Buffer, recipe: Recipe, cipher: AreaCip
     kdf.check(function)
     locked = False
     if isinstance(function, kdf.Argon2):
-        from kdumpkey.memory import available as memory  # noqa: PLC0415  (it reads files in /proc, which only Argon2 is worth)
-
         if recipe.check_memory:
-            memory.check_fits(function.memory_kib, "the new keyslot", function.variant)
-        locked = memory.can_be_locked(function.memory_kib)
+            available.check_fits(function.memory_kib, "the new keyslot", function.variant)
+        locked = available.can_be_locked(function.memory_kib)
     with kdf.derive(function, passphrase, cipher.key_size, lock_memory=locked) as area_key:
         sectors = sector_cipher(spec, area_key)
     try:

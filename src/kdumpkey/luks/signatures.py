@@ -2,7 +2,7 @@
 
 A device that was given to something else must not be taken for a LUKS device for the other header's sake.
 Magic numbers and the checks that go with them are those of the formats' own documents, as deep as libblkid
-looks; signatures that it does not know are none here either.
+looks; signatures that it does not know are not looked for here either.
 """
 
 from __future__ import annotations

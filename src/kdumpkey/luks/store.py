@@ -1,7 +1,7 @@
 """The only writer of headers and keyslot areas.
 
-What is changed is read anew under the exclusive lock, a damaged or older copy is rewritten first, and each
-step is on the medium before the next begins, so that a cut at any write leaves a header that opens:
+The header is read anew under the exclusive lock, a damaged or older copy is rewritten first, and each step is
+on the medium before the next begins, so that a loss of power at any write leaves a header that opens:
 
     with open_store(path) as store:
         ...                                    # ask, unlock and derive by store.header: nothing is locked
@@ -82,8 +82,8 @@ class HeaderStore:
     def changing(self) -> Iterator[LuksHeader]:
         """Hold the exclusive lock and give the header as it is now, both copies good.
 
-        Whatever was made for `header` before must be checked against the one that this gives: others may
-        have changed it meanwhile.
+        Check what was made for `header` before against the header that this gives: others may have changed it
+        meanwhile.
 
         Raises:
             ConflictError: It is another volume's header now.
@@ -141,7 +141,7 @@ class HeaderStore:
 
         Args:
             header: Made from what `changing` gave.
-            offset: Where the area is to be, in bytes: there is no room that no keyslot has.
+            offset: Where the area is to be, in bytes: over the old one, for there is no free room.
             area: Encrypted stripes.
 
         Returns:
@@ -156,7 +156,7 @@ class HeaderStore:
         return header
 
     def erase(self, header: LuksHeader) -> LuksHeader:
-        """Write a header that has no keyslots any more, so that a cut leaves all of them or none.
+        """Write a header that lost its keyslots, so that a loss of power leaves all of them or none.
 
         Args:
             header: Made from what `changing` gave.
@@ -261,7 +261,7 @@ class HeaderStore:
 def create(
     device: Device, header: LuksHeader, areas: Mapping[int, Buffer], *, crowded: bool = False
 ) -> LuksHeader:
-    """Write a brand-new header with its keyslots, in place of whatever is on the device.
+    """Write a brand-new header with its keyslots, in place of what is on the device.
 
     Args:
         device: Open for writing, large enough for the header's areas (grow a file before).
@@ -327,8 +327,8 @@ def wipe(device: Device, offset: int, size: int) -> None:
     """
     if offset < 0 or offset + size > device.size:
         raise DeviceError(f"Device {device.name} ends before byte {offset + size}.")
-    # What the cipher makes of zeros under a key that nobody will ever have: as random as the system's own
-    # bytes to everybody, and forty times as fast.
+    # Zeros encrypted under a key that is wiped at once look as random as the system's own random bytes, and
+    # are made forty times as fast.
     with SecretBuffer.random(_NOISE_KEY) as key, AesXts(key) as noise:
         buffer = bytearray(min(_WIPE_CHUNK, -(-size // SECTOR) * SECTOR))
         for at in range(offset, offset + size, _WIPE_CHUNK):
@@ -375,7 +375,7 @@ def _read(device: Device, offset: int, size: int) -> SecretBuffer | None:
 
 
 def _seqid_on(device: Device) -> int | None:
-    """The primary's seqid as it stands on the device; None: there is no primary any more."""
+    """The primary's seqid as it stands on the device; None: the primary is gone."""
     if primary_version(device) != 2:
         return None
     block = bytearray(layout.LUKS2_HEADER_SIZE)

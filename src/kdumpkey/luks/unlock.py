@@ -9,10 +9,13 @@ Source: docs/spec/luks.md "Unlocking a keyslot".
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from kdumpkey.crypto import af, hashes, kdf
+from kdumpkey.crypto.cipher import sector_cipher
+from kdumpkey.crypto.cipher_spec import CipherSpec, is_null_cipher
 from kdumpkey.errors import (
     DeviceError,
     KdfError,
@@ -41,6 +44,10 @@ if TYPE_CHECKING:
 _OPENABLE_TYPES = frozenset({"luks1", "luks2"})
 
 
+# Told of each slice of Argon2 that is done: the keyslot, how many are, and how many there are.
+Deriving = Callable[[Keyslot, int, int], object]
+
+
 class Unlocked(NamedTuple):
     """What a passphrase opened: keyslot, digest that its key fits, and the key, which the caller closes."""
 
@@ -59,11 +66,12 @@ class Search(NamedTuple):
     """Which keyslots a passphrase is tried on, and how.
 
     Attributes:
-        keyslot: Try this keyslot alone, whatever its priority and whether it is bound to a segment or not.
+        keyslot: Try this keyslot alone, even if it is to be ignored or is bound to no segment.
         unbound: Also try keyslots whose key opens no segment.
         among: Try only these, as a token demands; None: all.
         check_memory: Compare Argon2's memory with what is available before it runs.
         serialize: Run Argon2 of much memory one process at a time (`kdumpkey.luks.lock.memory_hard`).
+        deriving: Told how far Argon2 has come; may raise to cancel.
     """
 
     keyslot: int | None = None
@@ -71,6 +79,7 @@ class Search(NamedTuple):
     among: Collection[int] | None = None
     check_memory: bool = True
     serialize: bool = False
+    deriving: Deriving | None = None
 
 
 EVERY_BOUND_KEYSLOT = Search()
@@ -168,7 +177,7 @@ def open_keyslot(
     if digest is None:
         raise KeyslotError(f"Keyslot {keyslot.id} is in no digest.")
     if memoryview(passphrase).nbytes and _is_unencrypted(keyslot):
-        # Every passphrase would open it, and nobody would notice a header that somebody else put there.
+        # Every passphrase would open it, and a header put there by an attacker would go unnoticed.
         raise KeyMismatchError(
             f"keyslot {keyslot.id} has the null cipher, which only an empty passphrase opens"
         )
@@ -201,15 +210,11 @@ def _candidates(header: LuksHeader, search: Search) -> list[Keyslot]:
 
 
 def _is_unencrypted(keyslot: Keyslot) -> bool:
-    from kdumpkey.crypto.cipher_spec import is_null_cipher  # noqa: PLC0415  (a volume key alone needs no cipher)
-
     return is_null_cipher(keyslot.area.encryption)
 
 
 def _stripes(device: Reader, keyslot: Keyslot, passphrase: Buffer, search: Search) -> SecretBuffer:
     """The decrypted area of a keyslot: the key's stripes, or noise if the passphrase is wrong."""
-    from kdumpkey.crypto.cipher import CipherSpec, sector_cipher  # noqa: PLC0415  (a volume key alone needs no cipher)
-
     size = _checked_area(device, keyslot)
     spec = CipherSpec.parse(keyslot.area.encryption, keyslot=True)
     spec.check_key_size(keyslot.area.key_size)
@@ -254,8 +259,8 @@ def _area_key(keyslot: Keyslot, passphrase: Buffer, search: Search) -> SecretBuf
     if not isinstance(function, kdf.Argon2):
         return kdf.derive(function, passphrase, keyslot.area.key_size)
     # Only Argon2 takes turns, and asks what memory is there.
-    from kdumpkey.luks import lock  # noqa: PLC0415
-    from kdumpkey.memory import available as memory  # noqa: PLC0415
+    from kdumpkey.luks import lock  # noqa: PLC0415 - PBKDF2 needs neither
+    from kdumpkey.memory import available as memory  # noqa: PLC0415 - as above
 
     alone = search.serialize and function.memory_kib > lock.MEMORY_HARD_KIB
     # What is available is asked when the one before has given its memory back.
@@ -263,7 +268,13 @@ def _area_key(keyslot: Keyslot, passphrase: Buffer, search: Search) -> SecretBuf
         if search.check_memory:
             memory.check_fits(function.memory_kib, f"keyslot {keyslot.id}", function.variant)
         locked = memory.can_be_locked(function.memory_kib)
-        return kdf.derive(function, passphrase, keyslot.area.key_size, lock_memory=locked)
+        return kdf.derive(
+            function,
+            passphrase,
+            keyslot.area.key_size,
+            lock_memory=locked,
+            progress=None if search.deriving is None else partial(search.deriving, keyslot),
+        )
 
 
 def _af_hash(keyslot: Keyslot) -> str:

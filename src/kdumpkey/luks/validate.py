@@ -196,7 +196,7 @@ def _check_intervals(intervals: list[tuple[int, int | None]]) -> None:
         for identity, (offset, size) in enumerate(intervals)
     )
     for _, end, identity in spans:
-        if end > UINT64_MAX and len(spans) > 1:  # one alone is compared with nothing, so nobody adds it up
+        if end > UINT64_MAX and len(spans) > 1:  # one alone is compared with nothing, and so not added up
             fail(f"segments.{identity}", "ends beyond the 64-bit limit")
     for (_, end, identity), (following, _, _) in pairwise(spans):
         if following < end:

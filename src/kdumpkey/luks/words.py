@@ -1,4 +1,4 @@
-"""How a command line names a device, and the words for what is wrong with one, which are cryptsetup's."""
+"""How a command line names a device, and cryptsetup's words for what is wrong with one."""
 
 from __future__ import annotations
 
@@ -21,33 +21,17 @@ def device_path(word: str) -> str:
 
 @contextmanager
 def refusing(path: str) -> Iterator[None]:
-    """Say of a header that cannot be read what cryptsetup says, after what is wrong with it."""
+    """Report a header that cannot be read: what is wrong with it, then what cryptsetup says."""
     try:
         yield
-    except NotLuksError as error:
-        from kdumpkey.luks.elsewhere import hint  # noqa: PLC0415 - only what is not LUKS is looked through
-
-        raise NotLuksError(_lines(hint(path), _way_out(path), refusal(path))) from error
     except HeaderError as error:
-        raise type(error)(_lines(str(error), _way_out(path), refusal(path))) from error
+        from kdumpkey.luks.elsewhere import hint, way_out  # noqa: PLC0415 - a valid header needs no hints
+
+        found = hint(path) if isinstance(error, NotLuksError) else str(error)
+        lines = (found, way_out(path), refusal(path))
+        raise type(error)("\n".join(line for line in lines if line)) from error
 
 
 def refusal(path: str) -> str:
     """What cryptsetup says of a device without a valid header."""
     return f"Device {path} is not a valid LUKS device."
-
-
-def _lines(*lines: str) -> str:
-    return "\n".join(line for line in lines if line)
-
-
-def _way_out(path: str) -> str:
-    """How to read a device both of whose headers are damaged, where enough of one is left; else nothing."""
-    from kdumpkey.luks.salvage import is_salvageable  # noqa: PLC0415 - hardly ever needed
-
-    if not is_salvageable(path):
-        return ""
-    return (
-        f"Its metadata are still there: kdumpkey unlock {path} reads them, and "
-        f"kdumpkey repair {path} --header-backup-file FILE makes a detached header of them."
-    )

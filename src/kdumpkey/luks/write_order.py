@@ -1,4 +1,4 @@
-"""The writes that put a header on a device, in the order in which a cut between any two of them does least.
+"""The writes that put a header on a device, in an order that survives a loss of power between any two.
 
 Each is on the medium before the next, and a sector is written whole or not at all.
 """

@@ -21,7 +21,7 @@ def device_number(fd: int) -> str:
     """The number of an open block device, as a device-mapper table names it.
 
     Raises:
-        DeviceError: It is no block device.
+        DeviceError: It is not a block device.
     """
     found = os.fstat(fd)
     if not stat.S_ISBLK(found.st_mode):
@@ -30,12 +30,12 @@ def device_number(fd: int) -> str:
 
 
 def is_readonly(fd: int) -> bool:
-    """Whether a block device lets nothing be written, so that a mapping of it cannot either."""
+    """Whether a block device is read-only, so that a mapping of it must be read-only too."""
     return bool(struct.unpack("i", fcntl.ioctl(fd, _BLKROGET, bytes(4)))[0])
 
 
 def device_path(number: str, sysfs: Path = _SYSFS) -> str:
-    """The path of a device: /dev/mapper's for a mapping; the number itself where sysfs does not say.
+    """The path of a device: /dev/mapper's for a mapping; the number itself if sysfs does not tell.
 
     Args:
         number: ``major:minor``.

@@ -49,13 +49,13 @@ class DeviceMapper:
 
     @classmethod
     def find(cls, search_path: str | None = None) -> DeviceMapper:
-        """Find the program, and see that the kernel has what it drives.
+        """Find the program, and check that the kernel has device-mapper.
 
         Args:
             search_path: As $PATH; /usr/sbin and /sbin are looked at after it.
 
         Raises:
-            DeviceMapperError: No root, no device-mapper, or no dmsetup.
+            DeviceMapperError: This is not root, or device-mapper or dmsetup is missing.
         """
         if not running_as_root():
             raise DeviceMapperError("Cannot initialize device-mapper, running as non-root user.")
@@ -86,7 +86,7 @@ class DeviceMapper:
             return
         if any(word in done.stderr for word in _TAKEN):
             raise BusyError(_why(done))
-        # It takes back what it began; where it could not, or was killed, that is done here.
+        # dmsetup undoes what it began; if it could not, or was killed, this does.
         left = self.info(name)
         if left is not None and left.uuid == uuid and not left.live:
             self._run(["remove", *_NODES, "--", name])
@@ -102,7 +102,7 @@ class DeviceMapper:
         self._must([*words, *_NODES, "--", name])
 
     def cancel_deferred(self, name: str) -> None:
-        """Keep a mapping that was to go when nobody uses it.
+        """Cancel the deferred removal of a mapping.
 
         Raises:
             MappingError: The kernel refuses.
@@ -162,7 +162,7 @@ class DeviceMapper:
                 errors="surrogateescape",
                 env={"LC_ALL": "C", "PATH": os.defpath},
                 check=False,
-                process_group=0,  # Ctrl-C is not for it: what it begins, it ends
+                process_group=0,  # Ctrl-C must not interrupt it halfway
             )
         except OSError as error:
             raise DeviceMapperError(f"{self.program} does not run: {error.strerror}") from error

@@ -13,7 +13,7 @@ from kdumpkey.errors import CipherError, MappingError
 
 SECTOR: Final = 512
 
-# The words of a table are parted by spaces, and a backslash would take the next one's meaning away.
+# The words of a table are separated by spaces, and a backslash would escape the next character.
 _WORD: Final = re.compile(r"[!-\[\]-~]+")
 _KEY: Final = re.compile(r":([0-9]+):([a-z]+):(.+)")
 _NO_KEY: Final = "-"
@@ -68,8 +68,8 @@ class CryptTarget:
         """The table's line.
 
         Raises:
-            CipherError: The cipher, which comes out of a header, would be more than one word of it.
-            MappingError: The key is not a reference to a keyring, or another word would be several.
+            CipherError: The cipher, which comes from a header, is not a single word.
+            MappingError: The key is not a reference to a keyring, or another word is not a single one.
         """
         if self.key is None and self.key_size_bytes:
             raise MappingError("A volume key goes into a table by its keyring's reference, or not at all.")

@@ -1,7 +1,7 @@
 """How much memory is available to this process, by the machine's, its control groups' and its own limits.
 
-Argon2 takes its memory at once and uses all of it. Where that does not fit, the kernel kills a process,
-perhaps another one: so the sum is held against every limit before the first page is touched.
+Argon2 takes its memory at once and uses all of it. If that does not fit, the kernel kills a process, perhaps
+another one: so the sum is compared with every limit before the first page is touched.
 """
 
 from __future__ import annotations
@@ -89,13 +89,13 @@ def check_fits(needed_kib: int, what: str, purpose: str, have: Availability | No
 def can_be_locked(needed_kib: int) -> bool:
     """Whether that much memory, and an eighth more, fits without swap.
 
-    Locked memory that does not fit costs a process its life, where without the lock it would be swapped out.
+    The kernel kills a process whose locked memory does not fit, instead of swapping it out.
     """
     return needed_kib + needed_kib // 8 <= available(swap=False).kib
 
 
 def _read(path: Path) -> str:
-    """A file's text; empty where it cannot be read."""
+    """A file's text; empty if it cannot be read."""
     try:
         return path.read_text(errors="surrogateescape")
     except OSError:
@@ -109,7 +109,7 @@ def _table(path: Path) -> dict[str, int]:
 
 
 def _number(path: Path) -> int | None:
-    """The number a file has; None for ``max``, or where it cannot be read."""
+    """The number a file has; None for ``max``, or if it cannot be read."""
     text = _read(path).strip()
     return int(text) if text.isdecimal() else None
 

@@ -13,7 +13,7 @@ UNPACKED_BYTES: Final = 52 << 20  # of an initramfs with Python
 
 
 def left_bytes(reserved_bytes: int, unpacked_bytes: int = UNPACKED_BYTES) -> int:
-    """What is left for programs, or negative, where not even the kernel and its initramfs fit.
+    """What is left for programs; negative: not even the kernel and its initramfs fit.
 
     Args:
         reserved_bytes: The reserved memory.

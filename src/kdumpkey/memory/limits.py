@@ -100,7 +100,7 @@ def _arm(folder: Path, version: int, nbytes: int) -> bool:
         swap = "memory.swap.max" if version == 2 else "memory.memsw.limit_in_bytes"
         if (folder / swap).exists():
             _put(folder / swap, 0 if version == 2 else nbytes)
-        # That a process may be put into it is seen only by doing it: a child that ends at once.
+        # Whether a process may be put into it shows only by doing it, with a child that ends at once.
         child = os.fork()
         if child == 0:
             try:
@@ -136,7 +136,7 @@ def _put(path: Path, number: int) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a group; what a script left running in it is waited for a little, and then left alone."""
+    """Remove a group; wait a little for what a script left running in it, and then leave it."""
     for _ in range(_TRIES):
         try:
             folder.rmdir()

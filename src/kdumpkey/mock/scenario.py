@@ -2,7 +2,7 @@
 
 ``#@first-kernel``, ``#@crash``, ``#@kdump-kernel`` and ``#@reboot`` begin a section; the two that are events
 have no commands. Before the first section, ``#@machine <options of kdump boot>`` and
-``#@disk <file> <image> <size>`` say on what it runs. To a shell, all of these are comments.
+``#@disk <file> <image> <size>`` describe what it runs on. To a shell, all of these are comments.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A script taken apart.
+    """A parsed script.
 
     Attributes:
         about: Its first comment.
@@ -56,10 +56,10 @@ class Scenario:
 
 
 def parse_scenario(text: str) -> Scenario:
-    """Take a script apart.
+    """Parse a script.
 
     Raises:
-        UsageError: A directive that there is not, sections out of order, or commands where none may be.
+        UsageError: An unknown directive, sections out of order, or commands outside of sections.
     """
     if len(text) > _LARGEST:
         raise UsageError("The scenario is too long.")

@@ -1,8 +1,8 @@
-"""Runs one command of a scenario and writes down what it took; run as a program, and imports little.
+"""Runs one command of a scenario and records what it took; it is run as a program, and imports little.
 
 python -I -S step.py LOG NAME COMMAND...
 
-Whoever starts it has SIGINT ignored: Ctrl-C is for the command, and this writes down how that ended.
+Its caller ignores SIGINT: Ctrl-C is for the command, and this records how that ended.
 """
 
 import json

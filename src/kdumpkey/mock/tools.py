@@ -1,4 +1,4 @@
-"""The folder of programs that a scenario finds first: kdumpkey, and what is kdumpkey by another name."""
+"""The directory of programs that a scenario finds first: kdumpkey, and kdumpkey under other names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def install_tools(folder: Path, log: Path) -> None:
 
     Args:
         folder: Where.
-        log: Where each of them writes down what it took.
+        log: Where each of them records what it took.
     """
     for name, words in _TOOLS.items():
         command = [*KDUMPKEY, *words]
@@ -45,7 +45,7 @@ def install_tools(folder: Path, log: Path) -> None:
 
 
 def read_steps(log: Path) -> list[Step]:
-    """What the programs wrote down, in the order in which they ended."""
+    """What the programs recorded, in the order in which they ended."""
     try:
         lines = log.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

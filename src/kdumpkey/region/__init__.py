@@ -1,1 +1,1 @@
-"""The memory reserved for the kdump kernel: how much, what lies where in it, and the keys among it."""
+"""The memory reserved for the kdump kernel: how much, and what lies where in it, the keys included."""

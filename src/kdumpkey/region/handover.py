@@ -1,7 +1,7 @@
 """The bytes in which one kernel leaves keys to the next.
 
 v1: ``u32 size ‖ key``. Merged: ``u32 count ‖ count × (u32 size ‖ description[128] ‖ key[256])``. Hardened:
-the merged one with SHA-256 over all of it behind. Integers are of the machine's own byte order.
+the merged form, followed by SHA-256 over all of it. Integers are in the machine's own byte order.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_KEYS: Final = 128
 LONGEST_KEY: Final = 256
-LONGEST_DESCRIPTION: Final = 128  # what the interface takes; the last of them is lost on the way
+LONGEST_DESCRIPTION: Final = 128  # bytes that the interface takes; a load loses the last one
 COUNT: Final = struct.Struct("=I")
 RECORD: Final = 4 + LONGEST_DESCRIPTION + LONGEST_KEY
 CHECKSUM: Final = 32
@@ -109,7 +109,7 @@ def unpack_v1(read: Callable[[int, int], SecretBuffer], address: int) -> SecretB
     """The key out of the form of v1.
 
     Raises:
-        KernelError: EINVAL: its length cannot be.
+        KernelError: EINVAL: its length is impossible.
     """
     with read(address, COUNT.size) as head:
         (nbytes,) = COUNT.unpack(head)

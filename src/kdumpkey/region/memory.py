@@ -75,13 +75,13 @@ class CrashRegion:
         for start, end in self._written(offset, offset + nbytes):
             for at in range(start, end, _CHUNK):
                 write_in_full(self._fd, bytes(min(_CHUNK, end - at)), at)
-        # Where the filesystem has no holes, the zeros stay.
+        # If the filesystem has no holes, the zeros stay.
         libc = ctypes.CDLL(None, use_errno=True)
         libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
         libc.fallocate(self._fd, _PUNCH_HOLE, offset, nbytes)
 
     def map_loaded(self, keys: Part | None) -> LoadedMapping:
-        """Map it as it is while an image is loaded: read-only, and the keys' pages not there at all.
+        """Map it as it is while an image is loaded: read-only, and without the keys' pages.
 
         Args:
             keys: The part with the keys: touching its pages is a SIGSEGV; they are locked, and not dumped.

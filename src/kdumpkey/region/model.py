@@ -39,7 +39,7 @@ _SETUP_BYTES: Final = 0x268
 
 
 class Policy(Enum):
-    """How keys are handed over: as the series of 2023 did, as Linux does, and better."""
+    """How keys are handed over: as the series of 2023 did, as Linux does, or hardened."""
 
     V1 = "v1"
     UPSTREAM = "upstream"
@@ -117,7 +117,7 @@ def sizes_of_files(
 
     Raises:
         DeviceError: A file cannot be read.
-        NotAKernelError: The kernel is no bzImage of boot protocol 2.10 or newer.
+        NotAKernelError: The kernel is not a bzImage of boot protocol 2.10 or newer.
     """
     sizes = usual or ImageSizes()
     if kernel is not None:

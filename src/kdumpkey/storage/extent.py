@@ -21,7 +21,7 @@ _STATUS: Final = struct.Struct(
     "=4Q216x"
 )  # of 232 bytes: the file's device, inode and rdevice, and the offset
 _LARGEST: Final = 1 << 63
-_SECTOR: Final = 512  # sysfs counts in these, whatever the disk's own sectors
+_SECTOR: Final = 512  # sysfs counts in these even if the disk's own sectors are larger
 
 
 class Backing(NamedTuple):

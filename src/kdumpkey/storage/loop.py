@@ -52,7 +52,7 @@ def attached(file: int, name: str, *, readonly: bool) -> Iterator[Path]:
     try:
         yield path
     finally:
-        os.close(loop)  # the kernel detaches it when nobody has it open any longer
+        os.close(loop)  # the kernel detaches it when its last user closes it
 
 
 def _configured(control: int, config: bytes, *, readonly: bool) -> tuple[Path, int]:

@@ -95,7 +95,7 @@ def _logical(reader: Reader, first: int, sector_size: int) -> list[Partition]:
 
 
 def gpt_backup(reader: Reader) -> range:
-    """Return which bytes of a disk the copy of a GPT at its end takes; empty: there is none.
+    """Return which bytes of a disk the copy of a GPT at its end takes; empty: it has no copy.
 
     Raises:
         DeviceError: The disk cannot be read.

@@ -12,6 +12,7 @@ Work = Callable[[memoryview, int], None]
 
 CHUNK: Final = 1024 * 1024
 _MOST_THREADS: Final = 4  # more find the file's lock busy
+_LEAST_THREADS: Final = 2  # one works while the other waits for a disk
 
 
 def spread(length: int, work: Work, progress: Progress | None = None) -> None:
@@ -50,7 +51,8 @@ def spread(length: int, work: Work, progress: Progress | None = None) -> None:
             failures.append(error)
             stop.set()
 
-    count = min(len(os.sched_getaffinity(0)), _MOST_THREADS, -(-length // CHUNK))
+    processors = max(len(os.sched_getaffinity(0)), _LEAST_THREADS)
+    count = min(processors, _MOST_THREADS, -(-length // CHUNK))
     helpers = [threading.Thread(target=run) for _ in range(count - 1)]
     try:
         for helper in helpers:

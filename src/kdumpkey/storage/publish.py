@@ -41,6 +41,8 @@ _KINDS: Final = {
 _NO_TMPFILE: Final = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT)
 # What a filesystem says that has no hard links.
 _NO_LINKS: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
+# What a filesystem says that has no permissions of files, as many in user space.
+_NO_MODES: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 _DESCRIPTORS: Final = "/proc/self/fd"
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -85,7 +87,7 @@ def new_file(
 
     Args:
         path: The file's name.
-        mode: Its permissions, whatever the umask.
+        mode: Its permissions; the umask does not count.
         replace: Take the place of a regular file of that name.
         sync: Wait until content and name are on the medium.
         apart_from: Open files and devices that the output must not be, or hold a byte of, by any name.
@@ -103,13 +105,13 @@ def new_file(
 
 
 def write_file_at(folder: int, name: str, content: Buffer, *, mode: int = PRIVATE) -> None:
-    """Write a file into a folder that is open, in place of whatever has its name there.
+    """Write a file into a folder that is open, in place of a file of that name.
 
     Args:
         folder: The folder's descriptor.
         name: The file's name in it.
         content: The bytes.
-        mode: Its permissions, whatever the umask.
+        mode: Its permissions; the umask does not count.
 
     Raises:
         OSError: The file cannot be written; nothing is left that was not there before.
@@ -127,7 +129,7 @@ def stage(folder: str | os.PathLike[str], name: str, content: Buffer, *, mode: i
         folder: Where the file is to be.
         name: What the hidden name is made from.
         content: The bytes.
-        mode: Its permissions, whatever the umask.
+        mode: Its permissions; the umask does not count.
 
     Returns:
         The hidden file's path.
@@ -138,7 +140,7 @@ def stage(folder: str | os.PathLike[str], name: str, content: Buffer, *, mode: i
     hidden = Path(folder) / _hidden(name)
     fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
     try:
-        os.fchmod(fd, mode)
+        _set_mode(fd, mode)
         write_in_full(fd, content)
         os.fsync(fd)
     except BaseException:
@@ -170,7 +172,7 @@ def open_output(
 
     Args:
         path: The file's name, or the device's.
-        mode: A new file's permissions, whatever the umask.
+        mode: A new file's permissions; the umask does not count.
         replace: Take the place of a regular file of that name, or overwrite the device.
         apart_from: Open files and devices that the output must not be, or hold a byte of, by any name.
 
@@ -299,7 +301,7 @@ def _new_file(target: _Name, mode: int, *, replace: bool, sync: bool) -> Iterato
             yield fd
     else:
         try:
-            os.fchmod(fd, mode)
+            _set_mode(fd, mode)
             yield fd
             if sync:
                 os.fsync(fd)
@@ -308,6 +310,15 @@ def _new_file(target: _Name, mode: int, *, replace: bool, sync: bool) -> Iterato
             os.close(fd)
     if sync:
         _sync(os.open(".", _FOLDER, dir_fd=target.folder))
+
+
+def _set_mode(fd: int, mode: int) -> None:
+    """Give a file its permissions; where a filesystem keeps none, it has those of its mount."""
+    try:
+        os.fchmod(fd, mode)
+    except OSError as error:
+        if error.errno not in _NO_MODES:
+            raise
 
 
 def _unnamed_file(folder: int) -> int | None:
@@ -357,7 +368,7 @@ def _hidden_file(target: _Name, mode: int, *, replace: bool, sync: bool) -> Iter
             named = False
             try:
                 try:
-                    os.fchmod(fd, mode)
+                    _set_mode(fd, mode)
                     held.interrupting = True
                     yield fd
                     held.interrupting = False
@@ -386,7 +397,7 @@ def _rename(target: _Name, hidden: str, *, replace: bool) -> None:
             except OSError as error:
                 if error.errno not in _NO_LINKS:
                     raise
-                # An empty file of our own takes the name first, so that nobody's is overwritten.
+                # An empty file of our own takes the name first, so that no other file is overwritten.
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 os.close(os.open(target.name, flags, PRIVATE, dir_fd=folder))
             else:

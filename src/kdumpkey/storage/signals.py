@@ -1,4 +1,4 @@
-"""Signals that end a process, held back while files are in a state that nobody is to find them in."""
+"""Signals that end a process, held back while files are half done."""
 
 from __future__ import annotations
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from kdumpkey._native.fileio import allocate, data_runs
 from kdumpkey.errors import DeviceError, OutputError, UsageError
 from kdumpkey.storage.pipeline import in_order, spread
 from kdumpkey.storage.publish import open_output
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from kdumpkey.storage.pipeline import Progress
     from kdumpkey.volume.volume import Volume
 
+_WRITTEN: Final = (
+    256 * 1024
+)  # at a time: of more, a filesystem makes larger pages, for which memory is compacted
 _HOLE: Final = 4096  # the granularity of holes: a filesystem block
-_ZEROS: Final = bytes(_HOLE)
 
 
 def part_of(
@@ -57,7 +60,7 @@ def part_of(
     return range(start, end)
 
 
-def decrypt_to_file(
+def decrypt_to_file(  # noqa: PLR0913 - with the options of open_output, all by name
     volume: Volume,
     path: str | os.PathLike[str],
     part: range,
@@ -90,16 +93,24 @@ def decrypt_to_file(
             _check_room(fd, path, len(part))
         else:
             if not sparse:
-                _allocate(fd, len(part))
+                allocate(fd, len(part))
             os.truncate(fd, len(part))
 
+        writing = (
+            threading.Lock()
+        )  # the file's own, which writers wait for by spinning, costs half as much again
+
         def work(view: memoryview, at: int) -> None:
-            volume.read_into(view, part.start + at)
+            volume.read_run_into(view, part.start + at)
             if not sparse or output.block_device:  # what a device holds where the zeros belong is not zeros
-                write_in_full(fd, view, at)
+                with writing:
+                    for start in range(0, len(view), _WRITTEN):
+                        write_in_full(fd, view[start : start + _WRITTEN], at + start)
                 return
-            for first, last in _runs(view):
-                write_in_full(fd, view[first:last], at + first)
+            runs = data_runs(view, _HOLE)
+            with writing:
+                for first, last in runs:
+                    write_in_full(fd, view[first:last], at + first)
 
         spread(len(part), work, progress)
 
@@ -118,7 +129,7 @@ def decrypt_to_stream(volume: Volume, fd: int, part: range, *, progress: Progres
         DeviceError: The volume's device cannot be read.
     """
     with _saying("the output"):
-        for view in in_order(len(part), lambda view, at: volume.read_into(view, part.start + at)):
+        for view in in_order(len(part), lambda view, at: volume.read_run_into(view, part.start + at)):
             write_in_full(fd, view)
             if progress:
                 progress(len(view))
@@ -128,37 +139,6 @@ def _check_room(fd: int, path: str | os.PathLike[str], length: int) -> None:
     room = os.lseek(fd, 0, os.SEEK_END)
     if room < length:
         raise OutputError(f"Cannot write {os.fspath(path)}: it has {room} bytes, the plaintext {length}.")
-
-
-def _runs(view: memoryview) -> list[tuple[int, int]]:
-    """Where there is something other than blocks of zeros."""
-    runs: list[tuple[int, int]] = []
-    for start in range(0, len(view), _HOLE):
-        end = min(start + _HOLE, len(view))
-        if end - start == _HOLE and not view[start] and bytes(view[start:end]) == _ZEROS:
-            continue
-        if runs and runs[-1][1] == start:
-            runs[-1] = (runs[-1][0], end)
-        else:
-            runs.append((start, end))
-    return runs
-
-
-def _allocate(fd: int, length: int) -> None:
-    """Have the file's blocks allocated: a disk that is too full says so now, and writing is faster.
-
-    Not by os.posix_fallocate, which fills the file by hand where a filesystem allocates nothing beforehand.
-    """
-    import ctypes  # noqa: PLC0415 - nothing else here needs it
-
-    fallocate = ctypes.CDLL(None, use_errno=True).fallocate
-    fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-    while length and fallocate(fd, 0, 0, length):
-        number = ctypes.get_errno()
-        if number == errno.EOPNOTSUPP:
-            return
-        if number != errno.EINTR:
-            raise OSError(number, os.strerror(number))
 
 
 @contextmanager

@@ -8,45 +8,36 @@ from typing import TYPE_CHECKING
 
 from kdumpkey.errors import DeviceError, UsageError
 from kdumpkey.storage.pipeline import CHUNK, spread
+from kdumpkey.storage.runs import Runs
 from kdumpkey.storage.transfer import read_in_full
 
 if TYPE_CHECKING:
-    from kdumpkey.storage.device import Device
+    from typing_extensions import Buffer
+
     from kdumpkey.storage.pipeline import Progress
     from kdumpkey.volume.volume import Volume
 
 
-def encrypt_file(
-    volume: Volume, device: Device, fd: int, name: str, *, start: int = 0, progress: Progress | None = None
+def encrypt_from(
+    volume: Volume, fd: int, name: str, *, start: int = 0, progress: Progress | None = None
 ) -> int:
-    """Encrypt what a file descriptor gives into a volume; a block device is synchronised at the end.
+    """Encrypt what a file descriptor gives into a volume; the caller synchronises the device.
 
     Args:
         volume: The volume, opened for writing.
-        device: Its data device.
         fd: A regular file, read from its beginning by several threads; or a pipe, read in order.
         name: What to call it.
         start: Byte of the plaintext to begin at.
         progress: Told how much was done, possibly by other threads.
 
     Returns:
-        How many bytes were written; what lies behind them in the volume stays.
+        How many bytes were written; what is behind them in the volume stays.
 
     Raises:
         UsageError: It has more than the volume has room for: of a file before anything is written. Or it has
             bytes of the device itself.
         DeviceError: The file cannot be read, or the device cannot be written; part of it may have been.
     """
-    done = encrypt_from(volume, fd, name, start=start, progress=progress)
-    if device.is_block:  # a file is its filesystem's, as it is for cp
-        device.sync()
-    return done
-
-
-def encrypt_from(
-    volume: Volume, fd: int, name: str, *, start: int = 0, progress: Progress | None = None
-) -> int:
-    """Encrypt what a file descriptor gives into a volume, unsynchronised; see `encrypt_file`."""
     if volume.shares_bytes_with(fd):
         raise UsageError(f"{name} is, or holds, the device itself, under this name or another.")
     if not 0 <= start <= volume.size:
@@ -58,17 +49,29 @@ def encrypt_from(
         if done > room:
             raise UsageError(f"{name} has {done} bytes, the volume has room for {room}.")
 
-        def work(view: memoryview, at: int) -> None:
-            if _read(fd, view, at, name) < len(view):
+        def read(view: Buffer, at: int) -> None:
+            if _read(fd, view, at, name) < memoryview(view).nbytes:
                 raise DeviceError(f"{name} became shorter while it was read.")
-            volume.write(view, start + at)
 
-        spread(done, work, progress)
+        source = Runs(fd, read)
+
+        def work(room: memoryview, at: int) -> None:
+            source.use(
+                at,
+                len(room),
+                lambda plaintext, check: volume.write(plaintext, start + at, room=room, check=check),
+            )
+
+        try:
+            spread(done, work, progress)
+        finally:
+            source.close()
         return done
-    return _in_order(volume, fd, name, room, start, progress)
+    return _in_order(volume, fd, name, start, progress)
 
 
-def _in_order(volume: Volume, fd: int, name: str, room: int, start: int, progress: Progress | None) -> int:
+def _in_order(volume: Volume, fd: int, name: str, start: int, progress: Progress | None) -> int:
+    room = volume.size - start
     buffer = bytearray(CHUNK)  # filled before it is written: whole pieces are encrypted without reading back
     done = 0
     with memoryview(buffer) as view:
@@ -86,7 +89,7 @@ def _in_order(volume: Volume, fd: int, name: str, room: int, start: int, progres
     return done
 
 
-def _read(fd: int, view: memoryview, offset: int | None, name: str) -> int:
+def _read(fd: int, view: Buffer, offset: int | None, name: str) -> int:
     try:
         return read_in_full(fd, view, offset)
     except OSError as error:

@@ -20,9 +20,12 @@ from kdumpkey.storage.device import Device
 from kdumpkey.storage.extent import share_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed import ReadableBuffer, WriteableBuffer
 
     from kdumpkey.storage.device import Reader
+    from kdumpkey.storage.runs import Runs
 
 # What is read is decrypted while it still lies in the processor's second-level cache.
 _CHUNK: Final = 256 * 1024
@@ -67,6 +70,44 @@ class _Part:
         self.there = there // self.sector_size * self.sector_size
 
 
+class _FastReads:
+    """A few aligned sectors of a volume that is one segment of a file or disk, which filesystems ask for.
+
+    One system call and one call of the cipher, in as little of Python as there can be.
+    """
+
+    __slots__ = ("cipher", "device", "end", "mask", "offset", "tweak")
+
+    def __init__(self, device: Device, part: _Part, cipher: SectorCipher) -> None:
+        self.device = device
+        self.end = part.end
+        self.mask = part.sector_size - 1
+        self.offset = part.offset
+        self.tweak = part.tweak
+        self.cipher = cipher
+
+    @classmethod
+    def of(cls, device: Reader, part: _Part) -> Self | None:
+        """None: the volume is read otherwise."""
+        if type(device) is not Device or part.cipher is None:
+            return None
+        return cls(device, part, part.cipher)
+
+    def read_into(self, buffer: WriteableBuffer, offset: int) -> bool:
+        """Whether this could be done here; what cannot goes the general way, which tells why."""
+        length = len(buffer) if type(buffer) is bytearray else memoryview(buffer).nbytes
+        if offset < 0 or offset + length > self.end or (offset | length) & self.mask or length > _CHUNK:
+            return False
+        fd, start = self.device.preadable()
+        try:
+            if os.preadv(fd, (buffer,), start + self.offset + offset) != length:
+                return False
+        except OSError:
+            return False
+        self.cipher.decrypt_into(buffer, buffer, self.tweak + offset // SECTOR)
+        return True
+
+
 class Volume:
     """Random access to a volume's plaintext; close it, or use it in a `with` statement.
 
@@ -103,6 +144,8 @@ class Volume:
         self._writer = device if isinstance(device, Device) and device.writable else None
         self._parts: list[_Part] = []
         self._lock = threading.Lock()
+        self._writing = threading.Lock()  # a file's own is waited for by spinning
+        self._runs: Runs | None = None
         self.size = 0
         try:
             for segment in self._segments:
@@ -111,7 +154,7 @@ class Volume:
             self.close()
             raise
         whole = len(self._parts) == 1 and self.available == self.size
-        self._only = self._parts[0] if whole else None
+        self._fast = _FastReads.of(device, self._parts[0]) if whole else None
 
     def _add(self, segment: CryptSegment, key: ReadableBuffer, tier: str | None) -> None:
         if segment.offset_bytes + segment.size_bytes > self._device.size and not self._cut_short:
@@ -148,7 +191,7 @@ class Volume:
         return there
 
     def shares_bytes_with(self, fd: int) -> bool:
-        """Whether an open file or device has bytes of the volume's own device, by whatever name."""
+        """Whether an open file or device has bytes of the volume's own device, under any name."""
         return isinstance(self._device, Device) and share_bytes(fd, self._device.fileno())
 
     def read_into(self, buffer: WriteableBuffer, offset: int) -> None:
@@ -163,30 +206,46 @@ class Volume:
             DeviceError: The device cannot be read, or was cut short before that; part of the buffer may
                 have been filled.
         """
-        only = self._only
+        if self._fast is not None and self._fast.read_into(buffer, offset):
+            return
         with memoryview(buffer) as whole, whole.cast("B") as view:
-            length = view.nbytes
-            if (
-                only is not None
-                and length <= _CHUNK
-                and offset >= 0
-                and offset + length <= only.end
-                and only.cipher
-                and not (offset | length) % only.sector_size
-            ):  # a few aligned sectors: what filesystems ask for, and nothing to divide
-                self._device.pread_into(view, only.offset + offset)
-                only.cipher.decrypt_into(view, view, only.tweak + offset // SECTOR)
-                return
-            self._check(offset, length)
-            for part, at, start, end in self._pieces(offset, length):
-                self._read_part(part, view[start:end], at)
+            self._check(offset, view.nbytes)
+            for part, at, start, end in self._pieces(offset, view.nbytes):
+                self._read_part(part, view[start:end], at, None)
 
-    def write(self, buffer: ReadableBuffer, offset: int) -> None:
+    def read_run_into(self, buffer: WriteableBuffer, offset: int) -> None:
+        """Fill a long buffer with plaintext, as `read_into` does, for reading a volume once from end to end.
+
+        A file is not copied first, but decrypted from where it is in memory, and a disk is read past the page
+        cache.
+        """
+        runs = self._runs
+        if runs is None:
+            from kdumpkey.storage.runs import runs_of  # noqa: PLC0415 - only copies of volumes need it
+
+            with self._lock:
+                runs = self._runs = self._runs or runs_of(self._device)
+        with memoryview(buffer) as whole, whole.cast("B") as view:
+            self._check(offset, view.nbytes)
+            for part, at, start, end in self._pieces(offset, view.nbytes):
+                self._read_part(part, view[start:end], at, runs)
+
+    def write(
+        self,
+        buffer: ReadableBuffer,
+        offset: int,
+        *,
+        room: memoryview | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> None:
         """Encrypt a buffer into the volume.
 
         Args:
             buffer: Any contiguous buffer, all of which is written.
             offset: Byte of the plaintext to begin at; neither it nor the length need be aligned.
+            room: Where the ciphertext may stand until it is written, at least as long as the buffer, or 256
+                KiB; default: memory made for this call.
+            check: Called when a piece has been encrypted, before it is written; raises to prevent that.
 
         Raises:
             ValueError: The buffer reaches beyond the volume's end, or the volume is closed.
@@ -199,7 +258,7 @@ class Volume:
         with memoryview(buffer) as whole, whole.cast("B") as view:
             self._check(offset, view.nbytes)
             for part, at, start, end in self._pieces(offset, view.nbytes):
-                self._write_part(self._writer, part, view[start:end], at)
+                self._write_part(self._writer, part, view[start:end], at, room, check)
 
     def reopen(self, volume_key: ReadableBuffer, *, device: Reader | None = None) -> Volume:
         """The same volume with keys of this process's own, for a program that has forked.
@@ -237,7 +296,10 @@ class Volume:
 
     def close(self) -> None:
         """Wipe the ciphers' keys; the device stays open. Closing twice is harmless."""
-        parts, self._parts, self._only = self._parts, [], None
+        parts, self._parts, self._fast = self._parts, [], None
+        runs, self._runs = self._runs, None
+        if runs is not None:
+            runs.close()
         for part in parts:
             if part.cipher:
                 part.cipher.close()
@@ -263,7 +325,7 @@ class Volume:
                 pieces.append((part, start - part.start, start - offset, end - offset))
         return pieces
 
-    def _read_part(self, part: _Part, view: memoryview, at: int) -> None:
+    def _read_part(self, part: _Part, view: memoryview, at: int, runs: Runs | None) -> None:
         if at + len(view) > part.there:
             raise DeviceError(
                 f"Device {self._device.name} was cut short: bytes {part.start + part.there} to {part.end} of "
@@ -273,10 +335,11 @@ class Volume:
         if part.cipher is None:
             self._device.pread_into(view, part.offset + at)
             return
+        piece = _CHUNK if runs is None else runs.longest
         done, length = 0, len(view)
         while done < length:
             inside = (at + done) % step
-            whole = min(length - done, _CHUNK) // step * step
+            whole = min(length - done, piece) // step * step
             if inside or not whole:
                 take = min(step - inside, length - done)
                 sector = self._read_sector(part, part.cipher, at + done - inside)
@@ -284,9 +347,19 @@ class Volume:
             else:
                 take = whole
                 with view[done : done + take] as run:
-                    self._device.pread_into(run, part.offset + at + done)
-                    part.cipher.decrypt_into(run, run, part.tweak + (at + done) // SECTOR)
+                    self._read_sectors(part, part.cipher, run, at + done, runs)
             done += take
+
+    def _read_sectors(
+        self, part: _Part, cipher: SectorCipher, run: memoryview, at: int, runs: Runs | None
+    ) -> None:
+        """Whole sectors, from byte `at` of the part on."""
+        first = part.tweak + at // SECTOR
+        if runs is None:
+            self._device.pread_into(run, part.offset + at)
+            cipher.decrypt_into(run, run, first)
+        else:
+            runs.use(part.offset + at, len(run), lambda source, _: cipher.decrypt_into(source, run, first))
 
     def _read_sector(self, part: _Part, cipher: SectorCipher, at: int) -> bytearray:
         sector = bytearray(part.sector_size)
@@ -294,14 +367,23 @@ class Volume:
         cipher.decrypt_into(sector, sector, part.tweak + at // SECTOR)
         return sector
 
-    def _write_part(self, device: Device, part: _Part, view: memoryview, at: int) -> None:
+    def _write_part(  # noqa: PLR0913 - a part of write, with all that it was told
+        self,
+        device: Device,
+        part: _Part,
+        view: memoryview,
+        at: int,
+        room: memoryview | None,
+        check: Callable[[], None] | None,
+    ) -> None:
+        check = check or _nothing
         step = part.sector_size
         if part.cipher is None:
+            check()
             device.pwrite(view, part.offset + at)
             return
-        scratch = bytearray(min(_CHUNK, -(-len(view) // step) * step))
         done, length = 0, len(view)
-        with memoryview(scratch) as room:
+        with memoryview(bytearray(min(_CHUNK, len(view))) if room is None else room) as scratch:
             while done < length:
                 inside = (at + done) % step
                 whole = min(length - done, _CHUNK) // step * step
@@ -311,13 +393,16 @@ class Volume:
                         start = at + done - inside
                         sector = self._read_sector(part, part.cipher, start)
                         sector[inside : inside + take] = view[done : done + take]
+                        check()
                         self._encrypt(part.cipher, sector, sector, part.tweak + start // SECTOR)
                         device.pwrite(sector, part.offset + start)
                 else:
                     take = whole
-                    with view[done : done + take] as run, room[:take] as out:
+                    with view[done : done + take] as run, scratch[:take] as out:
                         self._encrypt(part.cipher, run, out, part.tweak + (at + done) // SECTOR)
-                        device.pwrite(out, part.offset + at + done)
+                        check()
+                        with self._writing:
+                            device.pwrite(out, part.offset + at + done)
                 done += take
 
     def _encrypt(self, cipher: SectorCipher, src: ReadableBuffer, dst: WriteableBuffer, sector: int) -> None:
@@ -327,6 +412,10 @@ class Volume:
             if not self._parts:
                 raise
             raise CipherError(f"this volume key must not encrypt: {error}") from error
+
+
+def _nothing() -> None:
+    """There is nothing to check."""
 
 
 class VolumeFile(io.RawIOBase):

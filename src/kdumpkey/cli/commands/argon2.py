@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from kdumpkey.cli import argon2_plot, plots
 from kdumpkey.cli import argon2_text as text
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Devices
-from kdumpkey.cli.opening import device_path, refusing
 from kdumpkey.cli.options import (
     AdvisedDevice,
     Crashkernel,
@@ -29,12 +29,15 @@ from kdumpkey.cli.options import (
     UnpackedSize,
 )
 from kdumpkey.cli.parsers import size_of
+from kdumpkey.cli.progress import progress_bar, status_line
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import OutputError, UsageError
 from kdumpkey.kdump.cost import measure as costs
 from kdumpkey.kdump.cost.advice import Bounds
 from kdumpkey.kdump.cost.advice import advise as find_advice
+from kdumpkey.kdump.cost.keyslots import keyslot_cells
 from kdumpkey.kdump.cost.measure import Cell
+from kdumpkey.luks.words import device_path, refusing
 from kdumpkey.memory.kdump_kernel import UNPACKED_BYTES
 from kdumpkey.storage.publish import write_file
 
@@ -70,8 +73,6 @@ def compare(
     """Measure a grid of parameters and the keyslots of devices, and say where each would open."""
     session = run.begin()
     if plot is not None:
-        from kdumpkey.cli import plots  # noqa: PLC0415 - few want a plot
-
         plots.check(plot)
     reserved = _sizes(reserved_sizes, costs.DEFAULT_RESERVED)
     unpacked = _unpacked(unpacked_size)
@@ -90,12 +91,14 @@ def compare(
         _prove(measured, proving, unpacked, proofs)
     finally:  # what was measured before an interrupt took its time, and counts
         if measured:
-            _show(session, measured, proofs, reserved, unpacked, runs, as_json=as_json)
+            if as_json:
+                session.say(_json(measured, proofs, reserved, unpacked, runs))
+            else:
+                for line in (*text.table(measured, reserved, unpacked), *text.proof_lines(proofs)):
+                    session.say(line)
     if csv is not None:
         write_file(csv, text.csv_text(measured, reserved, unpacked).encode(), mode=0o644, replace=True)
     if plot is not None:
-        from kdumpkey.cli import argon2_plot  # noqa: PLC0415 - matplotlib takes a second to import
-
         argon2_plot.plot(plot, measured, reserved, unpacked)
     if not all(proof.agrees for proof in proofs):
         raise OutputError("A proof came out otherwise than it was said.")
@@ -115,8 +118,6 @@ def advise(
     """Find the strongest parameters that fit a reserved memory and a time."""
     if argument is not None:
         raise UsageError(f"argon2 advise takes no {argument!r}; name a device with --device.")
-    from kdumpkey.cli.progress import status_line  # noqa: PLC0415 - only where something takes long
-
     session = run.begin()
     reserved = size_of("crashkernel", crashkernel or "256M")
     seconds = _seconds(time or "2s")
@@ -142,28 +143,15 @@ def advise(
         session.say(line)
 
 
-def _show(
-    session: Session,
-    measured: Sequence[Cost],
-    proofs: Sequence[Proof],
-    reserved: Sequence[int],
-    unpacked: int,
-    runs: int,
-    *,
-    as_json: bool,
-) -> None:
-    if as_json:
-        rows = [costs.as_row(cost, reserved, unpacked) for cost in measured]
-        session.say(json.dumps({"runs": runs, "costs": rows, "proofs": [text.proof_row(p) for p in proofs]}))
-        return
-    for line in (*text.table(measured, reserved, unpacked), *text.proof_lines(proofs)):
-        session.say(line)
+def _json(
+    measured: Sequence[Cost], proofs: Sequence[Proof], reserved: Sequence[int], unpacked: int, runs: int
+) -> str:
+    rows = [costs.as_row(cost, reserved, unpacked) for cost in measured]
+    return json.dumps({"runs": runs, "costs": rows, "proofs": [text.proof_row(proof) for proof in proofs]})
 
 
 def _measure(session: Session, cells: Sequence[Cell], runs: int, measured: list[Cost]) -> None:
-    """Measure every cell; what was measured is in the list, whatever ends it."""
-    from kdumpkey.cli.progress import progress_bar  # noqa: PLC0415 - only where something takes long
-
+    """Measure every cell; even after an error, what was measured is in the list."""
     # In the bar's unit, work done: memory times passes.
     weights = [max(cell.memory_kib * cell.passes, 1) * 1024 for cell in cells]
     with progress_bar(session.streams, sum(weights) * runs) as advance:
@@ -202,8 +190,6 @@ def _grid(kdf: str, memory: str | None, passes: str | None, parallel: str | None
 
 
 def _keyslots(devices: Sequence[str]) -> list[Cell]:
-    from kdumpkey.kdump.cost.keyslots import keyslot_cells  # noqa: PLC0415 - only devices need the header's code
-
     cells = []
     for device in map(device_path, devices):
         with refusing(device):

@@ -187,7 +187,7 @@ def _write(
     with ExitStack() as stack:
         kept = [store.device.fileno()]
         if data is not None:
-            with suppress(DeviceError):  # where there is no such device, nothing is lost
+            with suppress(DeviceError):  # nothing is lost if there is no such device
                 kept.append(stack.enter_context(open_readonly(data)).fileno())
         try:
             write_file(path, content, replace=True, apart_from=kept)

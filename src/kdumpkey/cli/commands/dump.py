@@ -30,6 +30,7 @@ from kdumpkey.cli.session import Run
 from kdumpkey.cli.unlocking import KeyslotRequest
 from kdumpkey.errors import NotLuksError, UsageError
 from kdumpkey.luks import strict_json
+from kdumpkey.luks.description import described
 from kdumpkey.luks.model import Luks1Header, Luks2Header
 from kdumpkey.luks.words import refusal
 
@@ -85,8 +86,6 @@ def luks_dump(
                 )
             return
         if as_json:
-            from kdumpkey.luks.description import described  # noqa: PLC0415 - the text needs none
-
             session.say(json.dumps(described(luks.header), indent=2))
         elif not dump_json_metadata:
             quoted = session.streams.quoted

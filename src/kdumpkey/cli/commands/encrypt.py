@@ -22,7 +22,7 @@ from kdumpkey.cli.unlocking import volume_key
 from kdumpkey.errors import DeviceError, UsageError
 from kdumpkey.luks.data_access import warnings_of_nothing
 from kdumpkey.storage.extent import share_bytes
-from kdumpkey.volume.encrypt import encrypt_file
+from kdumpkey.volume.encrypt import encrypt_from
 
 app = typer.Typer()
 
@@ -62,9 +62,9 @@ def encrypt(
                     total = status.st_size if stat.S_ISREG(status.st_mode) else 0
                     with progress_bar(session.streams, total) as progress:
                         name = "standard input" if source == STDIN else source
-                        done = encrypt_file(
-                            volume, luks.device, fd, name, start=start or 0, progress=progress
-                        )
+                        done = encrypt_from(volume, fd, name, start=start or 0, progress=progress)
+                    if luks.device.is_block:  # a file is its filesystem's, as it is for cp
+                        luks.device.sync()
                     size = volume.size
     finally:
         if source != STDIN:

@@ -11,7 +11,6 @@ import typer
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Devices
 from kdumpkey.cli.columns import folded
-from kdumpkey.cli.opening import device_path, refusing
 from kdumpkey.cli.options import Arch, Json, ModulesSize, Release, Root
 from kdumpkey.cli.region_sizes import RegionSizes
 from kdumpkey.cli.session import Run
@@ -19,6 +18,7 @@ from kdumpkey.errors import UsageError
 from kdumpkey.kdump.estimate.device_keyslots import keyslots_of
 from kdumpkey.kdump.estimate.keyslots import KeyslotMemory
 from kdumpkey.kdump.estimate.machine import MachineEstimate, MachineSpec, estimate_machine
+from kdumpkey.luks.words import device_path, refusing
 from kdumpkey.region.crashkernel import parse_crashkernel
 from kdumpkey.region.handover import merged_size
 from kdumpkey.region.model import USUAL_BASE, ImageSizes, Policy, segments_of

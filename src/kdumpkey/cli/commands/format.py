@@ -17,13 +17,13 @@ from kdumpkey.cli.changing import (
     check_costs,
     kdf_request,
     key_file_named,
+    report_costs,
     warn_of_other_bytes,
 )
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.interruptible import interruptible
 from kdumpkey.cli.kdf_choice import KdfChoice
 from kdumpkey.cli.key_source import PassphraseSource, UnlockSource, by_key
-from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.options import (
     EVERYWHERE,
     AlignPayload,
@@ -59,6 +59,7 @@ from kdumpkey.luks.create import Format, canonical_cipher, cipher_warnings, form
 from kdumpkey.luks.header import primary_version
 from kdumpkey.luks.layout import LUKS1_SLOTS
 from kdumpkey.luks.volume_key_file import read_exactly
+from kdumpkey.luks.words import device_path
 from kdumpkey.storage.device import open_readonly
 from kdumpkey.storage.publish import write_file
 
@@ -174,6 +175,11 @@ def luks_format(
                 )
         stack.enter_context(interruptible())
         number = format_device(path, secret, what, volume_key=volume_key, warn=session.say)
+        if kdf.calibrate is not None:
+            from kdumpkey.luks.device import open_luks  # noqa: PLC0415 - only who asks for the times waits for it
+
+            with open_luks(path, header=header.header) as made:
+                report_costs(session, kdf, made.header.keyslots[number].kdf)
     session.explain(f"Key slot {number} created.")
 
 

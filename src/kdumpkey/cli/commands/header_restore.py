@@ -6,12 +6,12 @@ import typer
 
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
-from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.options import EVERYWHERE, Header, HeaderBackupFile
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.session import Reported, Run
 from kdumpkey.errors import UsageError
 from kdumpkey.luks.restore import backup_name, examine, restore
+from kdumpkey.luks.words import device_path
 
 app = typer.Typer()
 

@@ -11,10 +11,10 @@ from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
 from kdumpkey.cli.from_kdump import key_handed_over
 from kdumpkey.cli.key_source import MachineChoice
-from kdumpkey.cli.opening import device_path
 from kdumpkey.cli.options import Json, MountConfigfs
 from kdumpkey.cli.session import Run
 from kdumpkey.luks.device import open_luks
+from kdumpkey.luks.words import device_path
 from kdumpkey.volume.save import save_file, saved_line
 
 app = typer.Typer()

@@ -14,7 +14,7 @@ from kdumpkey.cli.machines import open_machine
 from kdumpkey.cli.options import Json
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import UsageError
-from kdumpkey.keyring import KeyName, parse_keyring, parse_volume_key_source
+from kdumpkey.keyring.names import KeyName, parse_keyring, parse_volume_key_source
 
 if TYPE_CHECKING:
     from kdumpkey.kernel.simulated.machine import Machine

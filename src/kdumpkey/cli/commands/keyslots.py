@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,12 +19,14 @@ from kdumpkey.cli.changing import (
     open_for_change,
     read_new_passphrase,
     recipe,
+    report_costs,
 )
 from kdumpkey.cli.header_choice import HeaderChoice
 from kdumpkey.cli.interruptible import interruptible
 from kdumpkey.cli.kdf_choice import KdfChoice
 from kdumpkey.cli.key_hint import hinting
-from kdumpkey.cli.key_source import KeyringPassphrase, UnlockSource, by_key
+from kdumpkey.cli.key_source import KeyringPassphrase, KeySource, UnlockSource, by_key
+from kdumpkey.cli.keyring_key import volume_key_in_keyring
 from kdumpkey.cli.options import (
     EVERYWHERE,
     ExternalTokensPath,
@@ -103,18 +105,19 @@ def luks_add_key(
     with open_for_change(device, header, version=2 if unbound else None) as store:
         check_recipe(kdf, store.header)
         token = new_token_id if new_file is None else None
+        keys = KeySource(source, old, key_size_bits, volume_key_file, volume_key_keyring)
+        wanted = _NewPassphrase(new_file, part, token, new_passphrase_key)
         with (
             _unbound_key(volume_key_file, (key_size_bits or 0) // 8)
             if unbound
-            else _existing_key(
-                session, store, source, old, volume_key_file, volume_key_keyring, key_size_bits
-            ) as key,
-            _new_passphrase(session, store, new_file, part, source, token, new_passphrase_key) as passphrase,
+            else _existing_key(session, store, keys) as key,
+            _new_passphrase(session, store, source, wanted) as passphrase,
             interruptible(),
         ):
             how = recipe(kdf, store.header, check_memory=source.checks_memory)
             add = add_unbound_key if unbound else add_key
             number = add(store, key, passphrase, how, keyslot=new)
+            report_costs(session, kdf, how.kdf)
         if token is not None:
             assign_token(store, token, number)
         session.explain(f"Key slot {number} created.")
@@ -155,7 +158,7 @@ def luks_change_key(
             with read_new_passphrase(
                 session, "Enter new passphrase: ", new_key_file, part, source.passphrase
             ) as passphrase:
-                _change(session, store, opened, passphrase, kdf, source, stay=key_slot is not None)
+                _change(session, store, opened, passphrase, _Change(kdf, source, stay=key_slot is not None))
 
 
 @action(
@@ -189,40 +192,47 @@ def luks_convert_key(
                 passphrase, keyslot=key_slot, unbound=True, check_memory=source.checks_memory
             ) as opened,
         ):
-            _change(session, store, opened, passphrase, kdf, source, stay=key_slot is not None)
+            _change(session, store, opened, passphrase, _Change(kdf, source, stay=key_slot is not None))
+
+
+@dataclass(frozen=True)
+class _Change:
+    """How a keyslot is made anew, and whether it keeps its number in any case."""
+
+    kdf: KdfChoice
+    source: UnlockSource
+    stay: bool
 
 
 def _change(
-    session: Session,
-    store: HeaderStore,
-    opened: Unlocked,
-    passphrase: SecretBuffer,
-    kdf: KdfChoice,
-    source: UnlockSource,
-    *,
-    stay: bool,
+    session: Session, store: HeaderStore, opened: Unlocked, passphrase: SecretBuffer, wanted: _Change
 ) -> None:
     with interruptible():
-        how = recipe(kdf, store.header, check_memory=source.checks_memory)
-        number = change_key(store, opened, passphrase, how, stay=stay)
+        how = recipe(wanted.kdf, store.header, check_memory=wanted.source.checks_memory)
+        number = change_key(store, opened, passphrase, how, stay=wanted.stay)
+        report_costs(session, wanted.kdf, how.kdf)
     session.explain(f"Key slot {number} created.")
 
 
+@dataclass(frozen=True)
+class _NewPassphrase:
+    """Where a new passphrase comes from: a part of a file, a token, or a key of the user keyring."""
+
+    path: str | None
+    part: NewKeyfilePart
+    token: int | None = None
+    description: str | None = None
+
+
 def _new_passphrase(
-    session: Session,
-    store: HeaderStore,
-    path: str | None,
-    part: NewKeyfilePart,
-    source: UnlockSource,
-    token: int | None,
-    description: str | None,
+    session: Session, store: HeaderStore, source: UnlockSource, wanted: _NewPassphrase
 ) -> SecretBuffer:
     """The new passphrase: from a keyring, by a token that names its key, or as the other options say."""
-    if description is not None:
-        return passphrase_in_keyring(description)
-    if token is not None:
-        return token_passphrase(store.header, token)
-    return read_new_passphrase(session, _NEW, path, part, source.passphrase)
+    if wanted.description is not None:
+        return passphrase_in_keyring(wanted.description)
+    if wanted.token is not None:
+        return token_passphrase(store.header, wanted.token)
+    return read_new_passphrase(session, _NEW, wanted.path, wanted.part, source.passphrase)
 
 
 def _unbound_key(path: str | None, nbytes: int) -> SecretBuffer:
@@ -231,26 +241,16 @@ def _unbound_key(path: str | None, nbytes: int) -> SecretBuffer:
 
 
 @contextmanager
-def _existing_key(
-    session: Session,
-    store: HeaderStore,
-    source: UnlockSource,
-    keyslot: int | None,
-    volume_key_file: str | None,
-    volume_key_keyring: str | None,
-    key_size_bits: int | None,
-) -> Iterator[SecretBuffer]:
+def _existing_key(session: Session, store: HeaderStore, keys: KeySource) -> Iterator[SecretBuffer]:
     """The volume key: from its file or keyring, by a token if one is asked for, or by any passphrase."""
-    luks = as_device(store)
-    if volume_key_file is not None:
-        with read_volume_key(volume_key_file, luks.header, key_size_bits) as key:
+    luks, source, keyslot = as_device(store), keys.unlock, keys.key_slot
+    if keys.volume_key_file is not None:
+        with read_volume_key(keys.volume_key_file, luks.header, keys.key_size_bits) as key:
             verify_volume_key(store.header, key)
             yield key
         return
-    if volume_key_keyring is not None:
-        from kdumpkey.cli.keyring_key import volume_key_in_keyring  # noqa: PLC0415 - few keys lie in keyrings
-
-        with volume_key_in_keyring(volume_key_keyring) as key:
+    if keys.volume_key_keyring is not None:
+        with volume_key_in_keyring(keys.volume_key_keyring) as key:
             verify_volume_key(store.header, key)
             yield key
         return

@@ -42,7 +42,7 @@ def close(
 
 @action(app, "status", "<name>", ignores=EVERYWHERE, example="kdumpkey status data")
 def status(run: Run, name: MappingName) -> None:
-    """Show what a mapping is, or say that there is none."""
+    """Show what a mapping is, or that it is inactive."""
     session = run.begin()
     shown = name if "/" in name else f"{DIRECTORY}/{name}"
     found = find_mapping(device_mapper(session), name)

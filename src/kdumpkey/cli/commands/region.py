@@ -12,6 +12,7 @@ from kdumpkey.cli import options
 from kdumpkey.cli import region_text as text
 from kdumpkey.cli.action import action
 from kdumpkey.cli.options import Json, Keys, Plot, Samples, Seed
+from kdumpkey.cli.region_plot import plot_distribution, plot_layout, plot_samples
 from kdumpkey.cli.region_sizes import RegionSizes
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.errors import KernelError, UsageError, kernel_error
@@ -48,8 +49,6 @@ def show(
     except KernelError as error:
         raise kernel_error(error.errno, f"Draw {draw} of {total}: {error.reason}.") from error
     if plot is not None:
-        from kdumpkey.cli.region_plot import plot_layout  # noqa: PLC0415 - matplotlib takes a second to import
-
         plot_layout(plot, layout, parts)
     if as_json:
         session.say(json.dumps({**_region(layout), "draw": draw, "segments": _segments(parts)}))
@@ -80,8 +79,6 @@ def simulate(
     pages = layout.sample(samples, seed)
     found = layout.distribution()
     if plot is not None:
-        from kdumpkey.cli.region_plot import plot_samples  # noqa: PLC0415 - matplotlib takes a second to import
-
         plot_samples(plot, layout, pages)
     if as_json:
         failed = sum(page == FAILED for page in pages)
@@ -188,6 +185,4 @@ def _numbers(found: Distribution) -> dict[str, object]:
 def _plot_distribution(path: str | None, layouts: dict[Policy, Layout]) -> None:
     if path is None:
         return
-    from kdumpkey.cli.region_plot import plot_distribution  # noqa: PLC0415 - matplotlib takes a second to import
-
     plot_distribution(path, layouts)

@@ -8,14 +8,14 @@ import typer
 
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
-from kdumpkey.cli.header_choice import HeaderChoice
-from kdumpkey.cli.opening import VERSIONS, device_path
+from kdumpkey.cli.header_choice import VERSIONS, HeaderChoice
 from kdumpkey.cli.options import EVERYWHERE, HeaderBackupFile
 from kdumpkey.cli.passphrase import confirm
 from kdumpkey.cli.session import Run
 from kdumpkey.errors import HeaderError, NotLuksError, RequirementsError, UsageError
 from kdumpkey.luks.keyslot_noise import MOST_OFFSETS, PART
 from kdumpkey.luks.repair import Damage, diagnose, examine, mend, save_salvaged
+from kdumpkey.luks.words import device_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
 from kdumpkey.cli.action import action
 from kdumpkey.cli.arguments import Device
-from kdumpkey.cli.header_choice import HeaderChoice
+from kdumpkey.cli.header_choice import VERSIONS, HeaderChoice
 from kdumpkey.cli.key_source import KeySource, MachineChoice, by_key
 from kdumpkey.cli.mapping_flags import MappingFlags
-from kdumpkey.cli.opening import VERSIONS, device_path, open_data_and_header
+from kdumpkey.cli.opening import open_data_and_header
 from kdumpkey.cli.options import (
     EVERYWHERE,
     DeviceSize,
     DisableKeyring,
     DisableVeracrypt,
     ExternalTokensPath,
-    Force,
     IvLargeSectors,
     Json,
-    Length,
     LinkVkToKeyring,
     Map,
     PassphraseKey,
@@ -36,30 +33,27 @@ from kdumpkey.cli.options import (
     Shared,
     Size,
     Skip,
-    Sparse,
-    Start,
     TcryptBackup,
     TcryptHidden,
     TcryptSystem,
     Test,
     TestPassphrase,
-    To,
     Unbound,
     Veracrypt,
     VeracryptPim,
     VeracryptQueryPim,
 )
+from kdumpkey.cli.output import Output
 from kdumpkey.cli.refusing import refuse_external_tokens, refuse_first
 from kdumpkey.cli.session import Run, Session
 from kdumpkey.cli.unlocking import KeyslotRequest, volume_key
-from kdumpkey.errors import KeyNotFoundError, KeyringError, UsageError
+from kdumpkey.errors import UsageError
 from kdumpkey.luks.data_access import warnings_of, warnings_of_nothing
-from kdumpkey.storage.extent import share_bytes
+from kdumpkey.luks.words import device_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kdumpkey.keyring import LinkTarget
     from kdumpkey.luks.device import LuksDevice
     from kdumpkey.secret import SecretBuffer
     from kdumpkey.volume.volume import Volume
@@ -91,17 +85,6 @@ class OtherTypes:
     veracrypt_query_pim: VeracryptQueryPim = False
 
 
-@dataclass(frozen=True)
-class Output:
-    """Where plaintext goes, and how much of it."""
-
-    to: To = None
-    start: Start = None
-    length: Length = None
-    sparse: Sparse = False
-    force: Force = False
-
-
 @action(
     app,
     "open",
@@ -131,14 +114,8 @@ def open_device(
 ) -> None:
     """Map a volume, or with --test-passphrase check a passphrase or key alone."""
     kind = header.type
-    _check_open(
-        others,
-        "luks" if kind is None else kind,
-        test=test_passphrase,
-        unbound=unbound,
-        persistent=persistent,
-        refresh=refresh,
-    )
+    mode = _OpenMode(test_passphrase, unbound, persistent, refresh)
+    _check_open(others, "luks" if kind is None else kind, mode)
     refuse_first(
         (
             disable_keyring and link_vk_to_keyring is not None,
@@ -211,7 +188,7 @@ def unlock(
     as_json: Json = False,
 ) -> None:
     """Check a key, and with --to decrypt, with --map map; --json tells what was found."""
-    _check_unlock(output, keys, test=test, map_name=map_name, unbound=unbound, as_json=as_json)
+    _check_unlock(output, keys, _UnlockMode(test, map_name, unbound, as_json))
     session = run.begin()
     keys = _with_passphrase_key(keys, passphrase_key)
     link = _link_target(session, link_vk_to_keyring, keys.machine)
@@ -235,7 +212,7 @@ def unlock(
             if output.to is not None:
                 with luks.volume(key, tier=session.streams.environment.get("KDUMPKEY_AESXTS")) as volume:
                     key.close()  # the volume has its own, and the decryption may take hours
-                    result |= _decrypt(session, luks, volume, output, output.to)
+                    result |= _decrypted(session, luks, volume, output)
             if as_json:
                 session.say(json.dumps(result))
 
@@ -245,10 +222,18 @@ def _with_passphrase_key(keys: KeySource, description: str | None) -> KeySource:
     return replace(keys, unlock=replace(keys.unlock, passphrase=passphrase))
 
 
-def _check_open(
-    others: OtherTypes, kind: str, *, test: bool, unbound: bool, persistent: bool, refresh: bool
-) -> None:
+class _OpenMode(NamedTuple):
+    """What open does besides mapping a volume, as options say."""
+
+    test: bool
+    unbound: bool
+    persistent: bool
+    refresh: bool
+
+
+def _check_open(others: OtherTypes, kind: str, mode: _OpenMode) -> None:
     plain = kind in ("plain", "loopaes")
+    test, unbound, persistent, refresh = mode
     refuse_first(
         (persistent and test, "Option --persistent is not allowed with --test-passphrase."),
         (refresh and test, "Options --refresh and --test-passphrase are mutually exclusive."),
@@ -303,10 +288,18 @@ def _check_open(
     )
 
 
-def _check_unlock(
-    output: Output, keys: KeySource, *, test: bool, map_name: str | None, unbound: bool, as_json: bool
-) -> None:
+class _UnlockMode(NamedTuple):
+    """What unlock does besides decrypting a volume, as options say."""
+
+    test: bool
+    map_name: str | None
+    unbound: bool
+    as_json: bool
+
+
+def _check_unlock(output: Output, keys: KeySource, mode: _UnlockMode) -> None:
     to = output.to
+    test, map_name, unbound, as_json = mode
     refuse_first(
         (test and to is not None, "Options --test and --to are mutually exclusive."),
         (map_name is not None and unbound, "Option --unbound is not allowed with --map."),
@@ -335,38 +328,10 @@ def _mapping_to(
     return mapping_to(session, luks, name, flags, persistent=persistent)
 
 
-def _decrypt(
-    session: Session, luks: LuksDevice, volume: Volume, wanted: Output, output: str
-) -> dict[str, object]:
-    from kdumpkey.cli.progress import progress_bar  # noqa: PLC0415 - a mere check shows none
-    from kdumpkey.volume.decrypt import decrypt_to_file, decrypt_to_stream, part_of  # noqa: PLC0415
+def _decrypted(session: Session, luks: LuksDevice, volume: Volume, output: Output) -> dict[str, object]:
+    from kdumpkey.cli.decrypting import decrypt  # noqa: PLC0415 - a mere check writes nothing
 
-    part = part_of(
-        volume,
-        wanted.start or 0,
-        wanted.length,
-        cut_short=bool(luks.missing_end()),
-        to_the_cut=wanted.force,
-    )
-    sources = (luks.device.fileno(), luks.header_device.fileno())
-    with progress_bar(session.streams, len(part)) as progress:
-        if output == "-":
-            if os.isatty(session.streams.stdout):
-                raise UsageError("The plaintext will not be written to a terminal: redirect standard output.")
-            if any(share_bytes(session.streams.stdout, each) for each in sources):
-                raise UsageError("Standard output is what is being decrypted: send the plaintext elsewhere.")
-            decrypt_to_stream(volume, session.streams.stdout, part, progress=progress)
-        else:
-            decrypt_to_file(
-                volume,
-                output,
-                part,
-                sparse=wanted.sparse,
-                replace=wanted.force,
-                apart_from=sources,
-                progress=progress,
-            )
-    return {"to": output, "from": part.start, "length": len(part)}
+    return decrypt(session, luks, volume, output)
 
 
 def _link_target(
@@ -375,34 +340,6 @@ def _link_target(
     """What --link-vk-to-keyring does with the volume key; the keyring is found before anyone is asked."""
     if text is None:
         return lambda _key: None
-    from kdumpkey import keyring  # noqa: PLC0415 - only who asks for keyrings pays for them
-    from kdumpkey.cli.machines import names_machine  # noqa: PLC0415
+    from kdumpkey.cli.linking import linking  # noqa: PLC0415 - few keys are linked to a keyring
 
-    target = keyring.parse_link_target(text)
-    if names_machine(session, machine):
-        return lambda key: _link_simulated(session, target, key, machine)
-    try:
-        number = keyring.resolve_keyring(target.keyring)
-    except KeyNotFoundError as error:
-        raise UsageError(f"{error}\nInvalid --link-vk-to-keyring value.") from error
-
-    def link(key: SecretBuffer) -> None:
-        try:
-            keyring.link_volume_key(number, target.key, key)
-        except KeyringError as error:
-            message = f"Failed to link volume key in user defined keyring.\n{error}"
-            raise UsageError(message) from error
-
-    return link
-
-
-def _link_simulated(session: Session, target: LinkTarget, key: SecretBuffer, choice: MachineChoice) -> None:
-    from kdumpkey.cli.from_kdump import link_simulated  # noqa: PLC0415 - only simulated machines
-
-    try:
-        warnings = link_simulated(session, target, key, choice)
-    except KeyringError as error:
-        message = f"Failed to link volume key in user defined keyring.\n{error}"
-        raise UsageError(message) from error
-    for warning in warnings:
-        session.complain(f"WARNING: {warning}")
+    return linking(session, text, machine)

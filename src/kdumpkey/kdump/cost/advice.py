@@ -14,6 +14,7 @@ from kdumpkey.kdump.cost.measure import (
     Fit,
     available_kib,
     measure,
+    measure_reference,
 )
 from kdumpkey.memory.kdump_kernel import UNPACKED_BYTES
 
@@ -127,6 +128,8 @@ def advise(
         if less is None:
             raise ResourceError(_too_short(bounds.seconds))
         cell = less
+    measuring(cell)
+    cost = replace(cost, reference_seconds=measure_reference(cell))
     ratio = memory_time_product(default) / memory_time_product(cell)
     return Advice(cost, default, ratio, bounds.reserved_bytes, bounds.seconds)
 

@@ -98,7 +98,8 @@ def _with_content(
         stamp = (image.initrd_stamp if image.initrd else image.kernel_stamp) if image is not None else None
         changed = stamp is not None and stamp != file_stamp(path)
     except (UnreadableInitramfsError, OSError) as error:
-        content, changed = str(error).replace(str(host.root / relative), f"/{relative}"), False
+        said = f"Cannot read /{relative}: {error.strerror}." if isinstance(error, OSError) else str(error)
+        content, changed = said.replace(str(host.root / relative), f"/{relative}"), False
         content = content.replace(str(host.root), "") if not host.is_here else content
     return replace(read, content=content, changed=changed)
 

@@ -6,17 +6,8 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.errors import KeyNotFoundError, KeyringError
-from kdumpkey.keyring import (
-    SpecialKeyring,
-    add_key,
-    find_key,
-    link_key,
-    never_expires,
-    read_key,
-    request_key,
-    set_timeout,
-    unlink_key,
-)
+from kdumpkey.keyring import SpecialKeyring, add_key, link_key, read_key, request_key, set_timeout, unlink_key
+from kdumpkey.keyring.find import find_key, never_expires
 
 if TYPE_CHECKING:
     from kdumpkey.secret import SecretBuffer
