@@ -53,7 +53,6 @@ coverage: build
 test-pythons: build
 	$(BIN)/python tests/pythons.py
 
-# Debian: apt-get install cryptsetup-bin dpkg-dev expect jq keyutils xxd
 # The oldest and the newest release of typer that pyproject.toml allows.
 typer-releases: build
 	for release in 0.26.0 0.28.0; do \
@@ -61,6 +60,7 @@ typer-releases: build
 		PYTHONPATH=$(abspath $(VENV))/typer-$$release $(BIN)/python -m pytest tests/cli/test_manners.py tests/cli/test_help.py tests/cli/test_manual.py tests/cli/test_start.py || exit 1; \
 	done
 
+# Debian: apt-get install cryptsetup-bin dpkg-dev expect jq keyutils xxd
 compat: build
 	tree=$$($(BIN)/python tests/cryptsetup_scripts.py) && KDUMPKEY_CRYPTSETUP_SOURCE=$$tree $(BIN)/python -m pytest tests/interop/test_cryptsetup_scripts.py
 
