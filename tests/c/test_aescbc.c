@@ -11,22 +11,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "kdk_aescbc.h"
-
-#define CHECK(fact)                                                                                          \
-    do {                                                                                                     \
-        if (!(fact)) {                                                                                       \
-            fprintf(stderr, "%s:%d: not so (tier %s): %s\n", __FILE__, __LINE__, tier_at_work, #fact);       \
-            abort();                                                                                         \
-        }                                                                                                    \
-    } while (0)
 
 #define ARENA ((size_t)1 << 17)
 #define WIDTH 64 /* the widest vector of any tier */
 #define LARGEST 65536
 #define CANARY 0xa5
-
-static const char *tier_at_work = "none";
 
 /* Readable and writable bytes between two pages that are neither. */
 static uint8_t *guarded(void)

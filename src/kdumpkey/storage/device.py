@@ -119,9 +119,10 @@ class Device:
                     f"Device {self.name} ends at byte {offset + done}, it is shorter than it was."
                 )
 
-    def preadable(self) -> tuple[int, int]:
-        """The descriptor, and the byte of it at which the device begins, for reads in one call."""
-        return self.fileno(), self._start
+    @property
+    def start(self) -> int:
+        """Byte of the file at which the device begins."""
+        return self._start
 
     def pwrite(self, buffer: Buffer, offset: int) -> None:
         """Write all of `buffer` at byte `offset`.
