@@ -34,8 +34,9 @@ lock: $(VENV)/python.stamp
 		--custom-compile-command "make lock" --extra dev --extra bench --extra docs $(UPGRADE) --output-file $(LOCK) pyproject.toml
 
 demo: build
-	@$(BIN)/python tests/demo.py
 	@$(BIN)/kdumpkey demo
+	@echo
+	@$(BIN)/python tests/demo.py
 
 # On all processors, with few examples of the generative tests; `make test-all` tries all of them.
 test: build
