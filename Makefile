@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 CC_ASAN ?= cc
 LOCK := requirements-dev.lock
 NATIVE_SOURCES := $(wildcard cext/*/kdk_*.c cext/*/*.h cext/*/*.inc cext/*/*.pyx cext/*/*.pxi) setup.py
+C_SOURCES := $(wildcard cext/*/kdk_*.[ch] cext/*/*.inc tests/c/*.c bench/*.c)
 GENERATED := $(patsubst %.pyx,%.c,$(wildcard cext/*/*.pyx))
 
 .PHONY: coverage docs typer-releases compat lab lock man build demo test test-all test-pythons bench bench-once lint format asan dist clean
@@ -33,8 +34,9 @@ lock: $(VENV)/python.stamp
 		--custom-compile-command "make lock" --extra dev --extra bench --extra docs $(UPGRADE) --output-file $(LOCK) pyproject.toml
 
 demo: build
-	@$(BIN)/python tests/demo.py
 	@$(BIN)/kdumpkey demo
+	@echo
+	@$(BIN)/python tests/demo.py
 
 # On all processors, with few examples of the generative tests; `make test-all` tries all of them.
 test: build
@@ -52,7 +54,6 @@ coverage: build
 test-pythons: build
 	$(BIN)/python tests/pythons.py
 
-# Debian: apt-get install cryptsetup-bin dpkg-dev expect jq keyutils xxd
 # The oldest and the newest release of typer that pyproject.toml allows.
 typer-releases: build
 	for release in 0.26.0 0.28.0; do \
@@ -60,6 +61,7 @@ typer-releases: build
 		PYTHONPATH=$(abspath $(VENV))/typer-$$release $(BIN)/python -m pytest tests/cli/test_manners.py tests/cli/test_help.py tests/cli/test_manual.py tests/cli/test_start.py || exit 1; \
 	done
 
+# Debian: apt-get install cryptsetup-bin dpkg-dev expect jq keyutils xxd
 compat: build
 	tree=$$($(BIN)/python tests/cryptsetup_scripts.py) && KDUMPKEY_CRYPTSETUP_SOURCE=$$tree $(BIN)/python -m pytest tests/interop/test_cryptsetup_scripts.py
 
@@ -76,6 +78,7 @@ lint: build
 	$(BIN)/lint-imports
 	$(BIN)/python -P -m kdumpkey.cli.reference --check
 	PATH="$(abspath $(BIN)):$$PATH" cython-lint cext
+	$(BIN)/clang-format --dry-run -Werror $(C_SOURCES)
 
 # Debian: apt-get install flex bison bc libelf-dev libssl-dev xz-utils qemu-system-x86 busybox-static cpio dmsetup e2fsprogs
 lab: build
@@ -91,6 +94,7 @@ docs: build
 	@echo "build/site/index.html"
 
 format: $(VENV)/deps.stamp
+	$(BIN)/clang-format -i $(C_SOURCES)
 	$(BIN)/ruff check --fix src tests bench lab setup.py
 	$(BIN)/ruff format src tests bench lab setup.py
 

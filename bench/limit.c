@@ -1,5 +1,6 @@
-/* The limit that the engine is held against: the AES round instructions of one vector width over a buffer, with no tweaks and no
- * whitening, and a loop around the engine that takes Python out of the measurement. Compiled by the benchmark with the engine. */
+/* The limit that the engine is held against: the AES round instructions of one vector width over a buffer,
+ * with no tweaks and no whitening, and a loop around the engine that takes Python out of the measurement.
+ * Compiled by the benchmark with the engine. */
 #define _POSIX_C_SOURCE 199309L
 #include <immintrin.h>
 #include <stddef.h>
@@ -8,20 +9,22 @@
 
 #include "kdk_aesxts.h"
 
-#define EACH _Pragma("GCC unroll 8") for (int i = 0; i < 8; i++)
+#define EACH(i) _Pragma("GCC unroll 8") for (int i = 0; i < 8; i++)
 
-#define LIMIT(NAME, TARGET, V, LOAD, STORE, DEC, DECLAST, BYTES, KEYS)                                                             \
-    __attribute__((target(TARGET), noinline)) static void NAME(uint8_t *p, size_t n)                                               \
-    {                                                                                                                              \
-        V k[15];                                                                                                                   \
-        for (int r = 0; r < 15; r++)                                                                                               \
-            k[r] = LOAD(KEYS + 64 * r);                                                                                            \
-        for (; n >= 8 * BYTES; n -= 8 * BYTES, p += 8 * BYTES) {                                                                   \
-            V b[8];                                                                                                                \
-            EACH b[i] = LOAD(p + BYTES * i);                                                                                       \
-            _Pragma("GCC unroll 16") for (int r = 1; r < 14; r++) EACH b[i] = DEC(b[i], k[r]);                                     \
-            EACH STORE(p + BYTES * i, DECLAST(b[i], k[14]));                                                                       \
-        }                                                                                                                          \
+#define LIMIT(NAME, TARGET, V, LOAD, STORE, DEC, DECLAST, BYTES, KEYS)                                       \
+    __attribute__((target(TARGET), noinline)) static void NAME(uint8_t *p, size_t n)                         \
+    {                                                                                                        \
+        V k[15];                                                                                             \
+        for (int r = 0; r < 15; r++)                                                                         \
+            k[r] = LOAD(KEYS + 64 * r);                                                                      \
+        for (; n >= 8 * BYTES; n -= 8 * BYTES, p += 8 * BYTES) {                                             \
+            V b[8];                                                                                          \
+            EACH (i)                                                                                         \
+                b[i] = LOAD(p + BYTES * i);                                                                  \
+            _Pragma("GCC unroll 16") for (int r = 1; r < 14; r++) EACH (i) b[i] = DEC(b[i], k[r]);           \
+            EACH (i)                                                                                         \
+                STORE(p + BYTES * i, DECLAST(b[i], k[14]));                                                  \
+        }                                                                                                    \
     }
 
 static _Alignas(64) uint8_t keys[15 * 64];
@@ -45,7 +48,9 @@ static double now(void)
 /* Seconds for `passes` passes of the limit loop of the tier's width over n bytes. */
 double bench_limit(int tier, uint8_t *p, size_t n, int passes)
 {
-    void (*const loop)(uint8_t *, size_t) = tier == KDK_AESXTS_AESNI ? limit_128 : tier == KDK_AESXTS_VAES_AVX2 ? limit_256 : limit_512;
+    void (*const loop)(uint8_t *, size_t) = tier == KDK_AESXTS_AESNI       ? limit_128
+                                            : tier == KDK_AESXTS_VAES_AVX2 ? limit_256
+                                                                           : limit_512;
     const double start = now();
     for (int i = 0; i < passes; i++)
         loop(p, n);

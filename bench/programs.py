@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import kdumpkey
+import newer_cryptsetup
 
 # A child's ru_maxrss begins with what its parent had when it was made, so a small process makes the child.
 _LAUNCHER = """
@@ -25,16 +26,19 @@ if child == 0:
     finally:
         os._exit(127)
 _, status, usage = os.wait4(child, 0)
-print(json.dumps([time.perf_counter() - began, usage.ru_maxrss, os.waitstatus_to_exitcode(status)]))
+took = time.perf_counter() - began
+used = usage.ru_utime + usage.ru_stime
+print(json.dumps([took, usage.ru_maxrss, os.waitstatus_to_exitcode(status), used]))
 """
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run took: wall-clock seconds, and its peak resident memory in KiB."""
+    """What one run took: wall-clock seconds, its peak resident memory in KiB, and processor seconds."""
 
     seconds: float
     peak_kib: int
+    processor_seconds: float
 
 
 def run(command: list[str | Path], stdin: bytes = b"") -> Run:
@@ -45,10 +49,23 @@ def run(command: list[str | Path], stdin: bytes = b"") -> Run:
     """
     launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, *map(str, command)]
     done = subprocess.run(launcher, input=stdin, capture_output=True, check=True)
-    seconds, peak_kib, code = json.loads(done.stdout)
+    seconds, peak_kib, code, processor_seconds = json.loads(done.stdout)
     if code != 0:
         raise RuntimeError(f"{command[0]} ended with {code}: {done.stderr.decode(errors='replace')}")
-    return Run(seconds, peak_kib)
+    return Run(seconds, peak_kib, processor_seconds)
+
+
+@cache
+def newer_cryptsetup_command() -> tuple[str | Path, ...]:
+    """A newer cryptsetup, run by its release's loader: the wrapper is a script, which would be counted.
+
+    Raises:
+        UnavailableError: It cannot be had here.
+    """
+    root = newer_cryptsetup.provide().parent / "root"
+    libraries = next(root.glob("usr/lib/*/libcryptsetup.so.12")).parent
+    loader = next(root.glob("usr/lib*/ld-linux*.so.*"))
+    return (loader, "--library-path", libraries, root / "usr/sbin/cryptsetup")
 
 
 @cache

@@ -22,7 +22,7 @@ from kdumpkey.luks import luks2
 from kdumpkey.luks.device import open_luks
 from kdumpkey.luks.model import Luks2Header
 from measure import Row
-from programs import Run, console_script, run
+from programs import Run, console_script, newer_cryptsetup_command, run
 from tools import chrooted, require_tool, unavailable
 
 PAIRS = 21
@@ -131,16 +131,12 @@ def test_checking_a_volume_key_against_cryptsetup(
 ) -> None:
     command = initramfs.test(250_000)
     try:
-        newer = newer_cryptsetup.provide()
+        cryptsetup = newer_cryptsetup_command()
     except newer_cryptsetup.UnavailableError as error:
         unavailable(f"a newer cryptsetup cannot be had: {error}")
-    # The wrapper is a script, which would be counted; the program runs by its release's loader and libraries.
-    root = newer.parent / "root"
-    libraries = next(root.glob("usr/lib/*/libcryptsetup.so.12")).parent
-    loader = next(root.glob("usr/lib*/ld-linux*.so.*"))
     options = ["open", "--test-passphrase", "--volume-key-file", initramfs.root / "key"]
     disk = initramfs.root / initramfs.image(250_000)[1:]
-    peer = [loader, "--library-path", libraries, root / "usr/sbin/cryptsetup", *options, disk]
+    peer = [*cryptsetup, *options, disk]
     benchmark.pedantic(run, (command,), rounds=1)
     pairs = _in_pairs(command, peer, PAIRS if timed else 1)
     ours, theirs = (statistics.median(each[i].seconds * 1e3 for each in pairs) for i in (0, 1))

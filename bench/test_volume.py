@@ -99,7 +99,7 @@ def test_small_random_reads(
             f"{ours / len(offsets) * 1e6:.2f} µs",
             f"{peer / len(offsets) * 1e6:.2f} µs",
             ours / peer,
-            5,
+            2.7,
             at_most=True,
         )
     )

@@ -1,4 +1,5 @@
-/* Vectors of one AES block, ARMv8's operations on them, and round keys in the order in which they are taken. */
+/* Vectors of one AES block, ARMv8's operations on them, and round keys in the order in which they are taken.
+ */
 #ifndef KDK_AES_ARMV8_H
 #define KDK_AES_ARMV8_H
 
@@ -31,7 +32,8 @@ KDK_INLINE vec preceding(vec before, vec now)
     return before;
 }
 
-/* AESE and AESD add the key before the round, unlike FIPS 197's: the first n keys go into n rounds, and the last is added by itself. */
+/* AESE and AESD add the key before the round, unlike FIPS 197's: the first n keys go into n rounds, and the
+ * last is added by itself. */
 KDK_INLINE vec aes_encrypt(vec x, vec key) { return vaesmcq_u8(vaeseq_u8(x, key)); }
 KDK_INLINE vec aes_encrypt_last(vec x, vec key) { return vaeseq_u8(x, key); }
 KDK_INLINE vec aes_decrypt(vec x, vec key) { return vaesimcq_u8(vaesdq_u8(x, key)); }
@@ -49,15 +51,16 @@ KDK_INLINE void take_round_keys(struct round_keys *k, const uint8_t *schedule, i
 
 KDK_INLINE vec round_key(const struct round_keys *k, int r) { return load(k->schedule + 16 * r); }
 
-/* SubWord (FIPS 197, 5.2): in a block of four equal columns ShiftRows moves nothing, so AESE under a zero key is SubBytes alone. */
+/* SubWord (FIPS 197, 5.2): in a block of four equal columns ShiftRows moves nothing, so AESE under a zero key
+ * is SubBytes alone. */
 KDK_INLINE uint32_t sub_word(uint32_t word)
 {
     const vec columns = vreinterpretq_u8_u32(vdupq_n_u32(word));
     return vgetq_lane_u32(vreinterpretq_u32_u8(vaeseq_u8(columns, vdupq_n_u8(0))), 0);
 }
 
-/* For encryption, and where `decrypt` is given for decryption: FIPS 197, 5.3.5, the equivalent inverse cipher, which has the keys
- * backwards, the inner ones through InvMixColumns. */
+/* For encryption, and where `decrypt` is given for decryption: FIPS 197, 5.3.5, the equivalent inverse
+ * cipher, which has the keys backwards, the inner ones through InvMixColumns. */
 KDK_INLINE void expand(uint8_t *encrypt, uint8_t *decrypt, const uint8_t *key, size_t key_bytes)
 {
     const unsigned rounds = kdk_aes_rounds(key_bytes);

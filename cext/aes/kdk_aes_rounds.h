@@ -1,5 +1,6 @@
-/* AES's rounds over vectors of any width, the same to a caller on every processor: included after the vectors. x86 adds a round's key at
- * its end, as FIPS 197 has it, ARMv8 at the beginning of the next one; so every step is given both keys. */
+/* AES's rounds over vectors of any width, the same to a caller on every processor: included after the
+ * vectors. x86 adds a round's key at its end, as FIPS 197 has it, ARMv8 at the beginning of the next one; so
+ * every step is given both keys. */
 #ifndef KDK_AES_ROUNDS_H
 #define KDK_AES_ROUNDS_H
 

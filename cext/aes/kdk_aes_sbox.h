@@ -1,5 +1,5 @@
-/* SubBytes and InvSubBytes (FIPS 197, 5.1.1 and 5.3.2) as circuits over slices, for the portable tiers: the same operations whatever
- * the bytes are. */
+/* SubBytes and InvSubBytes (FIPS 197, 5.1.1 and 5.3.2) as circuits over slices, for the portable tiers: the
+ * same operations whatever the bytes are. */
 #ifndef KDK_AES_SBOX_H
 #define KDK_AES_SBOX_H
 
@@ -10,15 +10,17 @@ typedef slice state[8]; /* of every byte one bit each, the lowest first */
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Inversion in GF(2^8), the part that SubBytes and its inverse share: 22 sums of the input's bits in, 18 products out, of which sums
- * are the output. This and sub_bytes are the circuit of 32 ANDs of Boyar and Peralta ("A new combinational logic minimization
- * technique with applications to cryptology", 2010), with their names; y[0] is x7. */
+/* Inversion in GF(2^8), the part that SubBytes and its inverse share: 22 sums of the input's bits in, 18
+ * products out, of which sums are the output. This and sub_bytes are the circuit of 32 ANDs of Boyar and
+ * Peralta ("A new combinational logic minimization technique with applications to cryptology", 2010), with
+ * their names; y[0] is x7. */
 INLINE void invert(const slice y[22], slice z[18])
 {
     const slice t2 = y[12] & y[15], t4 = (y[3] & y[6]) ^ t2, t6 = (y[4] & y[0]) ^ t2;
     const slice t7 = y[13] & y[16], t9 = (y[5] & y[1]) ^ t7, t11 = (y[2] & y[7]) ^ t7;
     const slice t12 = y[9] & y[11], t14 = (y[14] & y[17]) ^ t12, t16 = (y[8] & y[10]) ^ t12;
-    const slice t21 = t4 ^ t14 ^ y[20], t22 = t6 ^ t16 ^ y[19], t23 = t9 ^ t14 ^ y[21], t24 = t11 ^ t16 ^ y[18];
+    const slice t21 = t4 ^ t14 ^ y[20], t22 = t6 ^ t16 ^ y[19], t23 = t9 ^ t14 ^ y[21],
+                t24 = t11 ^ t16 ^ y[18];
     const slice t25 = t21 ^ t22, t26 = t21 & t23, t27 = t24 ^ t26, t29 = (t25 & t27) ^ t22;
     const slice t30 = t23 ^ t24, t31 = t22 ^ t26, t33 = (t31 & t30) ^ t24, t34 = t23 ^ t33, t35 = t27 ^ t33;
     const slice t36 = t24 & t35, t37 = t36 ^ t34, t38 = t27 ^ t36, t40 = t25 ^ (t29 & t38);
@@ -43,7 +45,8 @@ INLINE void invert(const slice y[22], slice z[18])
     z[17] = t41 & y[8];
 }
 
-/* SubBytes without its constant 0x63, which the round keys carry: it goes through ShiftRows and MixColumns unchanged. */
+/* SubBytes without its constant 0x63, which the round keys carry: it goes through ShiftRows and MixColumns
+ * unchanged. */
 INLINE void sub_bytes(state q)
 {
     slice y[22], z[18];
@@ -73,8 +76,10 @@ INLINE void sub_bytes(state q)
     y[21] = y[13] ^ y[16];
     y[18] = x0 ^ y[16];
     invert(y, z);
-    const slice t46 = z[15] ^ z[16], t48 = z[5] ^ z[13], t53 = z[0] ^ z[3], t54 = z[6] ^ z[7], t57 = z[2] ^ z[12] ^ t53;
-    const slice t58 = z[4] ^ t46, t59 = z[3] ^ t54, t60 = t46 ^ t57, t62 = z[7] ^ z[8] ^ t58, t63 = z[9] ^ z[10] ^ t58;
+    const slice t46 = z[15] ^ z[16], t48 = z[5] ^ z[13], t53 = z[0] ^ z[3], t54 = z[6] ^ z[7],
+                t57 = z[2] ^ z[12] ^ t53;
+    const slice t58 = z[4] ^ t46, t59 = z[3] ^ t54, t60 = t46 ^ t57, t62 = z[7] ^ z[8] ^ t58,
+                t63 = z[9] ^ z[10] ^ t58;
     const slice t64 = z[4] ^ t59, t65 = z[14] ^ t57 ^ t62, t66 = z[1] ^ t63, s3 = t53 ^ t66;
     q[7] = t59 ^ t63;
     q[6] = t64 ^ s3;
@@ -86,8 +91,9 @@ INLINE void sub_bytes(state q)
     q[0] = t48 ^ t60;
 }
 
-/* The inverse of sub_bytes: the same inversion, with the inverse of the affine map's matrix (FIPS 197, 5.3.2) multiplied into both
- * linear layers. Their sums were searched for: 23 XORs before the inversion and 29 after it. */
+/* The inverse of sub_bytes: the same inversion, with the inverse of the affine map's matrix (FIPS 197, 5.3.2)
+ * multiplied into both linear layers. Their sums were searched for: 23 XORs before the inversion and 29 after
+ * it. */
 INLINE void inv_sub_bytes(state q)
 {
     slice y[22], z[18];
@@ -116,7 +122,8 @@ INLINE void inv_sub_bytes(state q)
     y[0] = y[11] ^ y[7];
     invert(y, z);
     const slice s0 = z[13] ^ z[16], s1 = z[12] ^ s0, s2 = z[6] ^ z[3] ^ z[15] ^ s1, s3 = z[5] ^ z[8] ^ s2;
-    const slice s4 = z[0] ^ z[5] ^ z[3], s5 = z[2] ^ s4, s6 = z[9] ^ z[11] ^ z[17], s7 = z[10] ^ z[16] ^ z[11] ^ s5;
+    const slice s4 = z[0] ^ z[5] ^ z[3], s5 = z[2] ^ s4, s6 = z[9] ^ z[11] ^ z[17],
+                s7 = z[10] ^ z[16] ^ z[11] ^ s5;
     const slice s8 = z[4] ^ s2, s9 = z[1] ^ z[8] ^ s4 ^ s8, s10 = z[7] ^ s8, s11 = z[14] ^ s0 ^ s7 ^ s9;
     q[0] = z[15] ^ s6;
     q[1] = s10;

@@ -6,15 +6,16 @@
 #include <stdint.h>
 
 #define KDK_AES_MAX_ROUNDS 14
-/* Room for the round keys of any tier. The portable tier's bitsliced ones are the largest: 15 × 8 slices × 16 bytes. */
+/* Room for the round keys of any tier. The portable tier's bitsliced ones are the largest: 15 × 8 slices × 16
+ * bytes. */
 #define KDK_AES_SCHEDULE_BYTES 1920
 #define KDK_AES_WORDS (4 * (KDK_AES_MAX_ROUNDS + 1))
 
 /* 10, 12 or 14 for keys of 16, 24 or 32 bytes. */
 static inline unsigned kdk_aes_rounds(size_t key_bytes) { return (unsigned)(key_bytes / 4) + 6; }
 
-/* w[] begins with the key's words, little-endian, in which RotWord is a rotation to the right. A macro, for a function that takes
- * another's address would not be inlined into code of every target. */
+/* w[] begins with the key's words, little-endian, in which RotWord is a rotation to the right. A macro, for a
+ * function that takes another's address would not be inlined into code of every target. */
 #define KDK_AES_EXPAND(w, key_bytes, sub_word)                                                               \
     do {                                                                                                     \
         const size_t key_words = (key_bytes) / 4, all_words = 4 * (key_words + 7);                           \

@@ -15,7 +15,10 @@ KDK_INLINE vec load(const uint8_t *p) { return _mm256_loadu_si256((const __m256i
 KDK_INLINE vec load_aligned(const uint8_t *p) { return _mm256_load_si256((const __m256i *)p); }
 KDK_INLINE void store(uint8_t *p, vec x) { _mm256_storeu_si256((__m256i *)p, x); }
 KDK_INLINE void store_aligned(uint8_t *p, vec x) { _mm256_store_si256((__m256i *)p, x); }
-KDK_INLINE vec broadcast(const uint8_t *p) { return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p)); }
+KDK_INLINE vec broadcast(const uint8_t *p)
+{
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
+}
 KDK_INLINE vec xor2(vec a, vec b) { return _mm256_xor_si256(a, b); }
 KDK_INLINE vec xor3(vec a, vec b, vec c) { return xor2(a, xor2(b, c)); }
 

@@ -5,8 +5,9 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-#define KDK_TARGET                                                                                            \
-    __attribute__((target("vaes,vpclmulqdq,gfni,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,aes")))
+#define KDK_TARGET                                                                                           \
+    __attribute__((                                                                                          \
+        target("vaes,vpclmulqdq,gfni,avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,avx512vbmi2,aes")))
 #define KDK_INLINE KDK_TARGET static inline __attribute__((always_inline))
 
 typedef __m512i vec;
@@ -16,7 +17,10 @@ KDK_INLINE vec load(const uint8_t *p) { return _mm512_loadu_si512(p); }
 KDK_INLINE vec load_aligned(const uint8_t *p) { return _mm512_load_si512(p); }
 KDK_INLINE void store(uint8_t *p, vec x) { _mm512_storeu_si512(p, x); }
 KDK_INLINE void store_aligned(uint8_t *p, vec x) { _mm512_store_si512(p, x); }
-KDK_INLINE vec broadcast(const uint8_t *p) { return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p)); }
+KDK_INLINE vec broadcast(const uint8_t *p)
+{
+    return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p));
+}
 KDK_INLINE vec xor2(vec a, vec b) { return _mm512_xor_si512(a, b); }
 KDK_INLINE vec xor3(vec a, vec b, vec c) { return _mm512_ternarylogic_epi64(a, b, c, 0x96); }
 
@@ -60,9 +64,9 @@ KDK_INLINE void clear_registers(void)
                 KDK_CLEAR(29) KDK_CLEAR(30) KDK_CLEAR(31)
         :
         :
-        : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
-          "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24",
-          "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31");
+        : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
+          "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22",
+          "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31");
 }
 
 #undef KDK_CLEAR

@@ -14,8 +14,8 @@ KDK_INLINE uint32_t sub_word(uint32_t word)
     return (uint32_t)_mm_extract_epi32(_mm_aeskeygenassist_si128(_mm_set1_epi32((int)word), 0), 0);
 }
 
-/* For encryption, and where `decrypt` is given for decryption: FIPS 197, 5.3.5, the equivalent inverse cipher, which has the keys
- * backwards, the inner ones through InvMixColumns. */
+/* For encryption, and where `decrypt` is given for decryption: FIPS 197, 5.3.5, the equivalent inverse
+ * cipher, which has the keys backwards, the inner ones through InvMixColumns. */
 KDK_INLINE void expand(uint8_t *encrypt, uint8_t *decrypt, const uint8_t *key, size_t key_bytes)
 {
     const unsigned rounds = kdk_aes_rounds(key_bytes);

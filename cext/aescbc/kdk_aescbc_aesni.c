@@ -11,8 +11,8 @@
 #include "kdk_aescbc_body.inc"
 
 KDK_TARGET static __attribute__((noinline)) void expand_both(struct kdk_aescbc_ctx *ctx, const uint8_t *key,
-                                                           size_t key_bytes, const uint8_t *iv_key,
-                                                           size_t iv_key_bytes)
+                                                             size_t key_bytes, const uint8_t *iv_key,
+                                                             size_t iv_key_bytes)
 {
     expand(ctx->encrypt, ctx->decrypt, key, key_bytes);
     if (iv_key_bytes)
@@ -20,8 +20,8 @@ KDK_TARGET static __attribute__((noinline)) void expand_both(struct kdk_aescbc_c
     clear_registers();
 }
 
-void kdk_aescbc_x86_init(struct kdk_aescbc_ctx *ctx, const uint8_t *key, size_t key_bytes, const uint8_t *iv_key,
-                         size_t iv_key_bytes)
+void kdk_aescbc_x86_init(struct kdk_aescbc_ctx *ctx, const uint8_t *key, size_t key_bytes,
+                         const uint8_t *iv_key, size_t iv_key_bytes)
 {
     expand_both(ctx, key, key_bytes, iv_key, iv_key_bytes);
     burn_stack();

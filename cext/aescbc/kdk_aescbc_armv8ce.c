@@ -6,14 +6,15 @@
 
 #include "kdk_aes_rounds.h"
 
-/* Registers are the caller's to lose here: the ABI has all but eight of them scratch, and no secret outlives the next call. */
+/* Registers are the caller's to lose here: the ABI has all but eight of them scratch, and no secret outlives
+ * the next call. */
 static inline void clear_registers(void) {}
 
 #include "kdk_aescbc_body.inc"
 
-KDK_TARGET static __attribute__((noinline)) void init_inner(struct kdk_aescbc_ctx *ctx, const uint8_t *key,
-                                                          size_t key_bytes, const uint8_t *iv_key,
-                                                          size_t iv_key_bytes)
+KDK_TARGET static
+    __attribute__((noinline)) void init_inner(struct kdk_aescbc_ctx *ctx, const uint8_t *key,
+                                              size_t key_bytes, const uint8_t *iv_key, size_t iv_key_bytes)
 {
     expand(ctx->encrypt, ctx->decrypt, key, key_bytes);
     if (iv_key_bytes)

@@ -98,7 +98,8 @@ enum kdk_aescbc_status kdk_aescbc_init(struct kdk_aescbc_ctx *ctx, const uint8_t
 
 void kdk_aescbc_wipe(struct kdk_aescbc_ctx *ctx) { kdk_wipe(ctx, sizeof *ctx); }
 
-static enum kdk_aescbc_status check(const struct kdk_aescbc_ctx *ctx, struct kdk_aescbc_run *run, size_t bytes)
+static enum kdk_aescbc_status check(const struct kdk_aescbc_ctx *ctx, struct kdk_aescbc_run *run,
+                                    size_t bytes)
 {
     if (!ctx->rounds)
         return KDK_AESCBC_ERR_CLOSED;
@@ -113,7 +114,8 @@ static enum kdk_aescbc_status check(const struct kdk_aescbc_ctx *ctx, struct kdk
     return KDK_AESCBC_OK;
 }
 
-enum kdk_aescbc_status kdk_aescbc_encrypt(const struct kdk_aescbc_ctx *ctx, struct kdk_aescbc_run *run, size_t bytes)
+enum kdk_aescbc_status kdk_aescbc_encrypt(const struct kdk_aescbc_ctx *ctx, struct kdk_aescbc_run *run,
+                                          size_t bytes)
 {
     const enum kdk_aescbc_status status = check(ctx, run, bytes);
     if (status == KDK_AESCBC_OK && run->sectors)
@@ -121,7 +123,8 @@ enum kdk_aescbc_status kdk_aescbc_encrypt(const struct kdk_aescbc_ctx *ctx, stru
     return status;
 }
 
-enum kdk_aescbc_status kdk_aescbc_decrypt(const struct kdk_aescbc_ctx *ctx, struct kdk_aescbc_run *run, size_t bytes)
+enum kdk_aescbc_status kdk_aescbc_decrypt(const struct kdk_aescbc_ctx *ctx, struct kdk_aescbc_run *run,
+                                          size_t bytes)
 {
     const enum kdk_aescbc_status status = check(ctx, run, bytes);
     if (status == KDK_AESCBC_OK && run->sectors)

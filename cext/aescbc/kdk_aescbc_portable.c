@@ -15,12 +15,13 @@ INLINE void add(state q, const uint8_t *p)
 {
     state other;
     load_state(other, p);
-    EACH_SLICE q[i] ^= other[i];
+    EACH_SLICE (i)
+        q[i] ^= other[i];
 }
 
 /* The IVs of the next BLOCKS sectors; all of them, for as many are encrypted side by side. */
-static __attribute__((noinline)) void make_ivs(const struct kdk_aescbc_ctx *ctx, const struct kdk_aescbc_run *run,
-                                               uint64_t iv, uint8_t *out)
+static __attribute__((noinline)) void make_ivs(const struct kdk_aescbc_ctx *ctx,
+                                               const struct kdk_aescbc_run *run, uint64_t iv, uint8_t *out)
 {
     kdk_aescbc_number(run, iv, BLOCKS, out);
     if (ctx->iv_rounds) {
@@ -32,8 +33,10 @@ static __attribute__((noinline)) void make_ivs(const struct kdk_aescbc_ctx *ctx,
     }
 }
 
-/* Sectors BLOCKS at a time, a block of each side by side: within one sector each block waits for the one before. */
-static __attribute__((noinline)) void encrypt_inner(const struct kdk_aescbc_ctx *ctx, const struct kdk_aescbc_run *run)
+/* Sectors BLOCKS at a time, a block of each side by side: within one sector each block waits for the one
+ * before. */
+static __attribute__((noinline)) void encrypt_inner(const struct kdk_aescbc_ctx *ctx,
+                                                    const struct kdk_aescbc_run *run)
 {
     struct scratch s;
     state q;
@@ -64,7 +67,8 @@ static __attribute__((noinline)) void encrypt_inner(const struct kdk_aescbc_ctx 
 }
 
 /* A batch is the next BLOCKS blocks of the run, whatever sectors they belong to. */
-static __attribute__((noinline)) void decrypt_inner(const struct kdk_aescbc_ctx *ctx, const struct kdk_aescbc_run *run)
+static __attribute__((noinline)) void decrypt_inner(const struct kdk_aescbc_ctx *ctx,
+                                                    const struct kdk_aescbc_run *run)
 {
     struct scratch s;
     state q;
@@ -108,8 +112,8 @@ static __attribute__((noinline)) void decrypt_inner(const struct kdk_aescbc_ctx 
     kdk_wipe(q, sizeof q);
 }
 
-static __attribute__((noinline)) void init_inner(struct kdk_aescbc_ctx *ctx, const uint8_t *key, size_t key_bytes,
-                                                 const uint8_t *iv_key, size_t iv_key_bytes)
+static __attribute__((noinline)) void init_inner(struct kdk_aescbc_ctx *ctx, const uint8_t *key,
+                                                 size_t key_bytes, const uint8_t *iv_key, size_t iv_key_bytes)
 {
     expand(ctx->encrypt, key, key_bytes);
     if (iv_key_bytes)

@@ -4,7 +4,7 @@
 
 #include "kdk_aescbc.h"
 
-void kdk_aescbc_x86_init(struct kdk_aescbc_ctx *ctx, const uint8_t *key, size_t key_bytes, const uint8_t *iv_key,
-                         size_t iv_key_bytes);
+void kdk_aescbc_x86_init(struct kdk_aescbc_ctx *ctx, const uint8_t *key, size_t key_bytes,
+                         const uint8_t *iv_key, size_t iv_key_bytes);
 
 #endif

@@ -10,18 +10,12 @@ struct tweaks {
     vec t;
 };
 
-KDK_INLINE void tweaks_begin(struct tweaks *w, const uint8_t *t)
-{
-    w->t = load(t);
-}
+KDK_INLINE void tweaks_begin(struct tweaks *w, const uint8_t *t) { w->t = load(t); }
 
-KDK_INLINE void tweaks_advance(struct tweaks *w)
-{
-    (void)w;
-}
+KDK_INLINE void tweaks_advance(struct tweaks *w) { (void)w; }
 
-/* One doubling a slot, t·x mod x^128 + x^7 + x^2 + x + 1: each half is shifted by itself, then what left it at the top comes back
- * at the bottom of the other, as 1 or as 0x87. */
+/* One doubling a slot, t·x mod x^128 + x^7 + x^2 + x + 1: each half is shifted by itself, then what left it
+ * at the top comes back at the bottom of the other, as 1 or as 0x87. */
 KDK_INLINE void tweaks_slot(struct tweaks *w, const int r, uint8_t *next)
 {
     if (r > 8)
@@ -34,7 +28,7 @@ KDK_INLINE void tweaks_slot(struct tweaks *w, const int r, uint8_t *next)
 #include "kdk_aesxts_x86_body.inc"
 
 KDK_TARGET static __attribute__((noinline)) void expand_both(struct kdk_aesxts_ctx *ctx, const uint8_t *key,
-                                                           size_t key_bytes)
+                                                             size_t key_bytes)
 {
     expand(ctx->encrypt, ctx->decrypt, key, key_bytes / 2);
     expand(ctx->tweak, NULL, key + key_bytes / 2, key_bytes / 2);

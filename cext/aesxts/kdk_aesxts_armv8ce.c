@@ -6,7 +6,7 @@
 
 #define BATCH 8
 #define GROUP 32
-#define EACH _Pragma("GCC unroll 8") for (int i = 0; i < BATCH; i++)
+#define EACH(i) _Pragma("GCC unroll 8") for (int i = 0; i < BATCH; i++)
 
 KDK_INLINE vec encrypt_block(vec x, const uint8_t *schedule, const unsigned rounds)
 {
@@ -17,8 +17,8 @@ KDK_INLINE vec encrypt_block(vec x, const uint8_t *schedule, const unsigned roun
 }
 
 /* Sector numbers under key2, a batch of them side by side. */
-KDK_INLINE void encrypt_sector_numbers(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesxts_run *run, uint64_t iv, size_t group,
-                                   uint8_t *out)
+KDK_INLINE void encrypt_sector_numbers(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesxts_run *run,
+                                       uint64_t iv, size_t group, uint8_t *out)
 {
     vec b[BATCH];
     for (size_t s = 0; s < group; s++, iv += run->iv_step) {
@@ -27,37 +27,43 @@ KDK_INLINE void encrypt_sector_numbers(const struct kdk_aesxts_ctx *ctx, const s
     }
     size_t s = 0;
     for (; s + BATCH <= group; s += BATCH) {
-        EACH b[i] = load(out + 16 * (s + (size_t)i));
+        EACH (i)
+            b[i] = load(out + 16 * (s + (size_t)i));
         for (unsigned r = 0; r < ctx->rounds - 1; r++) {
             const vec key = load(ctx->tweak + 16 * r);
-            EACH b[i] = aes_encrypt(b[i], key);
+            EACH (i)
+                b[i] = aes_encrypt(b[i], key);
         }
         const vec key = load(ctx->tweak + 16 * (ctx->rounds - 1)), last = load(ctx->tweak + 16 * ctx->rounds);
-        EACH store(out + 16 * (s + (size_t)i), xor2(aes_encrypt_last(b[i], key), last));
+        EACH (i)
+            store(out + 16 * (s + (size_t)i), xor2(aes_encrypt_last(b[i], key), last));
     }
     for (; s < group; s++)
         store(out + 16 * s, encrypt_block(load(out + 16 * s), ctx->tweak, ctx->rounds));
     kdk_wipe(b, sizeof b);
 }
 
-KDK_INLINE void crypt_batch(const uint8_t *schedule, const unsigned rounds, const int decrypt, uint8_t *dst, const uint8_t *src,
-                        const uint8_t *tweaks)
+KDK_INLINE void crypt_batch(const uint8_t *schedule, const unsigned rounds, const int decrypt, uint8_t *dst,
+                            const uint8_t *src, const uint8_t *tweaks)
 {
     vec b[BATCH];
-    EACH b[i] = xor2(load(src + 16 * i), load(tweaks + 16 * i));
+    EACH (i)
+        b[i] = xor2(load(src + 16 * i), load(tweaks + 16 * i));
     for (unsigned r = 0; r < rounds - 1; r++) {
         const vec key = load(schedule + 16 * r);
-        EACH b[i] = decrypt ? aes_decrypt(b[i], key) : aes_encrypt(b[i], key);
+        EACH (i)
+            b[i] = decrypt ? aes_decrypt(b[i], key) : aes_encrypt(b[i], key);
     }
     const vec key = load(schedule + 16 * (rounds - 1)), last = load(schedule + 16 * rounds);
-    EACH
-    {
+    EACH (i) {
         const vec whitening = xor2(last, load(tweaks + 16 * i));
-        store(dst + 16 * i, xor2(decrypt ? aes_decrypt_last(b[i], key) : aes_encrypt_last(b[i], key), whitening));
+        store(dst + 16 * i,
+              xor2(decrypt ? aes_decrypt_last(b[i], key) : aes_encrypt_last(b[i], key), whitening));
     }
 }
 
-KDK_INLINE void crypt_run(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesxts_run *run, const int decrypt)
+KDK_INLINE void crypt_run(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesxts_run *run,
+                          const int decrypt)
 {
     struct {
         uint8_t sectors[16 * GROUP], tweaks[16 * BATCH], part[16 * BATCH];
@@ -74,8 +80,7 @@ KDK_INLINE void crypt_run(const struct kdk_aesxts_ctx *ctx, const struct kdk_aes
             for (size_t n = run->sector_size; n;) {
                 const size_t bytes = n < 16 * BATCH ? n : 16 * BATCH;
                 /* The doublings run on the integer units, beside the rounds of the batch before. */
-                EACH
-                {
+                EACH (i) {
                     const uint64_t carry = 0x87 & -(t[1] >> 63);
                     memcpy(scratch.tweaks + 16 * i, t, 16);
                     t[1] = t[1] << 1 | t[0] >> 63;
@@ -108,8 +113,16 @@ static __attribute__((noinline)) void burn_stack(void)
     kdk_wipe(below, sizeof below);
 }
 
-KDK_TARGET static __attribute__((noinline)) void encrypt_inner(const struct kdk_aesxts_ctx *c, const struct kdk_aesxts_run *r) { crypt_run(c, r, 0); }
-KDK_TARGET static __attribute__((noinline)) void decrypt_inner(const struct kdk_aesxts_ctx *c, const struct kdk_aesxts_run *r) { crypt_run(c, r, 1); }
+KDK_TARGET static __attribute__((noinline)) void encrypt_inner(const struct kdk_aesxts_ctx *c,
+                                                               const struct kdk_aesxts_run *r)
+{
+    crypt_run(c, r, 0);
+}
+KDK_TARGET static __attribute__((noinline)) void decrypt_inner(const struct kdk_aesxts_ctx *c,
+                                                               const struct kdk_aesxts_run *r)
+{
+    crypt_run(c, r, 1);
+}
 
 static void tier_encrypt(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesxts_run *run)
 {
@@ -124,7 +137,7 @@ static void tier_decrypt(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesx
 }
 
 KDK_TARGET static __attribute__((noinline)) void init_inner(struct kdk_aesxts_ctx *ctx, const uint8_t *key,
-                                                          size_t key_bytes)
+                                                            size_t key_bytes)
 {
     expand(ctx->encrypt, ctx->decrypt, key, key_bytes / 2);
     expand(ctx->tweak, NULL, key + key_bytes / 2, key_bytes / 2);

@@ -3,7 +3,8 @@
 #include "kdk_cpu.h"
 #include "kdk_wipe.h"
 
-static const char *const tier_names[KDK_AESXTS_TIERS] = {"portable", "aesni", "vaes_avx2", "vaes_avx512", "armv8ce"};
+static const char *const tier_names[KDK_AESXTS_TIERS] = {"portable", "aesni", "vaes_avx2", "vaes_avx512",
+                                                         "armv8ce"};
 
 static const struct kdk_aesxts_ops *tier_ops(int tier)
 {
@@ -33,7 +34,8 @@ const char *kdk_aesxts_message(enum kdk_aesxts_status status)
     case KDK_AESXTS_ERR_OVERLAP: return "source and destination overlap without being the same";
     case KDK_AESXTS_ERR_UNKNOWN_TIER: return "no tier has this name";
     case KDK_AESXTS_ERR_NOT_BUILT: return "the tier is not in this build: it is for another architecture";
-    case KDK_AESXTS_ERR_NOT_ON_CPU: return "this processor or operating system does not offer the tier's instructions";
+    case KDK_AESXTS_ERR_NOT_ON_CPU:
+        return "this processor or operating system does not offer the tier's instructions";
     case KDK_AESXTS_ERR_CLOSED: return "the context is closed (in a forked child: left to the parent)";
     case KDK_AESXTS_ERR_IV_STEP: return "the IV step must be at least 1";
     case KDK_AESXTS_ERR_IV_RANGE: return "the sector numbers go past 64 bits";
@@ -43,7 +45,8 @@ const char *kdk_aesxts_message(enum kdk_aesxts_status status)
 
 enum kdk_aesxts_status kdk_aesxts_tier_status(int tier)
 {
-    static const uint32_t needs[KDK_AESXTS_TIERS] = {0, KDK_CPU_AESNI, KDK_CPU_VAES_AVX2, KDK_CPU_VAES_AVX512, KDK_CPU_ARMV8CE};
+    static const uint32_t needs[KDK_AESXTS_TIERS] = {0, KDK_CPU_AESNI, KDK_CPU_VAES_AVX2, KDK_CPU_VAES_AVX512,
+                                                     KDK_CPU_ARMV8CE};
     if (tier < 0 || tier >= KDK_AESXTS_TIERS)
         return KDK_AESXTS_ERR_UNKNOWN_TIER;
     if (!tier_ops(tier))
@@ -54,7 +57,8 @@ enum kdk_aesxts_status kdk_aesxts_tier_status(int tier)
 int kdk_aesxts_default_tier(void)
 {
     /* In the order of the measurements in docs/performance.md. */
-    static const int order[] = {KDK_AESXTS_VAES_AVX512, KDK_AESXTS_VAES_AVX2, KDK_AESXTS_AESNI, KDK_AESXTS_ARMV8CE};
+    static const int order[] = {KDK_AESXTS_VAES_AVX512, KDK_AESXTS_VAES_AVX2, KDK_AESXTS_AESNI,
+                                KDK_AESXTS_ARMV8CE};
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
         if (kdk_aesxts_tier_status(order[i]) == KDK_AESXTS_OK)
             return order[i];
@@ -70,7 +74,8 @@ static uint32_t halves_are_equal(const uint8_t *key, size_t half)
     return (difference - 1) >> 31;
 }
 
-enum kdk_aesxts_status kdk_aesxts_init(struct kdk_aesxts_ctx *ctx, const uint8_t *key, size_t key_bytes, int tier)
+enum kdk_aesxts_status kdk_aesxts_init(struct kdk_aesxts_ctx *ctx, const uint8_t *key, size_t key_bytes,
+                                       int tier)
 {
     kdk_aesxts_wipe(ctx);
     if (key_bytes != 32 && key_bytes != 64)
@@ -87,12 +92,10 @@ enum kdk_aesxts_status kdk_aesxts_init(struct kdk_aesxts_ctx *ctx, const uint8_t
     return KDK_AESXTS_OK;
 }
 
-void kdk_aesxts_wipe(struct kdk_aesxts_ctx *ctx)
-{
-    kdk_wipe(ctx, sizeof *ctx);
-}
+void kdk_aesxts_wipe(struct kdk_aesxts_ctx *ctx) { kdk_wipe(ctx, sizeof *ctx); }
 
-static enum kdk_aesxts_status check(const struct kdk_aesxts_ctx *ctx, struct kdk_aesxts_run *run, size_t bytes)
+static enum kdk_aesxts_status check(const struct kdk_aesxts_ctx *ctx, struct kdk_aesxts_run *run,
+                                    size_t bytes)
 {
     if (!ctx->rounds)
         return KDK_AESXTS_ERR_CLOSED;
@@ -103,7 +106,8 @@ static enum kdk_aesxts_status check(const struct kdk_aesxts_ctx *ctx, struct kdk
     if (!run->iv_step)
         return KDK_AESXTS_ERR_IV_STEP;
     run->sectors = bytes / run->sector_size;
-    /* The sector number is 64 bits wide on disk; past its end there is no sector. (plain, 32 bits wide, wraps by definition.) */
+    /* The sector number is 64 bits wide on disk; past its end there is no sector. (plain, 32 bits wide, wraps
+     * by definition.) */
     if (run->sectors && (run->sectors - 1) > (UINT64_MAX - run->iv) / run->iv_step)
         return KDK_AESXTS_ERR_IV_RANGE;
     const uintptr_t src = (uintptr_t)run->src, dst = (uintptr_t)run->dst;
@@ -112,7 +116,8 @@ static enum kdk_aesxts_status check(const struct kdk_aesxts_ctx *ctx, struct kdk
     return KDK_AESXTS_OK;
 }
 
-enum kdk_aesxts_status kdk_aesxts_encrypt(const struct kdk_aesxts_ctx *ctx, struct kdk_aesxts_run *run, size_t bytes)
+enum kdk_aesxts_status kdk_aesxts_encrypt(const struct kdk_aesxts_ctx *ctx, struct kdk_aesxts_run *run,
+                                          size_t bytes)
 {
     enum kdk_aesxts_status status = check(ctx, run, bytes);
     if (status == KDK_AESXTS_OK && ctx->equal_halves)
@@ -122,7 +127,8 @@ enum kdk_aesxts_status kdk_aesxts_encrypt(const struct kdk_aesxts_ctx *ctx, stru
     return status;
 }
 
-enum kdk_aesxts_status kdk_aesxts_decrypt(const struct kdk_aesxts_ctx *ctx, struct kdk_aesxts_run *run, size_t bytes)
+enum kdk_aesxts_status kdk_aesxts_decrypt(const struct kdk_aesxts_ctx *ctx, struct kdk_aesxts_run *run,
+                                          size_t bytes)
 {
     enum kdk_aesxts_status status = check(ctx, run, bytes);
     if (status == KDK_AESXTS_OK && run->sectors)

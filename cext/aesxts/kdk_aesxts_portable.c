@@ -2,7 +2,8 @@
 #include "kdk_aes_bitsliced.h"
 #include "kdk_aesxts.h"
 
-static __attribute__((noinline)) void init_inner(struct kdk_aesxts_ctx *ctx, const uint8_t *key, size_t key_bytes)
+static __attribute__((noinline)) void init_inner(struct kdk_aesxts_ctx *ctx, const uint8_t *key,
+                                                 size_t key_bytes)
 {
     expand(ctx->encrypt, key, key_bytes / 2);
     expand(ctx->tweak, key + key_bytes / 2, key_bytes / 2);
@@ -21,7 +22,8 @@ struct scratch {
     _Alignas(16) uint8_t part[BATCH_BYTES]; /* a batch that is not full */
 };
 
-static __attribute__((noinline)) void encrypt_sector_numbers(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesxts_run *run, uint64_t iv,
+static __attribute__((noinline)) void encrypt_sector_numbers(const struct kdk_aesxts_ctx *ctx,
+                                                             const struct kdk_aesxts_run *run, uint64_t iv,
                                                              uint8_t *out)
 {
     state q;
@@ -35,22 +37,26 @@ static __attribute__((noinline)) void encrypt_sector_numbers(const struct kdk_ae
     kdk_wipe(q, sizeof q);
 }
 
-INLINE void crypt_batch(const struct kdk_aesxts_ctx *ctx, const int decrypt, uint8_t *dst, const uint8_t *src, const uint8_t *tweaks)
+INLINE void crypt_batch(const struct kdk_aesxts_ctx *ctx, const int decrypt, uint8_t *dst, const uint8_t *src,
+                        const uint8_t *tweaks)
 {
     state q, t;
     memcpy(q, src, sizeof q);
     memcpy(t, tweaks, sizeof t);
-    EACH_SLICE q[i] ^= t[i];
+    EACH_SLICE (i)
+        q[i] ^= t[i];
     if (decrypt)
         inv_cipher(ctx->encrypt, ctx->rounds, q);
     else
         cipher(ctx->encrypt, ctx->rounds, q);
     memcpy(t, tweaks, sizeof t);
-    EACH_SLICE q[i] ^= t[i];
+    EACH_SLICE (i)
+        q[i] ^= t[i];
     memcpy(dst, q, sizeof q);
 }
 
-/* A batch is the next BLOCKS blocks of the run, whatever sectors they belong to: short sectors leave no slot unused. */
+/* A batch is the next BLOCKS blocks of the run, whatever sectors they belong to: short sectors leave no slot
+ * unused. */
 INLINE void crypt_run(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesxts_run *run, const int decrypt)
 {
     struct scratch scratch;
@@ -99,8 +105,16 @@ INLINE void crypt_run(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesxts_
     kdk_wipe(&scratch, sizeof scratch);
 }
 
-static __attribute__((noinline)) void encrypt_inner(const struct kdk_aesxts_ctx *c, const struct kdk_aesxts_run *r) { crypt_run(c, r, 0); }
-static __attribute__((noinline)) void decrypt_inner(const struct kdk_aesxts_ctx *c, const struct kdk_aesxts_run *r) { crypt_run(c, r, 1); }
+static __attribute__((noinline)) void encrypt_inner(const struct kdk_aesxts_ctx *c,
+                                                    const struct kdk_aesxts_run *r)
+{
+    crypt_run(c, r, 0);
+}
+static __attribute__((noinline)) void decrypt_inner(const struct kdk_aesxts_ctx *c,
+                                                    const struct kdk_aesxts_run *r)
+{
+    crypt_run(c, r, 1);
+}
 
 static void encrypt_run(const struct kdk_aesxts_ctx *ctx, const struct kdk_aesxts_run *run)
 {

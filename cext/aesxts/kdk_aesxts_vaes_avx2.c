@@ -18,8 +18,8 @@ KDK_INLINE vec times_x8(vec t)
     return xor2(_mm256_bslli_epi128(t, 1), out);
 }
 
-/* t·x^n, n = left[lane] in 0 … 7: each half is shifted by itself; what leaves the low half goes to the high one, what leaves the
- * high half comes back times 0x87. */
+/* t·x^n, n = left[lane] in 0 … 7: each half is shifted by itself; what leaves the low half goes to the high
+ * one, what leaves the high half comes back times 0x87. */
 KDK_INLINE vec times_xn(vec t, vec swapped, vec left)
 {
     const vec right = _mm256_sub_epi64(_mm256_set1_epi64x(64), left);
@@ -39,10 +39,7 @@ KDK_INLINE void tweaks_begin(struct tweaks *w, const uint8_t *t)
     w->t[3] = times_xn(both, swapped, _mm256_set_epi64x(7, 7, 6, 6));
 }
 
-KDK_INLINE void tweaks_advance(struct tweaks *w)
-{
-    (void)w;
-}
+KDK_INLINE void tweaks_advance(struct tweaks *w) { (void)w; }
 
 KDK_INLINE void tweaks_slot(struct tweaks *w, const int r, uint8_t *next)
 {

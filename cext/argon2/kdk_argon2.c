@@ -21,7 +21,7 @@
 #define HUGE_PAGE ((size_t)2 << 20)
 #define SMALL_PAGE ((size_t)4 << 10)
 #define PAGED_FROM ((size_t)32 << 20) /* bytes of memory from which on it matters which pages they are */
-#define WALKS 250000 /* ns in a pass that small pages cost more than one huge page, measured */
+#define WALKS 250000     /* ns in a pass that small pages cost more than one huge page, measured */
 #define SHORTEST_PAUSE 4 /* huge pages' worth of memory before a huge page is tried again, */
 #define LONGEST_PAUSE 64 /* twice as much after each one that was too dear, up to this */
 #define THREAD_STACK ((size_t)512 << 10)

@@ -6,8 +6,8 @@
 
 #define BIT(word, n) (((word) >> (n)) & 1u)
 
-/* XCR0 says which register files the operating system saves on a context switch. Without that a processor's AVX is no use: another
- * process would overwrite the registers. Only callable where CPUID reports OSXSAVE. */
+/* XCR0 says which register files the operating system saves on a context switch. Without that a processor's
+ * AVX is no use: another process would overwrite the registers. Only callable where CPUID reports OSXSAVE. */
 static uint64_t read_xcr0(void)
 {
     uint32_t low, high;
@@ -75,10 +75,7 @@ static uint32_t asked(void)
 
 #else
 
-static uint32_t asked(void)
-{
-    return 0;
-}
+static uint32_t asked(void) { return 0; }
 
 #endif
 

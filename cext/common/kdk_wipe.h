@@ -1,4 +1,5 @@
-/* Zeroing that the optimiser may not drop: a plain memset of memory that is about to go out of scope is dead code to it. */
+/* Zeroing that the optimiser may not drop: a plain memset of memory that is about to go out of scope is dead
+ * code to it. */
 #ifndef KDK_WIPE_H
 #define KDK_WIPE_H
 

@@ -2,7 +2,10 @@
 
 #include <string.h>
 
-static int all_zeros(const uint8_t *p, size_t n) { return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0); }
+static int all_zeros(const uint8_t *p, size_t n)
+{
+    return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
+}
 
 int kdk_next_data(const uint8_t *p, size_t n, size_t block, size_t *at, size_t *start, size_t *end)
 {

@@ -9,8 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Every window that is open. The handler finds a window by the address that failed, so it needs no thread-local memory, which the
- * dynamic linker may allocate at its first use: nothing for a signal handler. `start` is written last and cleared first. */
+/* Every window that is open. The handler finds a window by the address that failed, so it needs no
+ * thread-local memory, which the dynamic linker may allocate at its first use: nothing for a signal handler.
+ * `start` is written last and cleared first. */
 #define SLOTS 64
 #define TAKEN 1 /* no address: a slot that is being filled */
 static struct slot {
@@ -32,7 +33,8 @@ static void pass_on(int number, siginfo_t *info, void *context)
     if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
         previous.sa_handler(number);
     } else if (previous.sa_handler == SIG_DFL || !sent) {
-        /* The default action, by the access that is made again, or by the signal that waits until this returns. */
+        /* The default action, by the access that is made again, or by the signal that waits until this
+         * returns. */
         struct sigaction ending = {.sa_handler = SIG_DFL};
         sigemptyset(&ending.sa_mask);
         (void)sigaction(number, &ending, NULL);
@@ -41,9 +43,10 @@ static void pass_on(int number, siginfo_t *info, void *context)
     }
 }
 
-/* An access to a page that the file no longer has, or that its medium does not give. Zeros take the page's place, the window is marked,
- * and the access is made again: what runs over the window ends in its own way, and wipes what it has to. mmap is not on POSIX's list of
- * what a handler may call; on Linux it is a bare system call. */
+/* An access to a page that the file no longer has, or that its medium does not give. Zeros take the page's
+ * place, the window is marked, and the access is made again: what runs over the window ends in its own way,
+ * and wipes what it has to. mmap is not on POSIX's list of what a handler may call; on Linux it is a bare
+ * system call. */
 static void on_bus_error(int number, siginfo_t *info, void *context)
 {
     const int before = errno;
@@ -68,7 +71,8 @@ static int handler_is_ours(void)
 {
     int none = 0;
     if (atomic_compare_exchange_strong(&state, &none, 1)) {
-        struct sigaction ours = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+        struct sigaction ours = {.sa_sigaction = on_bus_error,
+                                 .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
         sigemptyset(&ours.sa_mask);
         page_bytes = (size_t)sysconf(_SC_PAGESIZE);
         /* `previous` is there before the handler is. */
@@ -121,12 +125,15 @@ int kdk_window_move(struct kdk_window *window, int fd, uint64_t offset, size_t l
     const size_t lead = (size_t)(offset % page_bytes);
     window->data = NULL;
     window->length = 0;
-    if (!window->base || length > window->room - lead || offset + length < offset || offset + length > INT64_MAX)
+    if (!window->base || length > window->room - lead || offset + length < offset ||
+        offset + length > INT64_MAX)
         return EINVAL;
     if (!handler_is_ours())
         return EBUSY;
-    /* Over the previous place: one call unmaps it, too. Not populated: pages that come sixteen at a fault cost a third less. */
-    if (mmap(window->base, lead + length, PROT_READ, MAP_SHARED | MAP_FIXED, fd, (off_t)(offset - lead)) == MAP_FAILED)
+    /* Over the previous place: one call unmaps it, too. Not populated: pages that come sixteen at a fault
+     * cost a third less. */
+    if (mmap(window->base, lead + length, PROT_READ, MAP_SHARED | MAP_FIXED, fd, (off_t)(offset - lead)) ==
+        MAP_FAILED)
         return errno;
     atomic_store(&slots[window->slot].failed, 0);
     window->data = window->base + lead;

@@ -22,15 +22,9 @@ struct taken {
     struct span spans[KDK_REGION_SEGMENTS];
 };
 
-static uint64_t up(uint64_t x, uint64_t alignment)
-{
-    return (x + alignment - 1) & ~(alignment - 1);
-}
+static uint64_t up(uint64_t x, uint64_t alignment) { return (x + alignment - 1) & ~(alignment - 1); }
 
-static uint64_t down(uint64_t x, uint64_t alignment)
-{
-    return x & ~(alignment - 1);
-}
+static uint64_t down(uint64_t x, uint64_t alignment) { return x & ~(alignment - 1); }
 
 enum kdk_region_status kdk_region_check(struct kdk_region_plan *plan)
 {
@@ -42,8 +36,8 @@ enum kdk_region_status kdk_region_check(struct kdk_region_plan *plan)
         return KDK_REGION_TOO_MANY;
     for (size_t i = 0; i < plan->count; i++) {
         struct kdk_region_segment *s = &plan->segments[i];
-        if (!s->bytes || s->bytes > (UINT64_C(1) << 44) || s->alignment < PAGE || s->alignment & (s->alignment - 1) ||
-            s->alignment > (UINT64_C(1) << 40))
+        if (!s->bytes || s->bytes > (UINT64_C(1) << 44) || s->alignment < PAGE ||
+            s->alignment & (s->alignment - 1) || s->alignment > (UINT64_C(1) << 40))
             return KDK_REGION_BAD_SEGMENT;
         s->bytes = up(s->bytes, PAGE);
         if (s->keys && plan->keys >= 0)
@@ -70,8 +64,10 @@ static const struct span *in_the_way(const struct taken *taken, uint64_t start, 
     return NULL;
 }
 
-/* The kernel moves on page by page from a collision; what lies in the way is jumped over here, which comes to the same place. */
-static int find_up(const struct taken *taken, uint64_t from, uint64_t end, const struct kdk_region_segment *s, uint64_t *found)
+/* The kernel moves on page by page from a collision; what lies in the way is jumped over here, which comes to
+ * the same place. */
+static int find_up(const struct taken *taken, uint64_t from, uint64_t end, const struct kdk_region_segment *s,
+                   uint64_t *found)
 {
     for (uint64_t at = up(from, s->alignment); at <= end && s->bytes <= end - at;) {
         const struct span *other = in_the_way(taken, at, at + s->bytes);
@@ -84,7 +80,8 @@ static int find_up(const struct taken *taken, uint64_t from, uint64_t end, const
     return 0;
 }
 
-static int find_down(const struct taken *taken, uint64_t start, uint64_t end, const struct kdk_region_segment *s, uint64_t *found)
+static int find_down(const struct taken *taken, uint64_t start, uint64_t end,
+                     const struct kdk_region_segment *s, uint64_t *found)
 {
     uint64_t below = end;
     while (below >= start && s->bytes <= below - start) {
@@ -102,8 +99,8 @@ static int find_down(const struct taken *taken, uint64_t start, uint64_t end, co
 }
 
 /* Place segments first … last - 1 but the keys. */
-static enum kdk_region_status place_others(const struct kdk_region_plan *plan, size_t first, size_t last, struct taken *taken,
-                                           uint64_t *starts, size_t *failed)
+static enum kdk_region_status place_others(const struct kdk_region_plan *plan, size_t first, size_t last,
+                                           struct taken *taken, uint64_t *starts, size_t *failed)
 {
     const uint64_t end = plan->base + plan->bytes;
     for (size_t i = first; i < last; i++) {
@@ -121,8 +118,8 @@ static enum kdk_region_status place_others(const struct kdk_region_plan *plan, s
     return KDK_REGION_OK;
 }
 
-static size_t gaps_for_keys(const struct kdk_region_plan *plan, const struct taken *taken, struct kdk_region_gap *gaps,
-                            uint64_t *slots)
+static size_t gaps_for_keys(const struct kdk_region_plan *plan, const struct taken *taken,
+                            struct kdk_region_gap *gaps, uint64_t *slots)
 {
     const struct kdk_region_segment *s = &plan->segments[plan->keys];
     const uint64_t end = plan->base + plan->bytes;
@@ -142,21 +139,23 @@ static size_t gaps_for_keys(const struct kdk_region_plan *plan, const struct tak
     return count;
 }
 
-static uint64_t slot_address(const struct kdk_region_plan *plan, const struct kdk_region_gap *gaps, uint64_t slot)
+static uint64_t slot_address(const struct kdk_region_plan *plan, const struct kdk_region_gap *gaps,
+                             uint64_t slot)
 {
     while (slot >= gaps->slots)
         slot -= gaps++->slots;
     return gaps->start + slot * plan->segments[plan->keys].alignment;
 }
 
-/* What the kernel does with a 16-bit number: the division comes first, so the steps are whole bytes and may be uneven pages. */
+/* What the kernel does with a 16-bit number: the division comes first, so the steps are whole bytes and may
+ * be uneven pages. */
 static uint64_t random_start(const struct kdk_region_plan *plan, uint64_t draw)
 {
     return plan->base + (plan->bytes - 1) / STEPS * draw;
 }
 
-static enum kdk_region_status place_upstream(const struct kdk_region_plan *plan, const struct taken *before, uint64_t draw,
-                                             uint64_t *starts, size_t *failed)
+static enum kdk_region_status place_upstream(const struct kdk_region_plan *plan, const struct taken *before,
+                                             uint64_t draw, uint64_t *starts, size_t *failed)
 {
     const size_t keys = (size_t)plan->keys;
     struct taken taken; /* as much of it as there is: this runs for every draw */
@@ -187,7 +186,8 @@ uint64_t kdk_region_draws(const struct kdk_region_plan *plan)
     return slots;
 }
 
-enum kdk_region_status kdk_region_place(const struct kdk_region_plan *plan, uint64_t draw, uint64_t *starts, size_t *failed)
+enum kdk_region_status kdk_region_place(const struct kdk_region_plan *plan, uint64_t draw, uint64_t *starts,
+                                        size_t *failed)
 {
     struct taken taken = {0};
     const int upstream = plan->keys >= 0 && plan->policy == KDK_REGION_UPSTREAM;
@@ -228,7 +228,8 @@ static void summarise(const uint32_t *counts, size_t pages, struct kdk_region_su
     }
 }
 
-void kdk_region_distribution(const struct kdk_region_plan *plan, uint32_t *counts, struct kdk_region_summary *summary)
+void kdk_region_distribution(const struct kdk_region_plan *plan, uint32_t *counts,
+                             struct kdk_region_summary *summary)
 {
     const size_t pages = (size_t)(plan->bytes / PAGE);
     struct taken taken = {0};
@@ -239,14 +240,17 @@ void kdk_region_distribution(const struct kdk_region_plan *plan, uint32_t *count
     if (plan->keys < 0)
         return;
     const int upstream = plan->policy == KDK_REGION_UPSTREAM;
-    const int fits = place_others(plan, 0, upstream ? (size_t)plan->keys : plan->count, &taken, starts, &failed) == KDK_REGION_OK;
+    const int fits = place_others(plan, 0, upstream ? (size_t)plan->keys : plan->count, &taken, starts,
+                                  &failed) == KDK_REGION_OK;
     if (upstream) {
         const struct kdk_region_segment *s = &plan->segments[plan->keys];
         struct taken without = taken; /* and the layout if there were no keys */
-        const int rest_fits = fits && place_others(plan, (size_t)plan->keys, plan->count, &without, starts, &failed) == KDK_REGION_OK;
+        const int rest_fits = fits && place_others(plan, (size_t)plan->keys, plan->count, &without, starts,
+                                                   &failed) == KDK_REGION_OK;
         summary->draws = KDK_REGION_DRAWS;
-        /* Draws that end at one page share the rest of the layout, too: it is tried once for each page. And keys that lie in nobody's
-         * way change nothing for those placed after them: taking away places that are not the first to fit leaves that one the first. */
+        /* Draws that end at one page share the rest of the layout, too: it is tried once for each page. And
+         * keys that lie in nobody's way change nothing for those placed after them: taking away places that
+         * are not the first to fit leaves that one the first. */
         uint64_t last = UINT64_MAX;
         enum kdk_region_status status = KDK_REGION_NO_ROOM;
         for (uint32_t draw = 0; draw < KDK_REGION_DRAWS; draw++) {
@@ -338,7 +342,8 @@ int kdk_region_sample(const struct kdk_region_plan *plan, const uint64_t state[4
     uint64_t starts[KDK_REGION_SEGMENTS], slots = 0;
     size_t failed;
     const int upstream = plan->keys >= 0 && plan->policy == KDK_REGION_UPSTREAM;
-    int fits = place_others(plan, 0, upstream ? (size_t)plan->keys : plan->count, &taken, starts, &failed) == KDK_REGION_OK;
+    int fits = place_others(plan, 0, upstream ? (size_t)plan->keys : plan->count, &taken, starts, &failed) ==
+               KDK_REGION_OK;
     fits = fits && plan->keys >= 0;
     if (fits && !upstream)
         (void)gaps_for_keys(plan, &taken, gaps, &slots);

@@ -11,8 +11,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* MADV_WIPEONFORK hands a child zeros, and a zero key is a key: without a sign of it the child would go on to encrypt with
- * one. The last byte of the mapping, which no owner's length reaches, is that sign. */
+/* MADV_WIPEONFORK hands a child zeros, and a zero key is a key: without a sign of it the child would go on to
+ * encrypt with one. The last byte of the mapping, which no owner's length reaches, is that sign. */
 #define INTACT 0xA5u
 
 int kdk_secret_map(kdk_secret *secret, size_t length)
@@ -43,28 +43,39 @@ int kdk_secret_map(kdk_secret *secret, size_t length)
 #define LOW(n) "movi v" #n ".2d, #0;"
 #endif
 
-/* Hash functions, OpenSSL and Python's own copying leave pieces of secrets in the vector registers; see kdk_secret_copy. */
+/* Hash functions, OpenSSL and Python's own copying leave pieces of secrets in the vector registers; see
+ * kdk_secret_copy. */
 void kdk_secret_clear_registers(void)
 {
 #if defined(__x86_64__)
     const uint32_t known = kdk_cpu_features();
     if (known & KDK_CPU_YMM)
-        __asm__ __volatile__("vzeroall" : : : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-                             "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+        __asm__ __volatile__("vzeroall"
+                             :
+                             :
+                             : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                               "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
     else
-        __asm__ __volatile__(LOW(0) LOW(1) LOW(2) LOW(3) LOW(4) LOW(5) LOW(6) LOW(7) LOW(8) LOW(9) LOW(10) LOW(11) LOW(12) LOW(13)
-                                 LOW(14) LOW(15)
-                             : : : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-                             "xmm12", "xmm13", "xmm14", "xmm15");
+        __asm__ __volatile__(LOW(0) LOW(1) LOW(2) LOW(3) LOW(4) LOW(5) LOW(6) LOW(7) LOW(8) LOW(9) LOW(10)
+                                 LOW(11) LOW(12) LOW(13) LOW(14) LOW(15)
+                             :
+                             :
+                             : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                               "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
     /* The compiler does not use the upper sixteen here: this file is built for the oldest x86-64. */
     if (known & KDK_CPU_ZMM)
-        __asm__ __volatile__(HIGH(16) HIGH(17) HIGH(18) HIGH(19) HIGH(20) HIGH(21) HIGH(22) HIGH(23) HIGH(24) HIGH(25) HIGH(26)
-                                 HIGH(27) HIGH(28) HIGH(29) HIGH(30) HIGH(31) : :);
+        __asm__ __volatile__(HIGH(16) HIGH(17) HIGH(18) HIGH(19) HIGH(20) HIGH(21) HIGH(22) HIGH(23) HIGH(24)
+                                 HIGH(25) HIGH(26) HIGH(27) HIGH(28) HIGH(29) HIGH(30) HIGH(31)
+                             :
+                             :);
 #elif defined(__aarch64__)
-    __asm__ __volatile__(LOW(0) LOW(1) LOW(2) LOW(3) LOW(4) LOW(5) LOW(6) LOW(7) LOW(16) LOW(17) LOW(18) LOW(19) LOW(20) LOW(21)
-                             LOW(22) LOW(23) LOW(24) LOW(25) LOW(26) LOW(27) LOW(28) LOW(29) LOW(30) LOW(31)
-                         : : : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23",
-                         "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31");
+    __asm__ __volatile__(LOW(0) LOW(1) LOW(2) LOW(3) LOW(4) LOW(5) LOW(6) LOW(7) LOW(16) LOW(17) LOW(18)
+                             LOW(19) LOW(20) LOW(21) LOW(22) LOW(23) LOW(24) LOW(25) LOW(26) LOW(27) LOW(28)
+                                 LOW(29) LOW(30) LOW(31)
+                         :
+                         :
+                         : "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v16", "v17", "v18", "v19", "v20",
+                           "v21", "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31");
 #endif
 }
 
@@ -105,8 +116,9 @@ int kdk_secret_random(kdk_secret *secret)
     return 0;
 }
 
-/* Keys are moved through general registers alone. What memcpy leaves in a vector register stays there until something else needs that
- * register, and the dynamic linker, when it first binds a function, spills all of them to the stack: where no one wipes it. */
+/* Keys are moved through general registers alone. What memcpy leaves in a vector register stays there until
+ * something else needs that register, and the dynamic linker, when it first binds a function, spills all of
+ * them to the stack: where no one wipes it. */
 void kdk_secret_copy(unsigned char *dst, const unsigned char *src, size_t n)
 {
 #if defined(__x86_64__)
@@ -145,13 +157,11 @@ int kdk_secret_equal(const unsigned char *a, const unsigned char *b, size_t n)
 
     for (size_t i = 0; i < n; i++) {
         difference |= (unsigned)(a[i] ^ b[i]);
-        /* The compiler must not know what is in it, or it could leave the loop at the first difference; nor take vectors. */
+        /* The compiler must not know what is in it, or it could leave the loop at the first difference; nor
+         * take vectors. */
         __asm__ __volatile__("" : "+r"(difference));
     }
     return (int)(((difference - 1u) >> 8) & 1u);
 }
 
-int kdk_secret_undumpable_process(void)
-{
-    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : errno;
-}
+int kdk_secret_undumpable_process(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : errno; }

@@ -14,7 +14,8 @@ typedef struct {
     int locked;          /* whether mlock was granted; refused is not an error */
 } kdk_secret;
 
-/* Maps `length` zero bytes. Returns 0, or the errno of the refusal (ENOMEM for lengths that no mapping can have). */
+/* Maps `length` zero bytes. Returns 0, or the errno of the refusal (ENOMEM for lengths that no mapping can
+ * have). */
 int kdk_secret_map(kdk_secret *secret, size_t length);
 
 /* Zeroes the whole mapping and leaves it mapped; clears the vector registers, too. */
@@ -26,7 +27,8 @@ void kdk_secret_clear_registers(void);
 /* Zeroes, then gives the mapping back. Harmless when nothing is mapped. */
 void kdk_secret_unmap(kdk_secret *secret);
 
-/* 1 while the content is what the owner wrote; 0 after a wipe, and in a forked child, where the kernel wiped it. */
+/* 1 while the content is what the owner wrote; 0 after a wipe, and in a forked child, where the kernel wiped
+ * it. */
 int kdk_secret_intact(const kdk_secret *secret);
 
 /* Fills the buffer from the kernel's generator. Returns 0 or the errno of getrandom. */

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kdumpkey.errors import (
         AmbiguousSignatureError,
         BusyError,
+        CancelledError,
         CannotTellError,
         CipherError,
         ConflictError,
@@ -118,6 +119,7 @@ __all__ = [
     "Area",
     "Argon2",
     "BusyError",
+    "CancelledError",
     "CannotTellError",
     "CipherError",
     "Config",
@@ -191,6 +193,7 @@ _NAMES = {
     "kdumpkey.errors": (
         "AmbiguousSignatureError",
         "BusyError",
+        "CancelledError",
         "CannotTellError",
         "CipherError",
         "ConflictError",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Imports make tens of thousands of objects that stay; at the default of 700, looking through them for garbage
 # again and again takes a tenth of a short run.
-_OBJECTS_BETWEEN_COLLECTIONS = 20_000
+_OBJECTS_BETWEEN_COLLECTIONS = 30_000
 
 
 def run_process(program: str, load_main: "Callable[[], Main]") -> "NoReturn":

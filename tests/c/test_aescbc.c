@@ -1,9 +1,9 @@
-/* The AES-CBC engine by itself: on every tier that runs here, also under sanitizers and emulators. Exits 0, or aborts at the first
- * wrong fact.
+/* The AES-CBC engine by itself: on every tier that runs here, also under sanitizers and emulators. Exits 0,
+ * or aborts at the first wrong fact.
  *
  *   test_aescbc tiers             prints each tier's name and status, and the default
- *   test_aescbc check FILE STEP   FILE: vectors, one a line, as hex: key iv plaintext ciphertext; STEP: of the misalignments
- *                                 1 … 63 to try, every how many-th (1: all). Prints the tiers that were checked. */
+ *   test_aescbc check FILE STEP   FILE: vectors, one a line, as hex: key iv plaintext ciphertext; STEP: of
+ * the misalignments 1 … 63 to try, every how many-th (1: all). Prints the tiers that were checked. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,22 +11,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "kdk_aescbc.h"
-
-#define CHECK(fact)                                                                                          \
-    do {                                                                                                     \
-        if (!(fact)) {                                                                                       \
-            fprintf(stderr, "%s:%d: not so (tier %s): %s\n", __FILE__, __LINE__, tier_at_work, #fact); \
-            abort();                                                                                         \
-        }                                                                                                    \
-    } while (0)
 
 #define ARENA ((size_t)1 << 17)
 #define WIDTH 64 /* the widest vector of any tier */
 #define LARGEST 65536
 #define CANARY 0xa5
-
-static const char *tier_at_work = "none";
 
 /* Readable and writable bytes between two pages that are neither. */
 static uint8_t *guarded(void)
@@ -42,7 +33,8 @@ static struct kdk_aescbc_ctx fast, oracle;
 
 static uint64_t random64(void)
 {
-    static uint64_t state = 0x9e3779b97f4a7c15; /* the same numbers in every run; xorshift64 (Marsaglia, 2003) */
+    static uint64_t state =
+        0x9e3779b97f4a7c15; /* the same numbers in every run; xorshift64 (Marsaglia, 2003) */
     state ^= state << 13;
     state ^= state >> 7;
     return state ^= state << 17;
@@ -59,17 +51,18 @@ static int all_are(const uint8_t *p, size_t n, uint8_t value)
     return n == 0 || (p[0] == value && memcmp(p, p + 1, n - 1) == 0);
 }
 
-static enum kdk_aescbc_status call(const struct kdk_aescbc_ctx *ctx, struct kdk_aescbc_run run, const uint8_t *src, uint8_t *dst, size_t n,
-                             int decrypt)
+static enum kdk_aescbc_status call(const struct kdk_aescbc_ctx *ctx, struct kdk_aescbc_run run,
+                                   const uint8_t *src, uint8_t *dst, size_t n, int decrypt)
 {
     run.src = src;
     run.dst = dst;
     return (decrypt ? kdk_aescbc_decrypt : kdk_aescbc_encrypt)(ctx, &run, n);
 }
 
-/* From one place to another and in place, `back` bytes before the inaccessible page: the right bytes, and no others. */
-static void crypts_to(const struct kdk_aescbc_ctx *ctx, struct kdk_aescbc_run run, const uint8_t *given, const uint8_t *expected,
-                      size_t n, int decrypt, size_t src_back, size_t dst_back)
+/* From one place to another and in place, `back` bytes before the inaccessible page: the right bytes, and no
+ * others. */
+static void crypts_to(const struct kdk_aescbc_ctx *ctx, struct kdk_aescbc_run run, const uint8_t *given,
+                      const uint8_t *expected, size_t n, int decrypt, size_t src_back, size_t dst_back)
 {
     uint8_t *const src = source + ARENA - n - src_back, *const dst = target + ARENA - n - dst_back;
     const size_t before = WIDTH;
@@ -120,7 +113,8 @@ static void every_vector_holds(int tier, const char *path, size_t step)
         for (int decrypt = 0; decrypt < 2; decrypt++) {
             const uint8_t *const given = decrypt ? cipher : plain, *const expected = decrypt ? plain : cipher;
             crypts_to(&fast, run, given, expected, n, decrypt, 0, 0);
-            for (size_t off = 1 + vectors % step; off < WIDTH; off += step) /* over the vectors, each comes up */
+            for (size_t off = 1 + vectors % step; off < WIDTH;
+                 off += step) /* over the vectors, each comes up */
                 crypts_to(&fast, run, given, expected, n, decrypt, off, off * 37 % WIDTH);
         }
         vectors++;
@@ -137,7 +131,8 @@ static void a_run_is_as_portable_does_its_sectors(int tier, size_t sector_size, 
     const size_t n = sectors * sector_size, key_bytes = key_sizes[random64() % 3];
     const size_t iv_key_bytes = iv_key_sizes[random64() % 4];
     uint8_t key[64];
-    struct kdk_aescbc_run run = {.sector_size = sector_size, .iv = random64() >> (random64() & 31), .iv_mask = UINT64_MAX};
+    struct kdk_aescbc_run run = {
+        .sector_size = sector_size, .iv = random64() >> (random64() & 31), .iv_mask = UINT64_MAX};
 
     run.iv_step = random64() % 9;
     run.big_endian = random64() & 1;
@@ -150,15 +145,16 @@ static void a_run_is_as_portable_does_its_sectors(int tier, size_t sector_size, 
     fill_random(key, sizeof key);
     fill_random(given, n);
     CHECK(kdk_aescbc_init(&fast, key, key_bytes, key + 32, iv_key_bytes, tier) == KDK_AESCBC_OK);
-    CHECK(kdk_aescbc_init(&oracle, key, key_bytes, key + 32, iv_key_bytes, KDK_AESCBC_PORTABLE) == KDK_AESCBC_OK);
+    CHECK(kdk_aescbc_init(&oracle, key, key_bytes, key + 32, iv_key_bytes, KDK_AESCBC_PORTABLE) ==
+          KDK_AESCBC_OK);
     for (int decrypt = 0; decrypt < 2; decrypt++) {
         for (size_t i = 0; i < sectors; i++) {
             struct kdk_aescbc_run one = run;
             one.iv = (run.iv + i * run.iv_step) & run.iv_mask;
             one.iv_mask = UINT64_MAX;
             one.iv_step = 0;
-            CHECK(call(&oracle, one, given + i * sector_size, expected + i * sector_size, sector_size, decrypt) ==
-                  KDK_AESCBC_OK);
+            CHECK(call(&oracle, one, given + i * sector_size, expected + i * sector_size, sector_size,
+                       decrypt) == KDK_AESCBC_OK);
         }
         crypts_to(&fast, run, given, expected, n, decrypt, 0, 0);
         crypts_to(&fast, run, given, expected, n, decrypt, random64() % WIDTH, random64() % WIDTH);
@@ -218,9 +214,11 @@ static void bad_arguments_write_nothing(int tier)
             CHECK(call(&fast, cases[i].run, high, low, cases[i].bytes, decrypt) == cases[i].status);
             CHECK(all_are(source, ARENA, CANARY));
         }
-        CHECK(call(&fast, good, source, source, 0, decrypt) == KDK_AESCBC_OK && all_are(source, ARENA, CANARY));
+        CHECK(call(&fast, good, source, source, 0, decrypt) == KDK_AESCBC_OK &&
+              all_are(source, ARENA, CANARY));
         kdk_aescbc_wipe(&fast);
-        CHECK(call(&fast, good, source, source, 512, decrypt) == KDK_AESCBC_ERR_CLOSED && all_are(source, ARENA, CANARY));
+        CHECK(call(&fast, good, source, source, 512, decrypt) == KDK_AESCBC_ERR_CLOSED &&
+              all_are(source, ARENA, CANARY));
     }
 }
 
@@ -233,15 +231,18 @@ static void the_schedule_is_zero_after_wipe_and_after_a_refused_init(int tier)
     for (size_t size = 16; size <= 32; size += 8) {
         CHECK(kdk_aescbc_init(&fast, key, size, key, size, tier) == KDK_AESCBC_OK && fast.tier == tier);
         CHECK(fast.rounds == 6 + size / 4 && fast.iv_rounds == fast.rounds);
-        CHECK(!all_are(fast.encrypt, 16 * (fast.rounds + 1), 0) && !all_are(fast.iv, 16 * (fast.rounds + 1), 0));
+        CHECK(!all_are(fast.encrypt, 16 * (fast.rounds + 1), 0) &&
+              !all_are(fast.iv, 16 * (fast.rounds + 1), 0));
         kdk_aescbc_wipe(&fast);
         CHECK(all_are(bytes, sizeof fast, 0));
     }
     static const size_t sizes[] = {1, 15, 17, 20, 31, 33, 48, 64};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         CHECK(kdk_aescbc_init(&fast, key, 32, NULL, 0, tier) == KDK_AESCBC_OK);
-        CHECK(kdk_aescbc_init(&fast, key, sizes[i], NULL, 0, tier) == KDK_AESCBC_ERR_KEY_SIZE && all_are(bytes, sizeof fast, 0));
-        CHECK(kdk_aescbc_init(&fast, key, 32, key, sizes[i], tier) == KDK_AESCBC_ERR_KEY_SIZE && all_are(bytes, sizeof fast, 0));
+        CHECK(kdk_aescbc_init(&fast, key, sizes[i], NULL, 0, tier) == KDK_AESCBC_ERR_KEY_SIZE &&
+              all_are(bytes, sizeof fast, 0));
+        CHECK(kdk_aescbc_init(&fast, key, 32, key, sizes[i], tier) == KDK_AESCBC_ERR_KEY_SIZE &&
+              all_are(bytes, sizeof fast, 0));
     }
     CHECK(kdk_aescbc_init(&fast, key, 0, NULL, 0, tier) == KDK_AESCBC_ERR_KEY_SIZE);
     CHECK(kdk_aescbc_init(&fast, key, 32, NULL, 0, tier) == KDK_AESCBC_OK);
@@ -251,7 +252,10 @@ static void the_schedule_is_zero_after_wipe_and_after_a_refused_init(int tier)
 
 static const char *status_name(enum kdk_aescbc_status status)
 {
-    return status == KDK_AESCBC_OK ? "usable" : status == KDK_AESCBC_ERR_NOT_BUILT ? "not built" : status == KDK_AESCBC_ERR_NOT_ON_CPU ? "not on this cpu" : "?";
+    return status == KDK_AESCBC_OK               ? "usable"
+           : status == KDK_AESCBC_ERR_NOT_BUILT  ? "not built"
+           : status == KDK_AESCBC_ERR_NOT_ON_CPU ? "not on this cpu"
+                                                 : "?";
 }
 
 static void tell_tiers(void)
@@ -261,9 +265,11 @@ static void tell_tiers(void)
         CHECK(kdk_aescbc_init(&fast, key, sizeof key, NULL, 0, tier) == kdk_aescbc_tier_status(tier));
         printf("%s: %s\n", kdk_aescbc_tier_name(tier), status_name(kdk_aescbc_tier_status(tier)));
     }
-    CHECK(kdk_aescbc_init(&fast, key, sizeof key, NULL, 0, -1) == KDK_AESCBC_OK && fast.tier == kdk_aescbc_default_tier());
+    CHECK(kdk_aescbc_init(&fast, key, sizeof key, NULL, 0, -1) == KDK_AESCBC_OK &&
+          fast.tier == kdk_aescbc_default_tier());
     CHECK(!kdk_aescbc_tier_name(-1) && !kdk_aescbc_tier_name(KDK_AESCBC_TIERS));
-    CHECK(kdk_aescbc_tier_status(-1) == KDK_AESCBC_ERR_UNKNOWN_TIER && kdk_aescbc_tier_status(KDK_AESCBC_TIERS) == KDK_AESCBC_ERR_UNKNOWN_TIER);
+    CHECK(kdk_aescbc_tier_status(-1) == KDK_AESCBC_ERR_UNKNOWN_TIER &&
+          kdk_aescbc_tier_status(KDK_AESCBC_TIERS) == KDK_AESCBC_ERR_UNKNOWN_TIER);
     printf("default: %s\n", kdk_aescbc_tier_name(kdk_aescbc_default_tier()));
 }
 

@@ -1,5 +1,6 @@
-/* Whether a branch or an address of the portable tier depends on a secret, asked of valgrind's memcheck: keys and data are declared
- * undefined, and memcheck reports every jump and every access that undefined bits decide (Langley's "ctgrind").
+/* Whether a branch or an address of the portable tier depends on a secret, asked of valgrind's memcheck: keys
+ * and data are declared undefined, and memcheck reports every jump and every access that undefined bits
+ * decide (Langley's "ctgrind").
  *
  *   test_aescbc_constant_time engine    the portable tier; memcheck must be silent
  *   test_aescbc_constant_time branch    \  a control each: memcheck must speak,
@@ -15,21 +16,20 @@ static uint8_t key[64], data[BYTES], other[BYTES];
 static struct kdk_aescbc_ctx ctx;
 static volatile int sink;
 
-static void make_secret(void *p, size_t n)
-{
-    (void)VALGRIND_MAKE_MEM_UNDEFINED(p, n);
-}
+static void make_secret(void *p, size_t n) { (void)VALGRIND_MAKE_MEM_UNDEFINED(p, n); }
 
 /* Asked without memcheck taking the question for a use. */
 static int is_secret(const uint8_t *p)
 {
     uint8_t undefined[16] = {0};
-    return VALGRIND_GET_VBITS(p, undefined, sizeof undefined) == 1 && undefined[0] == 0xff && undefined[15] == 0xff;
+    return VALGRIND_GET_VBITS(p, undefined, sizeof undefined) == 1 && undefined[0] == 0xff &&
+           undefined[15] == 0xff;
 }
 
 static int engine(size_t key_bytes)
 {
-    struct kdk_aescbc_run run = {.src = data, .dst = other, .sector_size = 48, .iv = 5, .iv_step = 1, .iv_mask = UINT64_MAX};
+    struct kdk_aescbc_run run = {
+        .src = data, .dst = other, .sector_size = 48, .iv = 5, .iv_step = 1, .iv_mask = UINT64_MAX};
 
     for (size_t i = 0; i < sizeof key; i++)
         key[i] = (uint8_t)(i * 7);

@@ -1,6 +1,7 @@
-/* What the engine leaves on the stack. Each operation runs on a painted stack of its own, twice with each of two sets of secrets: bytes
- * that agree between runs with the same secrets and differ between the sets are secrets left behind.
- * Arguments: a tier's name, and "leave" to leave one on purpose. Exits 0, 1 for bytes left, 2 where the tier cannot run. */
+/* What the engine leaves on the stack. Each operation runs on a painted stack of its own, twice with each of
+ * two sets of secrets: bytes that agree between runs with the same secrets and differ between the sets are
+ * secrets left behind. Arguments: a tier's name, and "leave" to leave one on purpose. Exits 0, 1 for bytes
+ * left, 2 where the tier cannot run. */
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>
@@ -85,7 +86,8 @@ int main(int count, char **arguments)
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
             const size_t left = left_behind(shapes[i][0], shapes[i][1]);
             if (left)
-                printf("%s of %zu sectors of %zu bytes leaves %zu\n", names[operation], shapes[i][1], shapes[i][0], left);
+                printf("%s of %zu sectors of %zu bytes leaves %zu\n", names[operation], shapes[i][1],
+                       shapes[i][0], left);
             failed |= left != 0;
         }
     return failed;

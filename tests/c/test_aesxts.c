@@ -1,9 +1,9 @@
-/* The AES-XTS engine by itself: on every tier that runs here, also under sanitizers and emulators. Exits 0, or aborts at the first
- * wrong fact.
+/* The AES-XTS engine by itself: on every tier that runs here, also under sanitizers and emulators. Exits 0,
+ * or aborts at the first wrong fact.
  *
  *   test_aesxts tiers             prints each tier's name and status, and the default
- *   test_aesxts check FILE STEP   FILE: vectors, one a line, as hex: key tweak plaintext ciphertext; STEP: of the misalignments
- *                                 1 … 63 to try, every how many-th (1: all). Prints the tiers that were checked. */
+ *   test_aesxts check FILE STEP   FILE: vectors, one a line, as hex: key tweak plaintext ciphertext; STEP: of
+ * the misalignments 1 … 63 to try, every how many-th (1: all). Prints the tiers that were checked. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,8 @@ static struct kdk_aesxts_ctx fast, oracle;
 
 static uint64_t random64(void)
 {
-    static uint64_t state = 0x9e3779b97f4a7c15; /* the same numbers in every run; xorshift64 (Marsaglia, 2003) */
+    static uint64_t state =
+        0x9e3779b97f4a7c15; /* the same numbers in every run; xorshift64 (Marsaglia, 2003) */
     state ^= state << 13;
     state ^= state >> 7;
     return state ^= state << 17;
@@ -50,17 +51,18 @@ static int all_are(const uint8_t *p, size_t n, uint8_t value)
     return n == 0 || (p[0] == value && memcmp(p, p + 1, n - 1) == 0);
 }
 
-static enum kdk_aesxts_status call(const struct kdk_aesxts_ctx *ctx, struct kdk_aesxts_run run, const uint8_t *src, uint8_t *dst, size_t n,
-                             int decrypt)
+static enum kdk_aesxts_status call(const struct kdk_aesxts_ctx *ctx, struct kdk_aesxts_run run,
+                                   const uint8_t *src, uint8_t *dst, size_t n, int decrypt)
 {
     run.src = src;
     run.dst = dst;
     return (decrypt ? kdk_aesxts_decrypt : kdk_aesxts_encrypt)(ctx, &run, n);
 }
 
-/* From one place to another and in place, `back` bytes before the inaccessible page: the right bytes, and no others. */
-static void crypts_to(const struct kdk_aesxts_ctx *ctx, struct kdk_aesxts_run run, const uint8_t *given, const uint8_t *expected,
-                      size_t n, int decrypt, size_t src_back, size_t dst_back)
+/* From one place to another and in place, `back` bytes before the inaccessible page: the right bytes, and no
+ * others. */
+static void crypts_to(const struct kdk_aesxts_ctx *ctx, struct kdk_aesxts_run run, const uint8_t *given,
+                      const uint8_t *expected, size_t n, int decrypt, size_t src_back, size_t dst_back)
 {
     uint8_t *const src = source + ARENA - n - src_back, *const dst = target + ARENA - n - dst_back;
     const size_t before = WIDTH;
@@ -102,7 +104,8 @@ static void every_vector_holds(int tier, const char *path, size_t step)
         const size_t n = from_hex(plain_hex, plain, sizeof plain);
         struct kdk_aesxts_run run = {.sector_size = n, .iv_step = 1, .iv_mask = UINT64_MAX};
 
-        CHECK(from_hex(tweak_hex, tweak, sizeof tweak) == 16 && from_hex(cipher_hex, cipher, sizeof cipher) == n);
+        CHECK(from_hex(tweak_hex, tweak, sizeof tweak) == 16 &&
+              from_hex(cipher_hex, cipher, sizeof cipher) == n);
         for (size_t i = 0; i < 8; i++) {
             run.iv |= (uint64_t)tweak[i] << 8 * i;
             run.high |= (uint64_t)tweak[8 + i] << 8 * i;
@@ -114,7 +117,8 @@ static void every_vector_holds(int tier, const char *path, size_t step)
         for (int decrypt = equal_halves; decrypt < 2; decrypt++) {
             const uint8_t *const given = decrypt ? cipher : plain, *const expected = decrypt ? plain : cipher;
             crypts_to(&fast, run, given, expected, n, decrypt, 0, 0);
-            for (size_t off = 1 + vectors % step; off < WIDTH; off += step) /* over the vectors, each comes up */
+            for (size_t off = 1 + vectors % step; off < WIDTH;
+                 off += step) /* over the vectors, each comes up */
                 crypts_to(&fast, run, given, expected, n, decrypt, off, off * 37 % WIDTH);
         }
         vectors++;
@@ -130,7 +134,8 @@ static void a_run_is_as_portable_does_its_sectors(int tier, size_t sector_size, 
     const size_t n = sectors * sector_size;
     const size_t key_bytes = random64() & 1 ? 64 : 32;
     uint8_t key[64];
-    struct kdk_aesxts_run run = {.sector_size = sector_size, .iv = random64() >> (random64() & 31), .iv_mask = UINT64_MAX};
+    struct kdk_aesxts_run run = {
+        .sector_size = sector_size, .iv = random64() >> (random64() & 31), .iv_mask = UINT64_MAX};
 
     run.iv_step = random64() & 1 ? 1 : 8;
     run.iv >>= 1; /* so that it goes nowhere near its end */
@@ -147,7 +152,8 @@ static void a_run_is_as_portable_does_its_sectors(int tier, size_t sector_size, 
             struct kdk_aesxts_run one = run;
             one.iv = (run.iv + i * run.iv_step) & run.iv_mask;
             one.iv_mask = UINT64_MAX;
-            CHECK(call(&oracle, one, given + i * sector_size, expected + i * sector_size, sector_size, decrypt) == KDK_AESXTS_OK);
+            CHECK(call(&oracle, one, given + i * sector_size, expected + i * sector_size, sector_size,
+                       decrypt) == KDK_AESXTS_OK);
         }
         crypts_to(&fast, run, given, expected, n, decrypt, 0, 0);
         crypts_to(&fast, run, given, expected, n, decrypt, random64() % WIDTH, random64() % WIDTH);
@@ -185,11 +191,12 @@ static void bad_arguments_write_nothing(int tier)
         size_t dst_at;
         enum kdk_aesxts_status status;
     } cases[] = {
-        {good, 511, 4096, KDK_AESXTS_ERR_LENGTH},       {good, 1025, 4096, KDK_AESXTS_ERR_LENGTH},  {good, 1024, 1, KDK_AESXTS_ERR_OVERLAP},
-        {good, 1024, 16, KDK_AESXTS_ERR_OVERLAP},       {good, 1024, 1023, KDK_AESXTS_ERR_OVERLAP}, {good, 512, 4096, KDK_AESXTS_ERR_SECTOR_SIZE},
-        {good, 512, 4096, KDK_AESXTS_ERR_SECTOR_SIZE},  {good, 512, 4096, KDK_AESXTS_ERR_SECTOR_SIZE},
-        {good, 512, 4096, KDK_AESXTS_ERR_SECTOR_SIZE},  {good, 512, 4096, KDK_AESXTS_ERR_IV_STEP},  {good, 1024, 4096, KDK_AESXTS_ERR_IV_RANGE},
-        {good, 1024, 4096, KDK_AESXTS_ERR_IV_RANGE},
+        {good, 511, 4096, KDK_AESXTS_ERR_LENGTH},      {good, 1025, 4096, KDK_AESXTS_ERR_LENGTH},
+        {good, 1024, 1, KDK_AESXTS_ERR_OVERLAP},       {good, 1024, 16, KDK_AESXTS_ERR_OVERLAP},
+        {good, 1024, 1023, KDK_AESXTS_ERR_OVERLAP},    {good, 512, 4096, KDK_AESXTS_ERR_SECTOR_SIZE},
+        {good, 512, 4096, KDK_AESXTS_ERR_SECTOR_SIZE}, {good, 512, 4096, KDK_AESXTS_ERR_SECTOR_SIZE},
+        {good, 512, 4096, KDK_AESXTS_ERR_SECTOR_SIZE}, {good, 512, 4096, KDK_AESXTS_ERR_IV_STEP},
+        {good, 1024, 4096, KDK_AESXTS_ERR_IV_RANGE},   {good, 1024, 4096, KDK_AESXTS_ERR_IV_RANGE},
     };
     uint8_t key[64];
 
@@ -210,13 +217,16 @@ static void bad_arguments_write_nothing(int tier)
             CHECK(call(&fast, cases[i].run, high, low, cases[i].bytes, decrypt) == cases[i].status);
             CHECK(all_are(source, ARENA, CANARY));
         }
-        CHECK(call(&fast, good, source, source, 0, decrypt) == KDK_AESXTS_OK && all_are(source, ARENA, CANARY));
+        CHECK(call(&fast, good, source, source, 0, decrypt) == KDK_AESXTS_OK &&
+              all_are(source, ARENA, CANARY));
         kdk_aesxts_wipe(&fast);
-        CHECK(call(&fast, good, source, source, 512, decrypt) == KDK_AESXTS_ERR_CLOSED && all_are(source, ARENA, CANARY));
+        CHECK(call(&fast, good, source, source, 512, decrypt) == KDK_AESXTS_ERR_CLOSED &&
+              all_are(source, ARENA, CANARY));
     }
     memcpy(key + 32, key, 32);
     CHECK(kdk_aesxts_init(&fast, key, sizeof key, tier) == KDK_AESXTS_OK);
-    CHECK(call(&fast, good, source, source, 512, 0) == KDK_AESXTS_ERR_EQUAL_HALVES && all_are(source, ARENA, CANARY));
+    CHECK(call(&fast, good, source, source, 512, 0) == KDK_AESXTS_ERR_EQUAL_HALVES &&
+          all_are(source, ARENA, CANARY));
     CHECK(call(&fast, good, source, source, 512, 1) == KDK_AESXTS_OK && !all_are(source, 512, CANARY));
 }
 
@@ -227,23 +237,30 @@ static void the_schedule_is_zero_after_wipe_and_after_a_refused_init(int tier)
 
     fill_random(key, sizeof key);
     for (size_t size = 32; size <= 64; size += 32) {
-        CHECK(kdk_aesxts_init(&fast, key, size, tier) == KDK_AESXTS_OK && fast.tier == tier && fast.rounds == (size == 32 ? 10 : 14));
-        CHECK(!all_are(fast.encrypt, 16 * (fast.rounds + 1), 0) && !all_are(fast.tweak, 16 * (fast.rounds + 1), 0));
+        CHECK(kdk_aesxts_init(&fast, key, size, tier) == KDK_AESXTS_OK && fast.tier == tier &&
+              fast.rounds == (size == 32 ? 10 : 14));
+        CHECK(!all_are(fast.encrypt, 16 * (fast.rounds + 1), 0) &&
+              !all_are(fast.tweak, 16 * (fast.rounds + 1), 0));
         kdk_aesxts_wipe(&fast);
         CHECK(all_are(bytes, sizeof fast, 0));
     }
     static const size_t sizes[] = {0, 16, 31, 33, 48, 63, 65};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         CHECK(kdk_aesxts_init(&fast, key, 64, tier) == KDK_AESXTS_OK);
-        CHECK(kdk_aesxts_init(&fast, key, sizes[i], tier) == KDK_AESXTS_ERR_KEY_SIZE && all_are(bytes, sizeof fast, 0));
+        CHECK(kdk_aesxts_init(&fast, key, sizes[i], tier) == KDK_AESXTS_ERR_KEY_SIZE &&
+              all_are(bytes, sizeof fast, 0));
     }
     CHECK(kdk_aesxts_init(&fast, key, 64, tier) == KDK_AESXTS_OK);
-    CHECK(kdk_aesxts_init(&fast, key, 64, KDK_AESXTS_TIERS) == KDK_AESXTS_ERR_UNKNOWN_TIER && all_are(bytes, sizeof fast, 0));
+    CHECK(kdk_aesxts_init(&fast, key, 64, KDK_AESXTS_TIERS) == KDK_AESXTS_ERR_UNKNOWN_TIER &&
+          all_are(bytes, sizeof fast, 0));
 }
 
 static const char *status_name(enum kdk_aesxts_status status)
 {
-    return status == KDK_AESXTS_OK ? "usable" : status == KDK_AESXTS_ERR_NOT_BUILT ? "not built" : status == KDK_AESXTS_ERR_NOT_ON_CPU ? "not on this cpu" : "?";
+    return status == KDK_AESXTS_OK               ? "usable"
+           : status == KDK_AESXTS_ERR_NOT_BUILT  ? "not built"
+           : status == KDK_AESXTS_ERR_NOT_ON_CPU ? "not on this cpu"
+                                                 : "?";
 }
 
 static void tell_tiers(void)
@@ -253,9 +270,11 @@ static void tell_tiers(void)
         CHECK(kdk_aesxts_init(&fast, key, sizeof key, tier) == kdk_aesxts_tier_status(tier));
         printf("%s: %s\n", kdk_aesxts_tier_name(tier), status_name(kdk_aesxts_tier_status(tier)));
     }
-    CHECK(kdk_aesxts_init(&fast, key, sizeof key, -1) == KDK_AESXTS_OK && fast.tier == kdk_aesxts_default_tier());
+    CHECK(kdk_aesxts_init(&fast, key, sizeof key, -1) == KDK_AESXTS_OK &&
+          fast.tier == kdk_aesxts_default_tier());
     CHECK(!kdk_aesxts_tier_name(-1) && !kdk_aesxts_tier_name(KDK_AESXTS_TIERS));
-    CHECK(kdk_aesxts_tier_status(-1) == KDK_AESXTS_ERR_UNKNOWN_TIER && kdk_aesxts_tier_status(KDK_AESXTS_TIERS) == KDK_AESXTS_ERR_UNKNOWN_TIER);
+    CHECK(kdk_aesxts_tier_status(-1) == KDK_AESXTS_ERR_UNKNOWN_TIER &&
+          kdk_aesxts_tier_status(KDK_AESXTS_TIERS) == KDK_AESXTS_ERR_UNKNOWN_TIER);
     printf("default: %s\n", kdk_aesxts_tier_name(kdk_aesxts_default_tier()));
 }
 

@@ -2,9 +2,9 @@
  * aborts at the first wrong fact.
  *
  *   test_pbkdf2 tiers       prints for each hash the usable tiers, and the defaults for 1, 2, 4 and 16 blocks
- *   test_pbkdf2 check FILE  FILE: vectors, one a line: hash (0 SHA-1, 1 SHA-256, 2 SHA-512) iterations, then in
- *                           hex, "-" for nothing, password salt output. Prints how many computations it checked.
- *   test_pbkdf2 cancel      whether cancelling leaves zeros, and a wrong argument the output as it was */
+ *   test_pbkdf2 check FILE  FILE: vectors, one a line: hash (0 SHA-1, 1 SHA-256, 2 SHA-512) iterations, then
+ * in hex, "-" for nothing, password salt output. Prints how many computations it checked. test_pbkdf2 cancel
+ * whether cancelling leaves zeros, and a wrong argument the output as it was */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,10 +84,7 @@ static int tiers(void)
     return 0;
 }
 
-static int stop(void *context)
-{
-    return --*(int *)context == 0;
-}
+static int stop(void *context) { return --*(int *)context == 0; }
 
 static int cancel(void)
 {

@@ -1,4 +1,5 @@
-/* The placement code by itself: every plan that a small generator makes is laid out without overlap or left out with a reason. */
+/* The placement code by itself: every plan that a small generator makes is laid out without overlap or left
+ * out with a reason. */
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -7,12 +8,12 @@
 
 #include "kdk_region.h"
 
-#define CHECK(x)                                                                                                                   \
-    do {                                                                                                                           \
-        if (!(x)) {                                                                                                                \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                                                \
-            exit(1);                                                                                                               \
-        }                                                                                                                          \
+#define CHECK(x)                                                                                             \
+    do {                                                                                                     \
+        if (!(x)) {                                                                                          \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                          \
+            exit(1);                                                                                         \
+        }                                                                                                    \
     } while (0)
 #define PAGE ((uint64_t)KDK_REGION_PAGE)
 
@@ -26,11 +27,13 @@ static uint64_t below(uint64_t n)
 
 static struct kdk_region_plan some_plan(void)
 {
-    struct kdk_region_plan plan = {.base = below(1000) * PAGE, .bytes = (1 + below(3000)) * PAGE, .policy = (int)below(2)};
+    struct kdk_region_plan plan = {
+        .base = below(1000) * PAGE, .bytes = (1 + below(3000)) * PAGE, .policy = (int)below(2)};
     plan.count = 1 + below(8);
     const size_t keys = below(plan.count + 1);
     for (size_t i = 0; i < plan.count; i++)
-        plan.segments[i] = (struct kdk_region_segment){1 + below(plan.bytes / 4 + PAGE), PAGE << below(4), (int)below(2), i == keys};
+        plan.segments[i] = (struct kdk_region_segment){1 + below(plan.bytes / 4 + PAGE), PAGE << below(4),
+                                                       (int)below(2), i == keys};
     return plan;
 }
 
@@ -38,7 +41,8 @@ static void nothing_overlaps(const struct kdk_region_plan *plan, const uint64_t 
 {
     for (size_t i = 0; i < plan->count; i++) {
         const uint64_t start = starts[i], end = start + plan->segments[i].bytes;
-        CHECK(start >= plan->base && end <= plan->base + plan->bytes && start % plan->segments[i].alignment == 0);
+        CHECK(start >= plan->base && end <= plan->base + plan->bytes &&
+              start % plan->segments[i].alignment == 0);
         for (size_t j = 0; j < i; j++)
             CHECK(end <= starts[j] || start >= starts[j] + plan->segments[j].bytes);
     }
@@ -84,8 +88,10 @@ static void the_distribution_is_that_of_all_draws(void)
             else
                 failures++;
         CHECK(memcmp(counts, naive, pages * sizeof *counts) == 0);
-        CHECK(draws ? summary.draws == draws && summary.failures == failures : summary.failures == summary.draws);
-        CHECK(summary.min_bits <= summary.shannon_bits + 1e-9 && summary.shannon_bits <= log2((double)summary.draws) + 1e-9);
+        CHECK(draws ? summary.draws == draws && summary.failures == failures
+                    : summary.failures == summary.draws);
+        CHECK(summary.min_bits <= summary.shannon_bits + 1e-9 &&
+              summary.shannon_bits <= log2((double)summary.draws) + 1e-9);
         free(counts);
         free(naive);
     }
@@ -105,7 +111,8 @@ static void samples_are_where_the_distribution_says(void)
         for (int os = 0; os < 2; os++) {
             CHECK(kdk_region_sample(&plan, os ? NULL : state, pages, 100) == 0);
             for (int i = 0; i < 100; i++)
-                CHECK(pages[i] == KDK_REGION_FAILED ? plan.keys < 0 || summary.failures : counts[pages[i]] > 0);
+                CHECK(pages[i] == KDK_REGION_FAILED ? plan.keys < 0 || summary.failures
+                                                    : counts[pages[i]] > 0);
         }
         free(counts);
     }
@@ -125,7 +132,8 @@ static void what_cannot_be_is_refused(void)
     CHECK(kdk_region_check(&plan) == KDK_REGION_TOO_MANY);
     for (int i = 0; i < 4; i++) {
         plan = good;
-        plan.segments[0] = (struct kdk_region_segment[]){{0, PAGE, 0, 0}, {UINT64_MAX, PAGE, 0, 0}, {1, 512, 0, 0}, {1, 3 * PAGE, 0, 0}}[i];
+        plan.segments[0] = (struct kdk_region_segment[]){
+            {0, PAGE, 0, 0}, {UINT64_MAX, PAGE, 0, 0}, {1, 512, 0, 0}, {1, 3 * PAGE, 0, 0}}[i];
         CHECK(kdk_region_check(&plan) == KDK_REGION_BAD_SEGMENT);
     }
     plan = good, plan.count = 2, plan.segments[0].keys = 1, plan.segments[1] = plan.segments[0];

@@ -1,4 +1,5 @@
-/* kdk_secret.c by itself, so that the sanitizers see it without Python. Exits 0, or aborts at the first wrong fact. */
+/* kdk_secret.c by itself, so that the sanitizers see it without Python. Exits 0, or aborts at the first wrong
+ * fact. */
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>
@@ -18,12 +19,12 @@
 #endif
 #endif
 
-#define CHECK(fact)                                                        \
-    do {                                                                   \
-        if (!(fact)) {                                                     \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #fact); \
-            abort();                                                       \
-        }                                                                  \
+#define CHECK(fact)                                                                                          \
+    do {                                                                                                     \
+        if (!(fact)) {                                                                                       \
+            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #fact);                               \
+            abort();                                                                                         \
+        }                                                                                                    \
     } while (0)
 
 static int all_zero(const unsigned char *data, size_t n)
@@ -88,7 +89,8 @@ static void a_forked_child_sees_zeros_and_knows(void)
     kdk_secret_unmap(&secret);
 }
 
-/* The buffers are exactly as long as the operation says, so that a byte too far is an error of the sanitizer. */
+/* The buffers are exactly as long as the operation says, so that a byte too far is an error of the sanitizer.
+ */
 static void xor_and_equal_touch_their_bytes_and_no_others(void)
 {
     for (size_t n = 0; n <= 130; n++) {
@@ -145,7 +147,9 @@ static void a_wipe_clears_the_vector_registers(void)
     __asm__ __volatile__("movdqu %%xmm9, %0" : "=m"(after));
     CHECK(all_zero(after, sizeof after));
     if (__builtin_cpu_supports("avx512f")) {
-        __asm__ __volatile__("vmovdqu32 %0, %%xmm27" : : "m"(before)); /* nothing here is compiled to use it */
+        __asm__ __volatile__("vmovdqu32 %0, %%xmm27"
+                             :
+                             : "m"(before)); /* nothing here is compiled to use it */
         kdk_secret_wipe(&secret);
         __asm__ __volatile__("vmovdqu32 %%xmm27, %0" : "=m"(after));
         CHECK(all_zero(after, sizeof after));

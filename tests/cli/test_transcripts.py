@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 PASSPHRASE = "correct horse battery staple"
 PROMPT = "ready> "
+ERASE = "\x1b[K"
 NEEDS_ROOT = "needs root"
 FENCE = re.compile(
     r"(?:^<!-- (?P<note>.*?) -->\n)?^```(?P<language>console|python)\n(?P<text>.*?)^```$", re.M | re.S
@@ -117,7 +118,9 @@ class Shell:
             printed += f"{self._shell.before}{self._shell.after}"
             self._shell.sendline(PASSPHRASE)
         printed += self._shell.before
-        return "".join(f"{line.rstrip()}\n" for line in printed.replace("\r\n", "\n").splitlines())
+        # Of a line that was drawn over, the last state stays, as on a screen.
+        lines = [line.rstrip("\r").rpartition("\r")[2] for line in printed.split("\n")]
+        return "\n".join(line.replace(ERASE, "").rstrip() for line in lines)
 
     def close(self) -> None:
         self._shell.close(force=True)

@@ -10,7 +10,7 @@ import pytest
 
 from kdumpkey.cli.argon2_text import advice_lines, csv_text, proof_lines, table
 from kdumpkey.kdump.cost.advice import Advice
-from kdumpkey.kdump.cost.measure import UNPACKED_BYTES, Cell, Cost, Outcome, Proof, Verdict
+from kdumpkey.kdump.cost.measure import UNPACKED_BYTES, Cell, Cost, Fit, Proof, RunOutcome
 
 MIB: Final = 1 << 20
 RESERVED: Final = (256 * MIB, 160 * MIB)
@@ -57,8 +57,8 @@ def test_csv_has_a_heading_and_a_row_for_each_cell() -> None:
 
 
 def test_a_prediction_that_was_wrong_is_named_beside_what_happened() -> None:
-    right = Proof(SMALL, 256 * MIB, Verdict.FITS, Outcome.OPENED, "a control group", weaker=False)
-    wrong = replace(right, verdict=Verdict.KILLED)
+    right = Proof(SMALL, 256 * MIB, Fit.FITS, RunOutcome.OPENED, "a control group", weaker=False)
+    wrong = replace(right, verdict=Fit.KILLED)
     lines = " ".join(" ".join(proof_lines([right, wrong])).split())
     assert "Proven by a control group:" in lines
     assert lines.count("PREDICTED: would be killed") == 1

@@ -105,7 +105,7 @@ def test_it_saves_a_file_there(
         (("restore",), 1, "there is no /sys/kernel/config/crash_dm_crypt_keys"),
         (("open", "/disk.img", "dump", "--volume-key-file", "/volume-key"), 1, "device-mapper"),
         (("test", "/disk.img"), 1, "there is no /sys/kernel/config/crash_dm_crypt_keys"),
-        (("test", "/vmcore"), 1, "not a valid LUKS device"),
+        (("test", "/volume-key"), 1, "not a valid LUKS device"),
         (("test", "/none"), 4, "does not exist"),
         (("test",), 1, "requires <device>"),
     ],

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -34,7 +35,8 @@ from kdumpkey.secret import SecretBuffer
 from noise import noise
 from tools import require_tool
 
-UUID = "3f7c1c1e-6c4a-4d59-9d3b-7a1f0e2b5c88"
+# Of this process alone: /proc/keys shows the keys of other processes too, with the names they have.
+UUID = str(uuid4())
 KEYED = {"luks1": 64, "luks2": 64}
 
 
@@ -80,6 +82,7 @@ def mapped(fake: FakeDmsetup, images: Path, kind: str, name: str = "data", **opt
             f"0 8192 crypt aes-xts-plain64 :64:logon:cryptsetup:{UUID}-d0 0 8:1 32768 1 sector_size:4096\n",
         ),
     ],
+    ids=["luks1", "luks2"],
 )
 def test_the_key_reaches_dm_crypt_by_a_keyring_and_nothing_else(
     fake: FakeDmsetup, images: Path, kind: str, table: str

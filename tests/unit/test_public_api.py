@@ -244,3 +244,9 @@ def test_a_child_that_has_the_key_reopens_its_volume(image: Path) -> None:
 
         in_child(child)
         os.close(reading)
+
+
+def test_the_page_of_the_interface_documents_every_public_name_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\.\. auto(?:function|class|data|exception):: (\w+)$", page, re.M)
+    assert sorted(documented) == sorted(kdumpkey.__all__)

@@ -1,7 +1,5 @@
 """Declaring actions: typer commands that take groups of options as dataclasses, loaded when they run."""
 
-from __future__ import annotations
-
 import dataclasses
 import importlib
 import inspect
@@ -63,7 +61,7 @@ def action(
     *,
     ignores: Sequence[Any] | None = None,
     example: str = "",
-) -> Callable[[Callable[_P, None]], Callable[_P, None]]:
+) -> "Callable[[Callable[_P, None]], Callable[_P, None]]":
     """Declare a function to be an action, a command of a typer app.
 
     The function takes the `Run`, the arguments and options as annotated types, and dataclasses of them.
@@ -178,7 +176,7 @@ class LazyGroup(TyperGroup):
         return super().shell_complete(ctx, incomplete)
 
 
-def built(info: CommandInfo, entry: Entry) -> Any:
+def built(info: "CommandInfo", entry: Entry) -> Any:
     """The command of an action, with its dataclasses taken apart into options."""
     function = info.callback
     if function is None:

@@ -1,14 +1,11 @@
 """The typer app: its actions as its help lists them, and what stands for an action: help, usage, version."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar, Final
 
 import typer
 
 from kdumpkey import __version__
 from kdumpkey.cli.action import Entry, LazyGroup, flattened
-from kdumpkey.cli.help_page import help_text
 from kdumpkey.cli.manners import Alias, CryptsetupGroup, Line
 from kdumpkey.cli.outcome import MEANINGS, PROGRAM, USAGE, exit_code
 from kdumpkey.cli.session import Run
@@ -193,6 +190,8 @@ class Program(CryptsetupGroup):
         return code
 
     def _help(self, ctx: typer.Context, words: list[str]) -> None:
+        from kdumpkey.cli.help_page import help_text  # noqa: PLC0415 - no action waits for it
+
         try:
             name, command = self.find(ctx, words[:2] if words[:1] and words[0] in _GROUPS else words[:1])
         except UsageError:

@@ -3,8 +3,6 @@
 An option without help does nothing here and is not shown.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple, get_args
 

@@ -1,7 +1,5 @@
 """Which header an action is about, as its options say."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

@@ -5,8 +5,6 @@ their value after ``=`` too (``-d=file``); ``--`` ends them; no name may be cut 
 twice the last value counts. Facts: what cryptsetup 2.6.1 answered.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, NamedTuple

@@ -95,12 +95,11 @@ def comparison(found: Mapping[Policy, Distribution]) -> list[str]:
 def histogram(layout: Layout, pages: Sequence[int], found: Distribution) -> list[str]:
     """How often the keys came to lie in each sixteenth of the region, beside how often they must."""
     per_bin = -(-layout.size_bytes // PAGE // _BINS)
-    seen, due = [0] * _BINS, [0] * _BINS
+    seen = [0] * _BINS
     for page in pages:
         if page != FAILED:
             seen[page // per_bin] += 1
-    for page, n in enumerate(found.counts):
-        due[page // per_bin] += n
+    due = [sum(found.counts[i * per_bin : (i + 1) * per_bin]) for i in range(_BINS)]
     most = max([*seen, 1])
     lines = [f"{'from page':>10}  {'seen':>8}  {'expected':>9}"]
     for i in range(_BINS):

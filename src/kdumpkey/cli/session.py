@@ -1,7 +1,5 @@
 """One run of the program: whom it talks to, how, and whether its action has begun."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -40,7 +38,7 @@ class Run:
         given: The action's arguments and options, by their parameters' names.
     """
 
-    def __init__(self, streams: Streams, describe: Callable[[Run], None] = lambda _run: None) -> None:
+    def __init__(self, streams: Streams, describe: "Callable[[Run], None]" = lambda _run: None) -> None:
         self.streams = streams
         self._describe = describe
         self.speech = Speech()
@@ -52,7 +50,7 @@ class Run:
         """Whether what a bug report needs is wanted."""
         return self.speech.debug or self.speech.debug_json
 
-    def begin(self) -> Session:
+    def begin(self) -> "Session":
         """Say that the arguments are right; what follows is the action's work.
 
         Raises:

@@ -1,13 +1,11 @@
 """How the program speaks, as its options say."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from kdumpkey.cli.options import BatchMode, Debug, DebugJson, Help, TestArgs, Usage, Verbose, Version
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # every start makes it, and nobody compares or prints it
 class Speech:
     """How the program speaks, which every action takes."""
 

@@ -9,12 +9,22 @@ from kdumpkey.crypto.cipher_spec import CipherSpec
 from kdumpkey.errors import CipherError, TierError, TierNotBuiltError, TierNotOnThisCpuError, UnknownTierError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from _typeshed import ReadableBuffer, WriteableBuffer
 
     from kdumpkey.crypto.cbc import CbcSectors
     from kdumpkey.crypto.lanes import LanedSectors
 
-__all__ = ["SECTOR", "SECTOR_SIZES", "CipherSpec", "SectorCipher", "check_tier", "sector_cipher"]
+__all__ = [
+    "SECTOR",
+    "SECTOR_SIZES",
+    "CipherSpec",
+    "SectorCipher",
+    "check_tier",
+    "engine_call",
+    "sector_cipher",
+]
 
 SECTOR: Final = 512  # the unit in which dm-crypt and LUKS count, also with larger sectors
 SECTOR_SIZES: Final = (512, 1024, 2048, 4096)
@@ -96,6 +106,24 @@ def sector_cipher(
     return _Rarer(spec, key, sector_size, large_iv, tier)
 
 
+def engine_call(
+    cipher: SectorCipher, beyond: int
+) -> tuple[Callable[[ReadableBuffer, WriteableBuffer, int, int, int, int], None], int, int] | None:
+    """How to decrypt by the engine itself: AesXts.decrypt, and what to call it with.
+
+    Args:
+        cipher: The cipher.
+        beyond: A number that no sector's reaches.
+
+    Returns:
+        The call, the IV's step and its bits. None for other ciphers, where IVs count sectors larger than 512
+        bytes, and where numbers might begin again at 0.
+    """
+    if not isinstance(cipher, _Xts) or beyond >= _NO_WRAP_BELOW:
+        return None
+    return cipher.decryption
+
+
 def check_tier(tier: str) -> None:
     """Refuse an AES-XTS tier that cannot be used here.
 
@@ -123,6 +151,7 @@ class _Xts:
         self._divisor, self._iv_step = _iv_counting(sector_size, large_iv)
         self._iv_bits = 32 if spec.iv == "plain" else 64
         self._engine = aesxts.AesXts(key, tier)
+        self.decryption = (self._engine.decrypt, self._iv_step, self._iv_bits) if self._divisor == 1 else None
 
     def encrypt_into(self, src: ReadableBuffer, dst: WriteableBuffer, first_sector: int) -> None:
         if 0 <= first_sector < _NO_WRAP_BELOW:

@@ -50,8 +50,7 @@ def check_requirements(header: "LuksHeader", action: str) -> None:
 def requirement(name: str) -> Requirement:
     """What a requirement's name means; one that nobody knows is described as such."""
     if re.fullmatch(_REENCRYPTION, name):
-        step = "cryptsetup reencrypt --resume-only DEVICE; for an image file, with --force-offline-reencrypt"
-        return Requirement(name, "is being re-encrypted", step)
+        return Requirement(name, "is being re-encrypted", "cryptsetup reencrypt --resume-only DEVICE")
     match name:
         case "offline-reencrypt":
             step = "cryptsetup-reencrypt DEVICE, with the cryptsetup release that began it"
@@ -80,5 +79,6 @@ def unmet(names: "Iterable[str]", device: str = "DEVICE") -> str:
     lines = ["Unmet LUKS2 requirements detected."]
     for each in map(requirement, names):
         shown = "".join(character if character.isprintable() else "?" for character in each.name[:_LONGEST])
-        lines.append(f"{shown}: the device {each.meaning}: {each.step.replace('DEVICE', device)}.")
+        file = " (an image file: with --force-offline-reencrypt)" if "--resume-only" in each.step else ""
+        lines.append(f"{shown}: the device {each.meaning}: {each.step.replace('DEVICE', device)}{file}.")
     return "\n".join(lines)

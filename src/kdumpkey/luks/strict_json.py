@@ -126,13 +126,21 @@ def no_garbage_collection() -> Iterator[None]:
 
 def _depth(text: bytes) -> int:
     """The depth of the brackets outside of strings; 0 where there are too few to go too deep."""
-    if text.count(b"{") + text.count(b"[") < MAX_DEPTH:
+    if _first(text, b"{") + _first(text, b"[") < MAX_DEPTH:
         return 0
     # Remove the escapes, then all but the marks, then what is between quotes.
     marks = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
     marks = marks.translate(_STEPS, _NEITHER_QUOTE_NOR_BRACKET)
     steps = b"".join(marks.replace(b'""', b"").split(b'"')[::2])
     return max(accumulate(memoryview(steps).cast("b")), default=0)
+
+
+def _first(text: bytes, mark: bytes) -> int:
+    """How often a mark occurs, counted up to MAX_DEPTH: find() is quicker than count()."""
+    found, at = 0, text.find(mark)
+    while at >= 0 and found < MAX_DEPTH:
+        found, at = found + 1, text.find(mark, at + 1)
+    return found
 
 
 def _too_deep() -> HeaderError:

@@ -49,7 +49,10 @@ class Distribution:
     @property
     def likeliest_page(self) -> int | None:
         """The page of the region that the best single guess names; None: it always fails."""
-        return self.counts.index(max(self.counts)) if self.failures < self.draws else None
+        if self.failures >= self.draws:
+            return None
+        # A region has millions of pages: their maximum is known.
+        return self.counts.index(round((self.draws - self.failures) / 2**self.min_bits))
 
 
 class Layout:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
-import struct
+import sys
 from typing import TYPE_CHECKING, Protocol, Self
 
 from kdumpkey.errors import BusyError, DeviceError, WriteError
@@ -120,9 +119,10 @@ class Device:
                     f"Device {self.name} ends at byte {offset + done}, it is shorter than it was."
                 )
 
-    def preadable(self) -> tuple[int, int]:
-        """The descriptor, and the byte of it at which the device begins, for reads in one call."""
-        return self.fileno(), self._start
+    @property
+    def start(self) -> int:
+        """Byte of the file at which the device begins."""
+        return self._start
 
     def pwrite(self, buffer: Buffer, offset: int) -> None:
         """Write all of `buffer` at byte `offset`.
@@ -277,8 +277,10 @@ def _check_kind(mode: int, name: str) -> None:
 
 
 def _block_device_size(fd: int, name: str) -> int:
+    import fcntl  # noqa: PLC0415 - a file's size is asked otherwise
+
     try:
-        (size,) = struct.unpack("Q", fcntl.ioctl(fd, _BLKGETSIZE64, bytes(8)))
+        size = int.from_bytes(fcntl.ioctl(fd, _BLKGETSIZE64, bytes(8)), sys.byteorder)
     except OSError as error:
         raise DeviceError(f"Cannot get the size of device {name}: {error.strerror}.") from error
-    return int(size)
+    return size

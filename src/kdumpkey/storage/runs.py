@@ -129,8 +129,7 @@ def runs_of(device: Reader) -> Runs:
     """A device's bytes in long runs; close them before the device."""
     if type(device) is not Device:
         return Runs(None, device.pread_into)
-    fd, start = device.preadable()
-    return Runs(fd, device.pread_into, start, is_block=device.is_block)
+    return Runs(device.fileno(), device.pread_into, device.start, is_block=device.is_block)
 
 
 def _trusted() -> None:

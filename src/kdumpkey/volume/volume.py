@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-from kdumpkey.crypto.cipher import SECTOR, CipherSpec, SectorCipher, sector_cipher
+from kdumpkey.crypto.cipher import SECTOR, CipherSpec, SectorCipher, engine_call, sector_cipher
 from kdumpkey.errors import CipherError, DeviceError
 from kdumpkey.storage.device import Device
 from kdumpkey.storage.extent import share_bytes
@@ -70,42 +70,36 @@ class _Part:
         self.there = there // self.sector_size * self.sector_size
 
 
-class _FastReads:
-    """A few aligned sectors of a volume that is one segment of a file or disk, which filesystems ask for.
+def _fast_reads(device: Reader, part: _Part) -> Callable[[WriteableBuffer, int], bool] | None:
+    """How to read a few aligned sectors of a volume that is one segment of a file or disk.
 
-    One system call and one call of the cipher, in as little of Python as there can be.
+    That is what filesystems ask for: one system call and one call of the engine, in as little of Python as
+    there can be. What is returned says whether it could; what cannot goes the general way, which tells why.
     """
+    cipher = part.cipher
+    if type(device) is not Device or cipher is None:
+        return None
+    call = engine_call(cipher, part.tweak + part.end // SECTOR)
+    if call is None:
+        return None
+    decrypt, step, bits = call
+    fileno, preadv = device.fileno, os.preadv
+    start, end, tweak, size = device.start + part.offset, part.end, part.tweak, part.sector_size
+    mask = size - 1
 
-    __slots__ = ("cipher", "device", "end", "mask", "offset", "tweak")
-
-    def __init__(self, device: Device, part: _Part, cipher: SectorCipher) -> None:
-        self.device = device
-        self.end = part.end
-        self.mask = part.sector_size - 1
-        self.offset = part.offset
-        self.tweak = part.tweak
-        self.cipher = cipher
-
-    @classmethod
-    def of(cls, device: Reader, part: _Part) -> Self | None:
-        """None: the volume is read otherwise."""
-        if type(device) is not Device or part.cipher is None:
-            return None
-        return cls(device, part, part.cipher)
-
-    def read_into(self, buffer: WriteableBuffer, offset: int) -> bool:
-        """Whether this could be done here; what cannot goes the general way, which tells why."""
+    def read(buffer: WriteableBuffer, offset: int) -> bool:
         length = len(buffer) if type(buffer) is bytearray else memoryview(buffer).nbytes
-        if offset < 0 or offset + length > self.end or (offset | length) & self.mask or length > _CHUNK:
+        if offset < 0 or (offset | length) & mask or offset + length > end or length > _CHUNK:
             return False
-        fd, start = self.device.preadable()
         try:
-            if os.preadv(fd, (buffer,), start + self.offset + offset) != length:
+            if preadv(fileno(), (buffer,), start + offset) != length:
                 return False
         except OSError:
             return False
-        self.cipher.decrypt_into(buffer, buffer, self.tweak + offset // SECTOR)
+        decrypt(buffer, buffer, size, tweak + offset // SECTOR, step, bits)
         return True
+
+    return read
 
 
 class Volume:
@@ -154,7 +148,7 @@ class Volume:
             self.close()
             raise
         whole = len(self._parts) == 1 and self.available == self.size
-        self._fast = _FastReads.of(device, self._parts[0]) if whole else None
+        self._fast = _fast_reads(device, self._parts[0]) if whole else None
 
     def _add(self, segment: CryptSegment, key: ReadableBuffer, tier: str | None) -> None:
         if segment.offset_bytes + segment.size_bytes > self._device.size and not self._cut_short:
@@ -206,7 +200,7 @@ class Volume:
             DeviceError: The device cannot be read, or was cut short before that; part of the buffer may
                 have been filled.
         """
-        if self._fast is not None and self._fast.read_into(buffer, offset):
+        if self._fast is not None and self._fast(buffer, offset):
             return
         with memoryview(buffer) as whole, whole.cast("B") as view:
             self._check(offset, view.nbytes)

@@ -1,7 +1,5 @@
 """isLuks and luksUUID: whether a device has a header, and whose it is."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -57,13 +57,15 @@ def run_script(
     memory: KernelMemory,
     as_json: Json = False,
 ) -> None:
-    """Run a scenario; its exit code is that of the section that failed."""
+    """Run a script or scenario; exit with the code of the section that failed."""
     session = run.begin()
     reports = _run(session, _scenario(script), memory, as_json=as_json)
     _raise_failure(reports[-1])
 
 
-def _run(session: Session, scenario: Scenario, memory: KernelMemory, *, as_json: bool) -> list[StageReport]:
+def _run(
+    session: Session, scenario: Scenario, memory: KernelMemory, *, as_json: bool, with_table: bool = True
+) -> list[StageReport]:
     sections = count(1)
 
     def started(kind: str, limit: str) -> None:
@@ -84,7 +86,7 @@ def _run(session: Session, scenario: Scenario, memory: KernelMemory, *, as_json:
     )
     if as_json:
         session.say(json.dumps({"about": scenario.about, "stages": [_plain(report) for report in reports]}))
-    else:
+    elif with_table or reports[-1].exit_code:
         for line in report_lines(reports):
             session.say(line)
     return reports
@@ -92,14 +94,14 @@ def _run(session: Session, scenario: Scenario, memory: KernelMemory, *, as_json:
 
 @action(app, "shell", example="kdumpkey mock shell")
 def shell(run: Run, memory: KernelMemory) -> None:
-    """A shell in the first kernel, and after `kdumpkey kdump crash` and exit one in the kdump kernel."""
+    """Open a shell in the first kernel; after `kdumpkey kdump crash` and exit, one in the kdump kernel."""
     session = run.begin()
     environment = session.streams.environment
     scenario = parse_scenario("#@disk root.img root 64M\n#@first-kernel\n")
     program = environment.get("SHELL") or "/bin/sh"
     session.complain(
-        "root.img is a LUKS2 disk, $PASSPHRASE_FILE opens it. kdumpkey kdump crash, then exit, brings the "
-        "kdump kernel."
+        "root.img is a LUKS2 disk, and $PASSPHRASE_FILE has its passphrase. To get to the kdump kernel, run "
+        "kdumpkey kdump crash, then exit."
     )
     surroundings = Surroundings(
         environment,
@@ -138,21 +140,22 @@ def scenarios(run: Run, as_json: Json = False) -> None:
 
 @action(app, "demo", example="kdumpkey demo")
 def demo(run: Run, memory: KernelMemory, as_json: Json = False) -> None:
-    """The shipped scenario of the whole story, and what handing the key over saves."""
+    """Run the scenario that tells the whole story, and show what handing the key over saves."""
     session = run.begin()
     scenario = _scenario("demo")
     if not as_json:
-        session.say(f"{scenario.about}\n")
-    reports = _run(session, scenario, memory, as_json=as_json)
+        for line in (*folded("", scenario.about), ""):
+            session.say(line)
+    reports = _run(session, scenario, memory, as_json=as_json, with_table=False)
     _raise_failure(reports[-1])
     first, second = (_step(reports, words) for words in ("kdump name", "unlock root.img --from-kdump"))
     if first is None or second is None or as_json:
         return
-    session.say("")
-    for name, step in (("passphrase, Argon2id", first), ("key handed over", second)):
-        session.say(f"{name:22}{step.seconds * 1000:8.0f} ms {step.peak_kib / 1024:8.0f} MiB")
-    less_memory, speed = first.peak_kib / second.peak_kib, first.seconds / second.seconds
-    session.say(f"{'less by a factor of':22}{speed:8.0f}    {less_memory:8.0f}")
+    session.say("\nWhat opening the disk took:")
+    for name, step in (("with the passphrase", first), ("with the key handed over", second)):
+        session.say(f"  {name:26}{step.seconds:7.2f} s {step.peak_kib / 1024:8.0f} MiB")
+    less_memory, less_time = first.peak_kib / second.peak_kib, first.seconds / second.seconds
+    session.say(f"  {'which is less, by a factor of':26}{less_time:4.0f}   {less_memory:8.0f}")
 
 
 def _step(reports: list[StageReport], words: str) -> Step | None:
@@ -183,7 +186,9 @@ def _scenario(word: str) -> Scenario:
         return parse_scenario(Path(word).read_text(encoding="utf-8", errors="surrogateescape"))
     except (OSError, ValueError) as error:
         names = ", ".join(shipped)
-        raise DeviceError(f"There is no script {word}, nor a scenario of that name ({names}).") from error
+        raise DeviceError(
+            f"There is no script {word} and no scenario of that name. The scenarios are: {names}."
+        ) from error
 
 
 def _memory(wanted: KernelMemory) -> Memory:
