@@ -22,8 +22,8 @@ struct kdk_window {
  * somebody else's handler of SIGBUS came after ours. */
 int kdk_window_open(struct kdk_window *window, size_t length);
 
-/* Bring a run of a file into the window, in place of what it showed. 0, or an errno; then it shows nothing.
- */
+/* Bring a run of a file into the window, in place of what it showed. 0, or an errno; where the file cannot be
+ * mapped, the window is closed. */
 int kdk_window_move(struct kdk_window *window, int fd, uint64_t offset, size_t length);
 
 /* Whether all that has been read through the window since it was moved was the file's: no page failed, and

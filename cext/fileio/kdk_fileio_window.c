@@ -25,12 +25,14 @@ static atomic_int state; /* 0: no handler yet; 1: it is being installed; 2: inst
 
 static void pass_on(int number, siginfo_t *info, void *context)
 {
-    if (previous.sa_flags & SA_SIGINFO) {
+    /* The flag says nothing where there is no function to call. */
+    const int function = previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN;
+    if (function && previous.sa_flags & SA_SIGINFO) {
         previous.sa_sigaction(number, info, context);
         return;
     }
     const int sent = info->si_code <= 0; /* by a process, not by an access */
-    if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
+    if (function) {
         previous.sa_handler(number);
     } else if (previous.sa_handler == SIG_DFL || !sent) {
         /* The default action, by the access that is made again, or by the signal that waits until this
@@ -133,8 +135,19 @@ int kdk_window_move(struct kdk_window *window, int fd, uint64_t offset, size_t l
     /* Over the previous place: one call unmaps it, too. Not populated: pages that come sixteen at a fault
      * cost a third less. */
     if (mmap(window->base, lead + length, PROT_READ, MAP_SHARED | MAP_FIXED, fd, (off_t)(offset - lead)) ==
-        MAP_FAILED)
-        return errno;
+        MAP_FAILED) {
+        const int error = errno;
+        /* The kernel may have taken away what was there before it asked the file (FUSE with direct I/O,
+         * /proc, /sys), and another thread may have memory in its place by now: that range is never touched
+         * again. */
+        const size_t used = (lead + length + page_bytes - 1) / page_bytes * page_bytes;
+        atomic_store(&slots[window->slot].start, TAKEN);
+        if (used < window->room)
+            (void)munmap(window->base + used, window->room - used);
+        atomic_store(&slots[window->slot].start, 0);
+        memset(window, 0, sizeof *window);
+        return error;
+    }
     atomic_store(&slots[window->slot].failed, 0);
     window->data = window->base + lead;
     window->length = length;

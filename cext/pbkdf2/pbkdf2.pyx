@@ -8,6 +8,9 @@ from libc.stdint cimport uint8_t, uint32_t
 
 include "kdk_pbkdf2.pxi"
 
+cdef extern from "kdk_secret.h" nogil:
+    void kdk_secret_clear_registers()
+
 cdef Py_ssize_t WITHOUT_GIL = 1 << 16  # bytes that take longer to hash than to let other threads run
 
 cdef dict HASHES = {"sha1": KDK_SHA1, "sha256": KDK_SHA256, "sha512": KDK_SHA512}
@@ -61,6 +64,7 @@ cdef class Sha:
                 kdk_sha_update(&self.state, view.buf, <size_t>view.len)
         else:
             kdk_sha_update(&self.state, view.buf, <size_t>view.len)
+        kdk_secret_clear_registers()
         PyBuffer_Release(&view)
 
     def copy(self):
@@ -74,6 +78,7 @@ cdef class Sha:
         cdef uint8_t out[KDK_SHA_MOST_DIGEST]
         kdk_sha_final(&state, &last)
         kdk_sha_digest(self.state.kind, &last, out)
+        kdk_secret_clear_registers()
         kdk_wipe(&last, sizeof(last))
         try:
             return (<char *>out)[:kdk_sha_digest_size(self.state.kind)]

@@ -139,6 +139,23 @@ def test_threads_that_fail_at_once_each_learn_of_their_own_window(path: Path) ->
     assert sorted(outcomes) == [(False, True)] * 4 + [(True, True)] * 4
 
 
+def test_a_window_over_a_file_that_cannot_be_mapped_leaves_its_place_to_others() -> None:
+    # Linux unmaps what was there before it asks the file, which then refuses.
+    def body() -> None:
+        window = FileWindow(MIB)
+        with Path("/proc/version").open("rb") as file, pytest.raises(OSError, match="error|denied|device"):
+            window.move(file.fileno(), 0, MIB)
+        others = [mmap.mmap(-1, MIB) for _ in range(16)]  # one of them lies where the window was
+        for other in others:
+            other.write(b"x" * MIB)
+        with pytest.raises(OSError, match="Invalid argument"):
+            window.move(0, 0, PAGE)
+        window.close()
+        assert all(other[:] == b"x" * MIB for other in others)
+
+    in_child(body)
+
+
 FOREIGN = """
 import mmap, os, signal, sys
 from kdumpkey._native.fileio import FileWindow

@@ -373,8 +373,11 @@ class Volume:
         check = check or _nothing
         step = part.sector_size
         if part.cipher is None:
+            # From a mapping that was cut short the kernel gets EFAULT, where the processor gets zeros and
+            # `check` tells: so a copy is written.
+            copied = view if check is _nothing else memoryview(bytes(view))
             check()
-            device.pwrite(view, part.offset + at)
+            device.pwrite(copied, part.offset + at)
             return
         done, length = 0, len(view)
         with memoryview(bytearray(min(_CHUNK, len(view))) if room is None else room) as scratch:
