@@ -29,7 +29,7 @@ first() {
     echo "-- a kernel that was cut short: Linux would take it"
     head -c 100000 /payload/bzImage >/tmp/broken
     ends 1 kdumpkey kdump arm /dev/vda --key-file /lab/pass --kernel /tmp/broken --command-line x
-    says 'cut short'
+    says 'is truncated'
     ends 0 kdumpkey kdump status
     says 'Image: +loaded' "Holds key: +$description"
 
