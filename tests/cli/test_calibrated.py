@@ -10,6 +10,7 @@ import pytest
 
 from both import ours
 from kdumpkey.crypto import calibrate
+from kdumpkey.errors import ResourceError
 from kdumpkey.luks.device import open_luks
 
 TIMES = (
@@ -58,3 +59,25 @@ def test_it_measures_nothing_where_costs_are_forced(files: tuple[Path, Path]) ->
     result = ours(words)
     assert result.code == 1
     assert "Option --calibrate measures costs; --pbkdf-force-iterations sets them." in result.err
+
+
+@pytest.mark.parametrize("action", ["luksFormat", "luksAddKey", "luksChangeKey"])
+def test_a_measurement_that_fails_afterwards_does_not_fail_what_was_done(
+    action: str, files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, key_file = files
+    assert (
+        ours(["luksFormat", "-q", "--type", "luks2", "--pbkdf", "pbkdf2", "-i", "1", device, key_file]).code
+        == 0
+    )
+
+    def short_of_memory(*_: object) -> None:
+        raise ResourceError("not enough memory")
+
+    monkeypatch.setattr(calibrate, "pbkdf2_iterations", lambda *_args, **_options: 1000)
+    monkeypatch.setattr(calibrate, "both_seconds", short_of_memory)
+    words = [action, "-q", *([] if action == "luksFormat" else ["-d", key_file]), device, key_file]
+    result = ours([*words, "--pbkdf", "pbkdf2", "--calibrate", "fast"])
+    assert (result.code, result.err.count("cannot be measured: not enough memory")) == (0, 1)
+    with open_luks(device) as luks:
+        assert len(luks.header.keyslots) == (2 if action == "luksAddKey" else 1)

@@ -360,12 +360,13 @@ def test_the_key_is_copied_and_no_view_of_it_is_kept(text: str) -> None:
         assert encrypted(cipher, bytes(512), 0) == before
 
 
+@pytest.mark.parametrize("missing", ["cryptography.hazmat.primitives.ciphers", "kdumpkey.crypto.modes"])
 def test_without_cryptography_what_needs_it_is_refused_by_name_and_aes_xts_is_not(
-    monkeypatch: pytest.MonkeyPatch,
+    missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("kdumpkey.crypto.modes", "kdumpkey.crypto.ivs"):
         monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers", None)
+    monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(CipherError, match="aes-ctr-plain64 needs the Python package cryptography"):
         sector_cipher(CipherSpec.parse("aes-ctr-plain64"), KEYS[32])
     sector_cipher(CipherSpec.parse("aes-xts-plain64"), KEYS[64]).close()

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kdumpkey.cli.header_choice import VERSIONS
+from kdumpkey.cli.interruptible import interruptible
 from kdumpkey.cli.keyfile import read_key, read_key_file
 from kdumpkey.cli.options import NewKeyfileOffset, NewKeyfileSize
 from kdumpkey.cli.passphrase import STDIN, typed
 from kdumpkey.cli.refusing import refuse_first
 from kdumpkey.crypto.kdf import Argon2, Pbkdf2
-from kdumpkey.errors import HeaderError, NotLuksError, UsageError
+from kdumpkey.errors import HeaderError, KdfError, NotLuksError, ResourceError, UsageError
 from kdumpkey.luks import new_keyslot
 from kdumpkey.luks.choose_kdf import KdfRequest, checked_request, choose_kdf
 from kdumpkey.luks.seal import AreaCipher, Recipe
@@ -144,7 +145,12 @@ def report_costs(session: Session, kdf: KdfChoice, function: Kdf | UnknownKdf | 
         return
     from kdumpkey.crypto.calibrate import both_seconds  # noqa: PLC0415 - forced costs are not measured
 
-    ours, theirs = both_seconds(function, _KEY_BYTES)
+    try:
+        with interruptible():
+            ours, theirs = both_seconds(function, _KEY_BYTES)
+    except (KdfError, ResourceError) as error:  # the keyslot is there all the same
+        session.complain(f"WARNING: How long the keyslot takes to open cannot be measured: {error}")
+        return
     session.complain(
         f"The keyslot opens in {ours:.2f} s with kdumpkey's own implementation here, "
         f"and in {theirs:.2f} s with cryptsetup's."

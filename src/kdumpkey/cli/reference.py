@@ -34,7 +34,10 @@ _EXIT: Final = (
     ("4", "A device or file does not exist, or is of the wrong kind."),
     ("5", "A device already exists or is in use."),
     ("10", "kdump doctor or kdump status cannot tell."),
-    ("130", "Interrupted with Ctrl-C."),
+    (
+        "130",
+        "Interrupted with Ctrl-C; while a passphrase is checked, the exit code is 1, as cryptsetup's is.",
+    ),
 )
 _ENVIRONMENT: Final = (
     (

@@ -28,7 +28,10 @@ def refusing(path: str) -> Iterator[None]:
         from kdumpkey.luks.elsewhere import hint, way_out  # noqa: PLC0415 - a valid header needs no hints
 
         found = hint(path) if isinstance(error, NotLuksError) else str(error)
-        lines = (found, way_out(path), refusal(path))
+        rescue = way_out(path)
+        if rescue and not found:
+            found = f"Both LUKS2 headers of {path} are gone."
+        lines = (found, rescue, refusal(path))
         raise type(error)("\n".join(line for line in lines if line)) from error
 
 

@@ -175,12 +175,12 @@ def luks_format(
                 )
         stack.enter_context(interruptible())
         number = format_device(path, secret, what, volume_key=volume_key, warn=session.say)
-        if kdf.calibrate is not None:
-            from kdumpkey.luks.device import open_luks  # noqa: PLC0415 - only who asks for the times waits for it
-
-            with open_luks(path, header=header.header) as made:
-                report_costs(session, kdf, made.header.keyslots[number].kdf)
     session.explain(f"Key slot {number} created.")
+    if kdf.calibrate is not None:
+        from kdumpkey.luks.device import open_luks  # noqa: PLC0415 - only who asks for the times waits for it
+
+        with open_luks(path, header=header.header) as made:
+            report_costs(session, kdf, made.header.keyslots[number].kdf)
 
 
 def _check_extras(layout: NewLayout, version: int) -> None:

@@ -154,7 +154,7 @@ def status(run: Run, call: Call) -> None:
     choosing = choose_kernel(session, call.machine, mount_configfs=call.mount_configfs, to_look=True)
     with choosing as (kernel, chosen):
         found, now = kernel.status(), kernel.clock()
-        record = kernel.record() if found.keys is not None else None
+        record = kernel.record() if found.loaded and found.keys is not None else None
         freshness = {each.description: each for each in (keys_now(kernel.root, record) if record else ())}
         stale = sum(each.state is KeyState.STALE for each in freshness.values())
         if call.as_json:

@@ -117,10 +117,10 @@ def luks_add_key(
             how = recipe(kdf, store.header, check_memory=source.checks_memory)
             add = add_unbound_key if unbound else add_key
             number = add(store, key, passphrase, how, keyslot=new)
-            report_costs(session, kdf, how.kdf)
         if token is not None:
             assign_token(store, token, number)
         session.explain(f"Key slot {number} created.")
+        report_costs(session, kdf, how.kdf)
 
 
 @action(
@@ -210,8 +210,8 @@ def _change(
     with interruptible():
         how = recipe(wanted.kdf, store.header, check_memory=wanted.source.checks_memory)
         number = change_key(store, opened, passphrase, how, stay=wanted.stay)
-        report_costs(session, wanted.kdf, how.kdf)
     session.explain(f"Key slot {number} created.")
+    report_costs(session, wanted.kdf, how.kdf)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,9 @@ _WHY: Final = "The header decides what can open the device."
 _IMAGE_OF_HEADER: Final = (
     "There: cryptsetup luksHeaderBackup DEVICE --header-backup-file FILE; then name FILE as the device."
 )
-_CAPTURE_BY_KDUMPKEY: Final = "Have the kdump kernel run kdumpkey kdump save, or encrypt with another cipher."
+_CAPTURE_BY_KDUMPKEY: Final = (
+    "Have the kdump kernel run kdumpkey-capture save, or encrypt with another cipher."
+)
 
 
 def check_header(system: System, about: HeaderFacts) -> list[Finding]:

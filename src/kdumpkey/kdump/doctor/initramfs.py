@@ -23,6 +23,9 @@ _LIBRARY: Final = re.compile(r"(?:^|/)libcryptsetup\.so\.12\.(\d+)\.\d+$")
 _KEYRING_OPTION: Final = 10  # libcryptsetup's minor version of cryptsetup 2.7
 _PROGRAM: Final = (
     "bin/kdumpkey-capture",
+    "bin/kdumpkey",
+    "/kdumpkey/__main__.py",
+    "/kdumpkey/__main__.pyc",
     "/kdumpkey/capture/__main__.py",
     "/kdumpkey/capture/__main__.pyc",
 )
