@@ -143,7 +143,7 @@ def test_a_window_over_a_file_that_cannot_be_mapped_leaves_its_place_to_others()
     # Linux unmaps what was there before it asks the file, which then refuses.
     def body() -> None:
         window = FileWindow(MIB)
-        with Path("/proc/version").open("rb") as file, pytest.raises(OSError, match="error|denied|device"):
+        with Path("/proc/version").open("rb") as file, pytest.raises(OSError, match=r"error|denied|device"):
             window.move(file.fileno(), 0, MIB)
         others = [mmap.mmap(-1, MIB) for _ in range(16)]  # one of them lies where the window was
         for other in others:
