@@ -59,7 +59,7 @@ wheel=$(ls "$work"/dist/*.whl)
 mkdir "$work/sdist" "$work/run"
 tar -xzf "$work"/dist/*.tar.gz -C "$work/sdist" --strip-components=1
 mv "$work/sdist/tests" "$work/sdist/cext" "$work/sdist/setup.py" "$work/sdist/pyproject.toml" "$work/sdist/requirements-dev.lock" "$work/sdist/man" "$work/sdist/completion" \
-    "$work/sdist/lab" "$work/sdist/.ci" "$work/run/"
+    "$work/sdist/lab" "$work/sdist/.ci" "$work/sdist/docs" "$work/sdist/README.md" "$work/run/"
 cd "$work/run"
 
 "$installed" - "$work/venv" <<'EOF'

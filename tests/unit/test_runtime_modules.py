@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import kdumpkey
 from kdumpkey.kdump.runtime_modules import imported, runtime_modules
 
 pytestmark = pytest.mark.every_python
@@ -91,7 +92,9 @@ def test_all_that_the_program_was_seen_to_import_is_listed(tmp_path: Path) -> No
         ["--help"],
         ["no-such-action"],
     ]
-    home = str(Path(__file__).resolve().parents[2] / "src")
+    home = str(
+        Path(kdumpkey.__file__).resolve().parents[1]
+    )  # the package that is tested, wherever it is installed
     done = subprocess.run(
         [sys.executable, "-IS", "-c", OBSERVED, home, json.dumps(commands)],
         capture_output=True,
