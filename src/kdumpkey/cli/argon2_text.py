@@ -130,9 +130,9 @@ def advice_lines(advice: Advice, device: str | None, available_kib: int) -> list
         *folded("", worth),
         *folded(
             "",
-            "The ratio compares memory times the time for which it is held, which is what a guess costs an "
-            "attacker who builds hardware for it. It assumes that Argon2 cannot be computed with less memory "
-            "at a profit. A weak passphrase is found at any ratio.",
+            "The ratio compares the memory that one guess occupies, multiplied by the time, which is what a "
+            "guess costs an attacker with dedicated hardware. It assumes that saving memory would cost that "
+            "attacker more than it gains. A weak passphrase is found at any ratio.",
         ),
         "",
         "To apply it:",

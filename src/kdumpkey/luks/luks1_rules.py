@@ -27,7 +27,7 @@ def read_judged(
         cut_short: Take a device that ends before the keyslots' areas do.
 
     Raises:
-        NotLuksError: There is none.
+        NotLuksError: The device has no LUKS header.
         HeaderError: It is inconsistent, or the device too small for it.
         DeviceError: The device cannot be read.
     """
@@ -47,7 +47,7 @@ def judged(block: bytes | bytearray | memoryview) -> tuple[Luks1Binary, tuple[Lu
     """Take a LUKS1 header from its first 1024 bytes, and judge all of it that does not need the device.
 
     Raises:
-        NotLuksError: There is none.
+        NotLuksError: The device has no LUKS header.
         HeaderError: It is inconsistent; the message names the slot.
     """
     binary, slots = layout.unpack_luks1(block)

@@ -34,7 +34,7 @@ class Copy(NamedTuple):
 
 
 class Copies(NamedTuple):
-    """Both copies, None where there is none; the better one; and what was wrong, in the order of reading."""
+    """Both copies, or None for one that is missing; the better one; and what was wrong, in reading order."""
 
     primary: Copy | None
     secondary: Copy | None
@@ -106,7 +106,7 @@ def read_copy(reader: "Reader", offset: int, twin: Copy | None = None) -> Copy:
         twin: A copy of the same size; where it has the same text, nothing is judged again.
 
     Raises:
-        NotLuksError: There is none.
+        NotLuksError: The device has no LUKS header.
         HeaderError: Its binary header is not valid; what is wrong with its JSON is the result's `problem`.
         DeviceError: The device cannot be read.
     """

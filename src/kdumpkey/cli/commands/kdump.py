@@ -180,9 +180,7 @@ def reuse(
     run: Run,
     word: Annotated[
         str,
-        typer.Argument(
-            metavar="on|off", help="Whether to reuse them", autocompletion=completing("on", "off")
-        ),
+        typer.Argument(metavar="on|off", help="Turn reuse on or off", autocompletion=completing("on", "off")),
     ],
     call: Call,
 ) -> None:
@@ -238,7 +236,7 @@ def restore(run: Run, call: Call, key_description: KeyDescription = None) -> Non
     session = run.begin()
     with _opened(session, call) as kernel:
         restored = kernel.restore(key_description)
-        # Linux reports success whatever happened; so does this, unless the policy reports failures.
+        # Linux reports success even when this fails; so do we, unless the policy reports failures.
         keys, how = restored.keys, f"a {restored.key_type} key in {restored.keyring}"
         lines = [f"{key} is back, as {how}." for key in keys or ()]
         what: dict[str, object] = {
